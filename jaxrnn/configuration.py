@@ -1,0 +1,111 @@
+"""What a configuration may hold: the entries, their defaults and their limits."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxrnn.cells import CELLS
+from jaxrnn.network import Architecture
+from jaxrnn.optimizer import Hyperparameters
+from jaxrnn.types import Configuration, Value
+
+SMALLEST_BUCKET = 64
+"""Members up to this width share one program: below it, compiling costs more than padding."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a configuration.
+
+    Attributes:
+        default: Its value where a configuration is silent.
+        meaning: One line for people.
+        low: Least number allowed.
+        high: Greatest number allowed.
+        open_high: Whether `high` itself is excluded.
+        choices: The names allowed, for entries that are no number.
+    """
+
+    default: Value
+    meaning: str
+    low: float = 0.0
+    high: float = math.inf
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """What is allowed, in words."""
+        if self.choices:
+            return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if self.open_high:
+            return f"{kind} from {self.low:g} to below {self.high:g}"
+        limit = f"from {self.low:g} to {self.high:g}"
+        return f"{kind} {limit if self.high < math.inf else f'of at least {self.low:g}'}"
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` keeps the rule."""
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if isinstance(self.default, int) and not isinstance(value, int):
+            return False
+        return self.low <= value < self.high if self.open_high else self.low <= value <= self.high
+
+
+ENTRIES: dict[str, Entry] = {
+    "cell": Entry("lstm", "recurrent cell", choices=tuple(CELLS)),
+    "layers": Entry(1, "recurrent layers", low=1, high=4),
+    "hidden_size": Entry(32, "units per layer", low=1, high=4096),
+    "learning_rate": Entry(3e-3, "AdamW's step size"),
+    "weight_decay": Entry(1e-4, "decoupled decay, per unit of learning rate"),
+    "clip_norm": Entry(1.0, "greatest global norm of a gradient; inf for no clipping"),
+    "dropout": Entry(
+        0.0, "probability between layers and before the head", high=1.0, open_high=True
+    ),
+}
+
+
+def check(name: str, value: Any) -> None:
+    """Accept one entry of a configuration.
+
+    Raises:
+        ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule.
+    """
+    entry = ENTRIES.get(name)
+    if entry is None:
+        near = difflib.get_close_matches(name, ENTRIES, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        known = ", ".join(f"`{known}`" for known in ENTRIES)
+        raise ValueError(f"`{name}` is no hyperparameter; {hint}Known are {known}.")
+    if not entry.allows(value):
+        raise ValueError(f"`{name}` is {value!r}, but must be {entry.rule}.")
+
+
+def complete(configuration: Configuration) -> dict[str, Any]:
+    """A checked copy of `configuration` with every entry present, defaults filled in."""
+    if not isinstance(configuration, Mapping):
+        raise ValueError(f"`configuration` is {configuration!r}, but must be a mapping of entries.")
+    for name, value in configuration.items():
+        check(name, value)
+    return {name: configuration.get(name, entry.default) for name, entry in ENTRIES.items()}
+
+
+def bucket(hidden_size: int) -> int:
+    """The compiled width for `hidden_size`: the next power of two, at least `SMALLEST_BUCKET`."""
+    return max(SMALLEST_BUCKET, 1 << (hidden_size - 1).bit_length())
+
+
+def architecture(entries: Mapping[str, Any], inputs: int, outputs: int) -> Architecture:
+    """The static part of a complete configuration, padded to its bucket."""
+    width = bucket(entries["hidden_size"])
+    return Architecture(entries["cell"], entries["layers"], width, inputs, outputs)
+
+
+def hyperparameters(entries: Mapping[str, Any]) -> Hyperparameters:
+    """The traced part of a complete configuration."""
+    return Hyperparameters(*(float(entries[name]) for name in Hyperparameters._fields))

@@ -1,0 +1,196 @@
+"""Labelled sequences as arrays: checked, split, standardised."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+BUILT_IN = ("digits",)
+NPZ_SPLIT = ("X", "y")
+NPZ_FIXED = ("X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test")
+FEWEST_PER_CLASS = 10
+"""With fewer, a 70/15/15 split can leave a class out of validation or test."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some of the samples.
+
+    Attributes:
+        inputs: float32 `(samples, time, features)`, standardised.
+        labels: int32 `(samples,)`, indices into `Data.classes`.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """One classification problem, ready to train on.
+
+    Attributes:
+        name: For the run folder.
+        train: What gradients see.
+        validation: What pruning and selection see.
+        test: What the winner is scored on, once.
+        classes: The labels as the user wrote them, sorted.
+        mean: `(features,)` of the training part, already subtracted everywhere.
+        scale: `(features,)`, its standard deviation, already divided by (1 where it is 0).
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def from_splits(
+    train: tuple[Any, Any], validation: tuple[Any, Any], test: tuple[Any, Any], name: str = "arrays"
+) -> Data:
+    """Data with splits of your own, each a pair (inputs, labels).
+
+    Args:
+        train: Inputs `(samples, time, features)`, finite; labels `(samples,)` of any type.
+        validation: Likewise, with no class that `train` lacks.
+        test: Likewise.
+        name: For the run folder.
+
+    Raises:
+        ValueError: Wrong rank, NaN, counts or shapes that disagree, a class unknown to `train`.
+    """
+    given = {"train": train, "validation": validation, "test": test}
+    arrays = {key: _checked(key, *pair) for key, pair in given.items()}
+    inputs, labels = arrays["train"]
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(f"`train` labels hold {len(classes)} class, but must hold at least 2.")
+    mean, scale = inputs.mean((0, 1)), inputs.std((0, 1))
+    scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+    splits = {}
+    for key, (x, y) in arrays.items():
+        if x.shape[1:] != inputs.shape[1:]:
+            raise ValueError(
+                f"`{key}` inputs are {x.shape[1:]} per sample, but must be {inputs.shape[1:]} "
+                "(time, features) as in `train`."
+            )
+        strange = np.setdiff1d(y, classes)
+        if len(strange):
+            raise ValueError(
+                f"`{key}` has the label {strange[0].item()!r}, but only labels of `train` are "
+                f"allowed: {', '.join(repr(c.item()) for c in classes[:20])}."
+            )
+        indices = np.searchsorted(classes, y).astype(np.int32)
+        splits[key] = Split((x - mean) / scale, indices)
+    return Data(name=name, classes=classes, mean=mean, scale=scale, **splits)
+
+
+def from_arrays(inputs: Any, labels: Any, seed: int = 0, name: str = "arrays") -> Data:
+    """Data split at random, 70/15/15 for train, validation and test, stratified by class.
+
+    Args:
+        inputs: `(samples, time, features)`, finite numbers.
+        labels: `(samples,)`, at least 10 of each class.
+        seed: Of the split, at least 0.
+        name: For the run folder.
+
+    Raises:
+        ValueError: As `from_splits`, or a class with too few samples.
+    """
+    x, y = _checked("data", inputs, labels)
+    classes, counts = np.unique(y, return_counts=True)
+    if counts.min() < FEWEST_PER_CLASS:
+        rare = classes[counts.argmin()].item()
+        raise ValueError(
+            f"`labels` hold {counts.min()} of class {rare!r}, but a stratified split needs at "
+            f"least {FEWEST_PER_CLASS} of each; give splits of your own for less."
+        )
+    rows = np.arange(len(y))
+    train, rest = train_test_split(rows, test_size=0.3, random_state=seed, stratify=y)
+    validation, test = train_test_split(rest, test_size=0.5, random_state=seed, stratify=y[rest])
+    pairs = ((x[part], y[part]) for part in (train, validation, test))
+    return from_splits(*pairs, name=name)
+
+
+def digits(seed: int = 0) -> Data:
+    """Scikit-learn's 1,797 scanned digits, each 8 rows (time) of 8 pixels (features), 10 classes.
+
+    E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (CC BY 4.0).
+    """
+    bunch: Any = load_digits()
+    return from_arrays(bunch.images, bunch.target, seed, name="digits")
+
+
+def load(source: str, seed: int = 0) -> Data:
+    """Data by name (`digits`) or from a `.npz` file.
+
+    Args:
+        source: `digits`, or the path of a file that holds either `X` and `y`, or all of
+            `X_train`, `y_train`, `X_validation`, `y_validation`, `X_test`, `y_test`.
+        seed: Of the split, where the file has none.
+
+    Raises:
+        ValueError: Unknown name, missing or unreadable file, missing arrays, or unfit arrays.
+    """
+    if source == "digits":
+        return digits(seed)
+    path = Path(source)
+    if path.suffix != ".npz":
+        raise ValueError(
+            f"`data` is {source!r}, but must be {', '.join(map(repr, BUILT_IN))} "
+            "or the path of a .npz file."
+        )
+    arrays = _read_npz(path)
+    if all(key in arrays for key in NPZ_FIXED):
+        x_train, y_train, x_validation, y_validation, x_test, y_test = map(arrays.get, NPZ_FIXED)
+        pairs = (x_train, y_train), (x_validation, y_validation), (x_test, y_test)
+        return from_splits(*pairs, name=path.stem)
+    if all(key in arrays for key in NPZ_SPLIT):
+        return from_arrays(arrays["X"], arrays["y"], seed, name=path.stem)
+    raise ValueError(
+        f"`data` {source!r} holds {', '.join(sorted(arrays)) or 'nothing'}, but must hold "
+        f"{' and '.join(NPZ_SPLIT)}, or {', '.join(NPZ_FIXED)}."
+    )
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise ValueError(f"`data` is '{path}', but there is no such file.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except Exception as error:  # zip, header and pickle errors have no common base
+        raise ValueError(f"`data` '{path}' can't be read as .npz: {error}") from error
+
+
+def _checked(key: str, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Float32 inputs and labels as an array, if they fit each other."""
+    try:
+        x, y = np.asarray(inputs, dtype=np.float32), np.asarray(labels)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{key}` inputs must be one array of numbers: {error}") from error
+    if x.ndim != 3 or 0 in x.shape:
+        raise ValueError(
+            f"`{key}` inputs have the shape {x.shape}, but must be (samples, time, features)."
+        )
+    if y.shape != x.shape[:1]:
+        raise ValueError(
+            f"`{key}` labels have the shape {y.shape}, but must be one per sample: {x.shape[:1]}."
+        )
+    if not np.isfinite(x).all():
+        sample = int(np.argwhere(~np.isfinite(x))[0, 0])
+        raise ValueError(f"`{key}` inputs must be finite, but sample {sample} holds NaN or inf.")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(f"`{key}` labels must not be NaN or inf.")
+    if y.dtype.kind not in "iubfUS":
+        raise ValueError(f"`{key}` labels are {y.dtype}, but must be integers or strings.")
+    return x, y

@@ -1,0 +1,154 @@
+"""One training run, with no population in sight: start, train by epochs, evaluate."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxrnn import classification as task
+from jaxrnn import optimizer as optimizers
+from jaxrnn.network import RecurrentNetwork
+from jaxrnn.optimizer import Hyperparameters
+from jaxrnn.types import Array, Key, Parameters
+
+
+class State(NamedTuple):
+    """What a run carries from step to step.
+
+    Attributes:
+        parameters: Weights, padded to the architecture's width.
+        optimizer: Optax's state; the member's learning rate, decay and clipping live in it.
+        dropout: `()`, probability in [0, 1).
+        key: Root of the dropout draws; step k uses `fold_in(key, k)`.
+        diverged: `()` bool; once set, nothing above changes any more.
+    """
+
+    parameters: Parameters
+    optimizer: optax.OptState
+    dropout: Array
+    key: Key
+    diverged: Array
+
+
+class Samples(NamedTuple):
+    """Training data on the device: inputs `(samples, time, features)`, labels `(samples,)`."""
+
+    inputs: Array
+    labels: Array
+
+
+class Batches(NamedTuple):
+    """Evaluation data on the device, padded to whole batches.
+
+    Attributes:
+        inputs: `(batches, batch, time, features)`.
+        labels: `(batches, batch)`.
+        weights: `(batches, batch)`, 1 for a sample and 0 for padding.
+    """
+
+    inputs: Array
+    labels: Array
+    weights: Array
+
+
+def epoch_order(seed: Array | int, epoch: Array | int, samples: int, batch_size: int) -> Array:
+    """Sample indices of one epoch, `(steps, batch)`: a new permutation for every epoch.
+
+    The incomplete batch at its end is left out; the next epoch's permutation is another one.
+    """
+    steps = samples // batch_size
+    key = jax.random.fold_in(jax.random.key(seed), epoch)
+    return jax.random.permutation(key, samples)[: steps * batch_size].reshape(steps, batch_size)
+
+
+@dataclass(frozen=True)
+class Member:
+    """The run itself: structure here, numbers in the calls.
+
+    Attributes:
+        network: The Linen module.
+        optimizer: Optax transformation with injectable hyperparameters outermost.
+        batch_size: Samples per step.
+    """
+
+    network: RecurrentNetwork
+    optimizer: optax.GradientTransformation
+    batch_size: int
+
+    def start(self, parameters: Parameters, numbers: Hyperparameters, seed: Array) -> State:
+        """A run before its first step; `seed` `()` uint32 is the trial's."""
+        return State(
+            parameters=parameters,
+            optimizer=optimizers.inject(self.optimizer.init(parameters), numbers),
+            dropout=jnp.asarray(numbers.dropout),
+            key=jax.random.key(seed),
+            diverged=jnp.zeros((), bool),
+        )
+
+    def train(
+        self, state: State, samples: Samples, seed: Array, epoch: Array, epochs: Array
+    ) -> tuple[State, Array]:
+        """Run `epochs` more epochs after `epoch` have been seen.
+
+        Args:
+            state: The run so far.
+            samples: The training split.
+            seed: `()` uint32 of the data order, which does not depend on the member.
+            epoch: `()` int32, epochs behind.
+            epochs: `()` int32, epochs to run now.
+
+        Returns:
+            The state after them, and the mean training loss `()` of the last epoch.
+        """
+
+        def one_epoch(done: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+            order = epoch_order(seed, epoch + done, len(samples.labels), self.batch_size)
+            counts = (epoch + done) * len(order) + jnp.arange(len(order))
+
+            def one_step(state: State, scanned: tuple[Array, Array]) -> tuple[State, Array]:
+                indices, count = scanned
+                return self.step(state, samples.inputs[indices], samples.labels[indices], count)
+
+            state, losses = jax.lax.scan(one_step, carry[0], (order, counts))
+            return state, losses.mean()
+
+        return jax.lax.fori_loop(0, epochs, one_epoch, (state, jnp.float32(jnp.nan)))
+
+    def step(
+        self, state: State, inputs: Array, labels: Array, count: Array
+    ) -> tuple[State, Array]:
+        """One optimizer step on a batch; `count` `()` numbers the steps of the run from 0.
+
+        A loss or an update that is not finite freezes the run as it was before the step.
+        """
+
+        def mean_loss(parameters: Parameters) -> Array:
+            key = jax.random.fold_in(state.key, count)
+            logits = self.network.apply({"params": parameters}, inputs, state.dropout, key)
+            assert isinstance(logits, jax.Array)
+            return task.loss(logits, labels).mean()
+
+        loss, gradients = jax.value_and_grad(mean_loss)(state.parameters)
+        updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.parameters)
+        parameters = optax.apply_updates(state.parameters, updates)
+        healthy = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(updates)) & ~state.diverged
+        parameters, optimizer = jax.tree.map(
+            lambda new, old: jnp.where(healthy, new, old),
+            (parameters, optimizer),
+            (state.parameters, state.optimizer),
+        )
+        state = state._replace(parameters=parameters, optimizer=optimizer, diverged=~healthy)
+        return state, jnp.where(healthy, loss, jnp.nan)
+
+    def evaluate(self, state: State, batches: Batches) -> Array:
+        """Mean of every metric of the task, `(metrics,)`; NaN for a diverged run."""
+
+        def add(sums: Array, batch: Batches) -> tuple[Array, None]:
+            logits = self.network.apply({"params": state.parameters}, batch.inputs)
+            assert isinstance(logits, jax.Array)
+            return sums + task.metric_sums(logits, batch.labels, batch.weights), None
+
+        sums, _ = jax.lax.scan(add, jnp.zeros(len(task.METRICS)), batches)
+        return jnp.where(state.diverged, jnp.nan, sums / batches.weights.sum())

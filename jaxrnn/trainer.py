@@ -1,0 +1,247 @@
+"""The trainer of mixed populations: start, train, evaluate, select, and take a member out."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrnn import configuration, devices, initial, optimizer
+from jaxrnn.classification import METRICS
+from jaxrnn.cohort import Cohort, first_values
+from jaxrnn.data import Data, Split
+from jaxrnn.member import Batches, Member, Samples
+from jaxrnn.network import Architecture, RecurrentNetwork
+from jaxrnn.population import Layout, Programs, compile_programs
+from jaxrnn.predictor import Predictor
+from jaxrnn.types import Configuration
+
+EVALUATION_BATCH = 512
+ACCELERATOR_LANES = 64
+
+
+@dataclass(frozen=True)
+class Population:
+    """Trials that train side by side.
+
+    Attributes:
+        configurations: Complete ones, in the order given to `Trainer.start`.
+        cohorts: The members by architecture.
+        epochs: Epochs that every member has seen.
+    """
+
+    configurations: tuple[dict[str, Any], ...]
+    cohorts: tuple[Cohort, ...]
+    epochs: int = 0
+
+    def __len__(self) -> int:
+        return len(self.configurations)
+
+
+class Trainer:
+    """Trains populations of recurrent networks on one data set.
+
+    Attributes:
+        mesh: The devices, on the axis `population`.
+        lanes: Members that run side by side on each device.
+        programs: How many programs were compiled.
+        compile_seconds: Wall time spent on compiling them.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        *,
+        batch_size: int = 32,
+        lanes: int | None = None,
+        device_count: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Put `data` on the devices.
+
+        Args:
+            data: What to learn; only its training split is trained on.
+            batch_size: Samples per step, from 1 to the size of the training split.
+            lanes: Members side by side on each device, at least 1. By default 1 on a CPU, where
+                the cores are the devices, and 64 elsewhere.
+            device_count: How many devices to use; all by default.
+            seed: Of the data order, at least 0; the order is the same for every member.
+
+        Raises:
+            ValueError: An argument outside its range.
+        """
+        if not 1 <= batch_size <= len(data.train):
+            raise ValueError(
+                f"`batch_size` is {batch_size}, but must be from 1 to {len(data.train)}, "
+                "the size of the training split."
+            )
+        if lanes is not None and lanes < 1:
+            raise ValueError(f"`lanes` is {lanes}, but must be at least 1.")
+        self.mesh = devices.population_mesh(device_count)
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
+        self.programs = 0
+        self.compile_seconds = 0.0
+        self._data = data
+        self._batch_size = batch_size
+        self._optimizer = optimizer.build()
+        self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
+        self._whole = devices.whole(self.mesh)
+        most = max(len(data.validation), len(data.test))
+        self._seed, self._samples, self._splits = jax.device_put(
+            (
+                np.uint32(seed),
+                Samples(data.train.inputs, data.train.labels),
+                {
+                    "validation": _batches(data.validation, most),
+                    "test": _batches(data.test, most),
+                },
+            ),
+            self._whole,
+        )
+
+    def start(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> Population:
+        """A population before its first epoch; compiles what it will need.
+
+        Args:
+            configurations: One per member; see `jaxrnn.configuration.ENTRIES`.
+            seeds: One per member, from 0 to 2**32 - 1: first weights and dropout.
+
+        Raises:
+            ValueError: An unknown or bad entry, or not one seed per configuration.
+        """
+        if not configurations or len(configurations) != len(seeds):
+            raise ValueError(
+                f"`seeds` are {len(seeds)}, but must be one for each of the "
+                f"{len(configurations)} configurations, of which there must be at least 1."
+            )
+        entries = tuple(map(configuration.complete, configurations))
+        groups: dict[Architecture, list[int]] = {}
+        for position, one in enumerate(entries):
+            sizes = len(self._data.mean), len(self._data.classes)
+            groups.setdefault(configuration.architecture(one, *sizes), []).append(position)
+        first = {}
+        for architecture, members in groups.items():
+            layout = Layout.for_members(len(members), self.mesh, self.lanes)
+            own = [entries[member] for member in members]
+            values = first_values(architecture, layout, own, [seeds[m] for m in members])
+            first[architecture, layout] = values
+        self._compile(first)
+        cohorts = (
+            Cohort(layout, programs, np.array(members), programs.start(*values))
+            for members, ((_, layout), values), programs in zip(
+                groups.values(), first.items(), map(self._compiled.get, first), strict=True
+            )
+            if programs is not None
+        )
+        return Population(entries, tuple(cohorts))
+
+    def train(self, population: Population, epochs: int) -> Population:
+        """Train every member until it has seen `epochs` epochs in all, and wait for the end.
+
+        Consumes `population`: its buffers become those of the one returned.
+
+        Raises:
+            ValueError: `epochs` lies behind.
+        """
+        if epochs < population.epochs:
+            raise ValueError(
+                f"`epochs` is {epochs}, but must be at least {population.epochs}, the epochs seen."
+            )
+        if epochs == population.epochs:
+            return population
+        behind, ahead = jax.device_put(
+            (np.int32(population.epochs), np.int32(epochs - population.epochs)), self._whole
+        )
+        cohorts = tuple(
+            cohort.train(self._samples, self._seed, behind, ahead) for cohort in population.cohorts
+        )
+        jax.block_until_ready([cohort.losses for cohort in cohorts])
+        return replace(population, cohorts=cohorts, epochs=epochs)
+
+    def evaluate(
+        self, population: Population, split: str = "validation"
+    ) -> dict[str, np.ndarray]:
+        """Metrics of every member on a split, NaN for those that diverged.
+
+        Args:
+            population: Left as it is.
+            split: `validation`, or `test` for the winner, once.
+
+        Returns:
+            `loss` and `accuracy` on the split and `train_loss` of the last epoch, each
+            `(population,)`.
+        """
+        if split not in self._splits:
+            raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
+        columns = (*METRICS, "train_loss")
+        table = np.full((len(population), len(columns)), np.nan, np.float32)
+        running = [cohort.evaluate(self._splits[split]) for cohort in population.cohorts]
+        for cohort, metrics in zip(population.cohorts, running, strict=True):
+            table[cohort.members, :-1] = cohort.of_members(metrics)
+            if cohort.losses is not None:
+                table[cohort.members, -1] = cohort.of_members(cohort.losses)
+        return dict(zip(columns, table.T, strict=True))
+
+    def select(self, population: Population, indices: Sequence[int]) -> Population:
+        """The population of the members at `indices`, in that order, each going on where it is."""
+        chosen = np.asarray(indices, int)
+        if len(chosen) == 0 or chosen.min() < 0 or chosen.max() >= len(population):
+            raise ValueError(
+                f"`indices` are {chosen.tolist()}, but must be at least one, each from 0 to "
+                f"{len(population) - 1}."
+            )
+        left = (cohort.select(chosen) for cohort in population.cohorts)
+        return Population(
+            tuple(population.configurations[index] for index in chosen),
+            tuple(cohort for cohort in left if cohort is not None),
+            population.epochs,
+        )
+
+    def predictor(self, population: Population, index: int = 0) -> Predictor:
+        """The member at `index` by itself, at its true width.
+
+        Raises:
+            ValueError: No such member.
+        """
+        for cohort in population.cohorts:
+            if index in cohort.members:
+                entries = population.configurations[index]
+                sizes = len(self._data.mean), len(self._data.classes)
+                padded = configuration.architecture(entries, *sizes)
+                true = replace(padded, width=entries["hidden_size"])
+                parameters = initial.trim(cohort.parameters(index), true.shapes())
+                data = self._data
+                return Predictor(entries, data.classes, data.mean, data.scale, parameters)
+        raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
+
+    def _compile(self, first: dict[tuple[Architecture, Layout], Any]) -> None:
+        """Compile what is missing for the cohorts in `first`, side by side."""
+        begin = time.perf_counter()
+        missing = {key: values for key, values in first.items() if key not in self._compiled}
+
+        def programs(item: tuple[tuple[Architecture, Layout], Any]) -> Programs:
+            (architecture, layout), values = item
+            member = Member(RecurrentNetwork(architecture), self._optimizer, self._batch_size)
+            batches = self._splits["validation"]
+            return compile_programs(member, layout, values, self._samples, batches)
+
+        with ThreadPoolExecutor(devices.cpu_cores()) as pool:
+            self._compiled |= dict(zip(missing, pool.map(programs, missing.items()), strict=True))
+        self.programs += len(missing) * len(Programs._fields)
+        self.compile_seconds += time.perf_counter() - begin
+
+
+def _batches(split: Split, most: int) -> Batches:
+    """The split in equal batches that would hold `most` samples; padding repeats no sample."""
+    count = -(-most // EVALUATION_BATCH)
+    size = -(-most // count)
+
+    def fill(values: np.ndarray) -> np.ndarray:
+        padding = [(0, count * size - len(values))] + [(0, 0)] * (values.ndim - 1)
+        return np.pad(values, padding).reshape(count, size, *values.shape[1:])
+
+    return Batches(fill(split.inputs), fill(split.labels), fill(np.ones(len(split), np.float32)))
