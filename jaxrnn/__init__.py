@@ -1,6 +1,6 @@
 """Trains a population of recurrent networks side by side in one compiled program."""
 
-from jaxrnn.configuration import ENTRIES, check
+from jaxrnn.configuration import DEFAULT_SPACE, ENTRIES, check
 from jaxrnn.data import Data, Split, digits, from_arrays, from_splits
 from jaxrnn.data import load as load_data
 from jaxrnn.devices import describe
@@ -8,6 +8,7 @@ from jaxrnn.predictor import Predictor, load
 from jaxrnn.trainer import Population, Trainer
 
 __all__ = [
+    "DEFAULT_SPACE",
     "ENTRIES",
     "Data",
     "Population",

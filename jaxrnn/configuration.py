@@ -69,6 +69,16 @@ ENTRIES: dict[str, Entry] = {
     ),
 }
 
+DEFAULT_SPACE: dict[str, Any] = {
+    "cell": ["lstm", "gru"],
+    "hidden_size": {"low": 16, "high": 64, "log": True},
+    "learning_rate": {"low": 1e-3, "high": 3e-2, "log": True},
+    "dropout": {"low": 0.0, "high": 0.5},
+    "clip_norm": {"low": 0.1, "high": 10.0, "log": True},
+    "weight_decay": {"low": 1e-5, "high": 1e-1, "log": True},
+}
+"""Where to search when nobody says otherwise, as `search.Space` reads it."""
+
 
 def check(name: str, value: Any) -> None:
     """Accept one entry of a configuration.

@@ -1,0 +1,31 @@
+"""What a search asks of a trainer; `jaxrnn.Trainer` keeps it, and so can anybody's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Sized, TypeVar
+
+import numpy as np
+
+Population = TypeVar("Population", bound=Sized)
+
+
+class Trainer(Protocol[Population]):
+    """Trains many configurations side by side.
+
+    A population is whatever the trainer makes of it; it knows its members by position.
+    """
+
+    def start(self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Population:
+        """A population of untrained members, one per configuration and seed."""
+        ...
+
+    def train(self, population: Population, epochs: int) -> Population:
+        """Every member trained until it has seen `epochs` epochs in all, going on where it was."""
+        ...
+
+    def evaluate(self, population: Population) -> Mapping[str, np.ndarray]:
+        """Validation metrics by name, each `(population,)`; not finite where a member diverged."""
+        ...
+
+    def select(self, population: Population, indices: Sequence[int]) -> Population:
+        """The members at `indices`, in that order."""
+        ...
