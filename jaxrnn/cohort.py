@@ -35,9 +35,7 @@ class Cohort:
 
     def train(self, samples: Samples, seed: Array, epoch: Array, epochs: Array) -> "Cohort":
         """This cohort `epochs` epochs later, as soon as the devices are done; consumes this one."""
-        state, losses = self.programs.train(
-            self.state, self._rows(), samples, seed, epoch, epochs
-        )
+        state, losses = self.programs.train(self.state, self._rows(), samples, seed, epoch, epochs)
         return replace(self, state=state, losses=losses)
 
     def evaluate(self, batches: Batches) -> Array:

@@ -62,7 +62,9 @@ def pad(weights: Layers, shapes: Mapping[str, Mapping[str, Shape]]) -> Layers:
     """The same weights with zeros behind them, up to `shapes`."""
     return {
         layer: {
-            name: np.pad(value, [(0, n - m) for n, m in zip(shapes[layer][name], value.shape)])
+            name: np.pad(
+                value, [(0, n - m) for n, m in zip(shapes[layer][name], value.shape, strict=True)]
+            )
             for name, value in named.items()
         }
         for layer, named in weights.items()

@@ -11,7 +11,7 @@ from jaxrnn import classification as task
 from jaxrnn import optimizer as optimizers
 from jaxrnn.network import RecurrentNetwork
 from jaxrnn.optimizer import Hyperparameters
-from jaxrnn.types import Array, Key, Parameters
+from jaxrnn.types import AnyArray, Array, Key, Parameters
 
 
 class State(NamedTuple):
@@ -35,8 +35,8 @@ class State(NamedTuple):
 class Samples(NamedTuple):
     """Training data on the device: inputs `(samples, time, features)`, labels `(samples,)`."""
 
-    inputs: Array
-    labels: Array
+    inputs: AnyArray
+    labels: AnyArray
 
 
 class Batches(NamedTuple):
@@ -48,9 +48,9 @@ class Batches(NamedTuple):
         weights: `(batches, batch)`, 1 for a sample and 0 for padding.
     """
 
-    inputs: Array
-    labels: Array
-    weights: Array
+    inputs: AnyArray
+    labels: AnyArray
+    weights: AnyArray
 
 
 def epoch_order(seed: Array | int, epoch: Array | int, samples: int, batch_size: int) -> Array:
@@ -116,9 +116,7 @@ class Member:
 
         return jax.lax.fori_loop(0, epochs, one_epoch, (state, jnp.float32(jnp.nan)))
 
-    def step(
-        self, state: State, inputs: Array, labels: Array, count: Array
-    ) -> tuple[State, Array]:
+    def step(self, state: State, inputs: Array, labels: Array, count: Array) -> tuple[State, Array]:
         """One optimizer step on a batch; `count` `()` numbers the steps of the run from 0.
 
         A loss or an update that is not finite freezes the run as it was before the step.
@@ -133,7 +131,7 @@ class Member:
         loss, gradients = jax.value_and_grad(mean_loss)(state.parameters)
         updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.parameters)
         parameters = optax.apply_updates(state.parameters, updates)
-        healthy = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(updates)) & ~state.diverged
+        healthy = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(updates)) & ~state.diverged
         parameters, optimizer = jax.tree.map(
             lambda new, old: jnp.where(healthy, new, old),
             (parameters, optimizer),

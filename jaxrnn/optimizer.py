@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import optax
 
-from jaxrnn.types import Array
+from jaxrnn.types import Number
 
 
 class Hyperparameters(NamedTuple):
     """The traced numbers of a member, each `()`; no value of them ever compiles anything."""
 
-    learning_rate: Array | float
-    weight_decay: Array | float
-    clip_norm: Array | float
-    dropout: Array | float
+    learning_rate: Number
+    weight_decay: Number
+    clip_norm: Number
+    dropout: Number
 
 
 def clipped_adamw(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +21,7 @@ from jaxrnn.member import Batches, Member, Samples, State
 from jaxrnn.optimizer import Hyperparameters
 from jaxrnn.types import Array, Parameters
 
-Tree = TypeVar("Tree", bound=chex.ArrayTree)
+Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,7 @@ class Predictor:
         x = np.asarray(inputs, np.float32)
         if x.ndim != 3 or x.shape[-1] != len(self.mean):
             raise ValueError(
-                f"`inputs` have the shape {x.shape}, but must be "
-                f"(samples, time, {len(self.mean)})."
+                f"`inputs` have the shape {x.shape}, but must be (samples, time, {len(self.mean)})."
             )
         logits = self.network.apply({"params": self.parameters}, (x - self.mean) / self.scale)
         assert isinstance(logits, jax.Array)
@@ -69,7 +68,8 @@ class Predictor:
             "scale": self.scale.tolist(),
         }
         (folder / CONFIGURATION).write_text(json.dumps(about, indent=2) + "\n")
-        np.savez(folder / PARAMETERS, **flatten_dict(self.parameters, sep="/"))
+        arrays: dict[str, Any] = dict(flatten_dict(self.parameters, sep="/"))
+        np.savez(folder / PARAMETERS, **arrays)
 
 
 def load(folder: str | Path) -> Predictor:

@@ -162,9 +162,7 @@ class Trainer:
         jax.block_until_ready([cohort.losses for cohort in cohorts])
         return replace(population, cohorts=cohorts, epochs=epochs)
 
-    def evaluate(
-        self, population: Population, split: str = "validation"
-    ) -> dict[str, np.ndarray]:
+    def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:
         """Metrics of every member on a split, NaN for those that diverged.
 
         Args:

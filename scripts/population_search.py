@@ -146,7 +146,8 @@ def run(job: Job, console: Console) -> int:
     write_summary(job, "complete", best=result.best, test=test)
     entries = (f"{name} {short(value)}" for name, value in result.best.configuration.items())
     console.print(
-        f"winner: trial {result.best.id}: {', '.join(entries)}\ntest accuracy {test['accuracy']:.4f}, test loss {test['loss']:.4f} "
+        f"winner: trial {result.best.id}: {', '.join(entries)}\n"
+        f"test accuracy {test['accuracy']:.4f}, test loss {test['loss']:.4f} "
         f"({len(job.data.test)} sequences, scored once)\nresults in {job.folder.path}",
         soft_wrap=True,
     )

@@ -1,12 +1,11 @@
 """Successive halving: train all, rank at the rung, keep one in eta, go on."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, NamedTuple
-
-import numpy as np
 
 from search.protocol import Population, Trainer
 from search.rungs import Rung, trial_epochs
@@ -99,56 +98,98 @@ def successive_halving(
         raise ValueError(f"`mode` is {mode!r}, but must be 'min' or 'max'.")
     if len(trials) != plan[0].trials:
         raise ValueError(f"`trials` are {len(trials)}, but `plan` starts with {plan[0].trials}.")
-    clock, alive, best, trained = clock or Clock(), list(trials), None, 0
-    with clock.on("start"):
-        population = trainer.start([t.configuration for t in alive], [t.seed for t in alive])
-    for index, rung in enumerate(plan):
+    race = _Race(trainer, list(trials), plan, observe, clock or Clock())
+    population = race.start()
+    for race.rung, rung in enumerate(plan):
+        population = race.train(population, rung.epochs)
+        order = race.rank(population, metric, mode)
+        last = rung is plan[-1]
+        population = race.keep(
+            population,
+            order[: 1 if last else plan[race.rung + 1].trials],
+            State.COMPLETE if last else State.PRUNED,
+        )
+    if race.best is not None:
+        race.best.state = State.COMPLETE
+    return Result(race.best, population)
 
-        def tell(ranked: bool, index: int = index) -> None:
-            total = trial_epochs(plan)
-            observe(Progress(index, plan, trained, total, clock.train, best, ranked))
 
-        for epochs in range(alive[0].epochs + 1, rung.epochs + 1):
-            with clock.on("train"):
-                population = trainer.train(population, epochs)
-            trained += len(alive)
-            for trial in alive:
+@dataclass
+class _Race(Generic[Population]):
+    """Who is still in it, and how far they are.
+
+    Attributes:
+        trainer: Trains them.
+        alive: Trials not pruned yet, by id.
+        plan: All rungs.
+        observe: Told after every epoch and every ranking.
+        clock: Told where the time goes.
+        rung: Index of the rung now running.
+        trained: Trial-epochs behind.
+        best: Best trial at the latest ranking; None if it diverged.
+    """
+
+    trainer: Trainer[Population]
+    alive: list[Trial]
+    plan: tuple[Rung, ...]
+    observe: Callable[[Progress], None]
+    clock: Clock
+    rung: int = 0
+    trained: int = 0
+    best: Trial | None = None
+
+    def start(self) -> Population:
+        """All trials, untrained."""
+        with self.clock.on("start"):
+            return self.trainer.start(
+                [trial.configuration for trial in self.alive], [trial.seed for trial in self.alive]
+            )
+
+    def train(self, population: Population, until: int) -> Population:
+        """Train epoch by epoch, so that people see progress and can interrupt."""
+        for epochs in range(self.alive[0].epochs + 1, until + 1):
+            with self.clock.on("train"):
+                population = self.trainer.train(population, epochs)
+            self.trained += len(self.alive)
+            for trial in self.alive:
                 trial.epochs = epochs
-            tell(ranked=False)
-        with clock.on("evaluate"):
-            scores = _record(alive, trainer.evaluate(population), rung.epochs, metric)
-        order = rank(scores, [trial.id for trial in alive], mode)
-        best = alive[order[0]] if alive[order[0]].state is State.RUNNING else None
-        # Survivors stay in order of id, so that no one's place depends on the scores.
-        kept = sorted(order[: plan[index + 1].trials if index + 1 < len(plan) else 1])
-        _close(alive, kept, State.PRUNED if index + 1 < len(plan) else State.COMPLETE)
-        with clock.on("select"):
-            population = trainer.select(population, kept)
-        tell(ranked=True)
-        alive = [alive[position] for position in kept]
-    if best is not None:
-        best.state = State.COMPLETE
-    return Result(best, population)
+            self.tell(ranked=False)
+        return population
 
+    def rank(self, population: Population, metric: str, mode: str) -> list[int]:
+        """Record the scores of the rung; positions from best to worst."""
+        with self.clock.on("evaluate"):
+            metrics = self.trainer.evaluate(population)
+        if metric not in metrics:
+            known = ", ".join(f"'{name}'" for name in metrics)
+            raise ValueError(f"`metric` is {metric!r}, but must be one of {known}.")
+        for position, trial in enumerate(self.alive):
+            row = {name: float(values[position]) for name, values in metrics.items()}
+            trial.metrics[trial.epochs] = row
+            if not math.isfinite(row[metric]):
+                trial.state = State.DIVERGED
+        scores = [trial.last(metric) for trial in self.alive]
+        order = rank(scores, [trial.id for trial in self.alive], mode)
+        first = self.alive[order[0]]
+        self.best = first if first.state is State.RUNNING else None
+        return order
 
-def _record(
-    alive: Sequence[Trial], metrics: "dict[str, np.ndarray]", epochs: int, metric: str
-) -> list[float]:
-    """Write the metrics of a rung into its trials; return their scores."""
-    if metric not in metrics:
-        known = ", ".join(f"'{name}'" for name in metrics)
-        raise ValueError(f"`metric` is {metric!r}, but must be one of {known}.")
-    for position, trial in enumerate(alive):
-        trial.metrics[epochs] = {name: float(values[position]) for name, values in metrics.items()}
-    scores = [trial.metrics[epochs][metric] for trial in alive]
-    for trial, score in zip(alive, scores, strict=True):
-        if not np.isfinite(score):
-            trial.state = State.DIVERGED
-    return scores
+    def keep(self, population: Population, positions: list[int], end: State) -> Population:
+        """Go on with `positions`, in order of id; the others end as `end`, or diverged."""
+        kept = sorted(positions)
+        with self.clock.on("select"):
+            population = self.trainer.select(population, kept)
+        for position in set(range(len(self.alive))) - set(kept):
+            if self.alive[position].state is State.RUNNING:
+                self.alive[position].state = end
+        self.tell(ranked=True)
+        self.alive = [self.alive[position] for position in kept]
+        return population
 
-
-def _close(alive: Sequence[Trial], kept: Sequence[int], state: State) -> None:
-    """Give those that do not go on their last state, unless they diverged."""
-    for position, trial in enumerate(alive):
-        if position not in kept and trial.state is State.RUNNING:
-            trial.state = state
+    def tell(self, ranked: bool) -> None:
+        """Report the standing."""
+        total = trial_epochs(self.plan)
+        seconds = self.clock.train
+        self.observe(
+            Progress(self.rung, self.plan, self.trained, total, seconds, self.best, ranked)
+        )

@@ -1,7 +1,7 @@
 """What a search asks of a trainer; `jaxrnn.Trainer` keeps it, and so can anybody's."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Sized, TypeVar
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 

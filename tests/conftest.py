@@ -1,0 +1,31 @@
+"""Eight CPU devices for every test, strict shapes, and data small enough to train in a second."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
+
+TIME, FEATURES = 6, 3
+
+
+def sequences(samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Noise whose label says which third of the sequence is largest, but for one label in four.
+
+    Learnable, though no loss comes near zero, where relative errors would mean nothing.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(samples, TIME, FEATURES)).astype(np.float32)
+    thirds = inputs.reshape(samples, 3, TIME // 3, FEATURES).sum((2, 3))
+    labels = thirds.argmax(1)
+    return inputs, np.where(rng.random(samples) < 0.25, rng.integers(0, 3, samples), labels)
+
+
+@pytest.fixture(scope="session")
+def data() -> jaxrnn.Data:
+    parts = [sequences(samples, seed) for seed, samples in enumerate((64, 40, 30))]
+    return jaxrnn.from_splits(*parts, name="thirds")
