@@ -167,7 +167,7 @@ def compile_programs(
 
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:
-    def on_device(
+    def train(
         state: State, rows: Array, samples: Samples, seed: Array, epoch: Array, epochs: Array
     ) -> tuple[State, Array]:
         def one(_: None, carried: tuple[State, Array]) -> tuple[State, Array]:
@@ -177,18 +177,18 @@ def _train(member: Member, layout: Layout) -> Callable[..., Any]:
         return in_waves(layout, one)(rows[0], None, (state, losses))
 
     specs = SPLIT, SPLIT, WHOLE, WHOLE, WHOLE, WHOLE
-    return _over_devices(on_device, layout, specs)
+    return _over_devices(train, layout, specs)
 
 
 def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
-    def on_device(state: State, rows: Array, batches: Batches) -> Array:
+    def evaluate(state: State, rows: Array, batches: Batches) -> Array:
         def one(state: State, _: Array) -> Array:
             return member.evaluate(state, batches)
 
         metrics = jnp.full((*state.diverged.shape, len(METRICS)), jnp.nan)
         return in_waves(layout, one)(rows[0], state, metrics)
 
-    return _over_devices(on_device, layout, (SPLIT, SPLIT, WHOLE))
+    return _over_devices(evaluate, layout, (SPLIT, SPLIT, WHOLE))
 
 
 def _gather(state: State, source: Array) -> State:

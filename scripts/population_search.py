@@ -7,6 +7,7 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 """
 
 import argparse
+import difflib
 import platform
 import re
 import shlex
@@ -71,6 +72,21 @@ def parser() -> Parser:
     add("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, 64 elsewhere)")
     add("--devices", "N", None, "devices to use, on CPU one per core (default: all)")
     return parser
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The settings of a command line.
+
+    Raises:
+        ValueError: An argument that is unknown, or no whole number where one is due.
+    """
+    settings, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        names = ["--" + name.replace("_", "-") for name in vars(settings)]
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "see --help."
+        raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
+    return settings
 
 
 @dataclass(frozen=True)
@@ -191,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     console = Console()
     try:
-        job = prepare(parser().parse_args(arguments))
+        job = prepare(parse(arguments))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

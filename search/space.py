@@ -73,8 +73,8 @@ class Space:
             raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
 
     def to_toml(self) -> str:
-        """The space as `from_toml` reads it."""
-        return tomli_w.dumps(self.entries)
+        """The space as `from_toml` reads it, its entries in the same order, a line each."""
+        return "".join(map(_toml_line, self.entries, self.entries.values()))
 
     def extremes(self) -> Iterator[tuple[str, Any]]:
         """Every choice, both ends of every range and every fixed value, with its entry's name."""
@@ -85,6 +85,15 @@ class Space:
                 yield name, distribution.low
                 yield name, distribution.high
         yield from self.fixed.items()
+
+
+def _toml_line(name: str, what: Any) -> str:
+    """`name = what`, a range as an inline table: a table of its own would move behind the rest."""
+    if not isinstance(what, dict):
+        return tomli_w.dumps({name: what})
+    key = tomli_w.dumps({name: 0}).removesuffix("= 0\n")
+    inside = ", ".join(tomli_w.dumps({part: value}).strip() for part, value in what.items())
+    return f"{key}= {{ {inside} }}\n"
 
 
 def _plain(what: Any) -> Any:

@@ -80,7 +80,7 @@ def leaderboard(trials: Sequence[Trial], metric: str, mode: str) -> list[Trial]:
     """
 
     def reached(trial: Trial) -> int:
-        return 0 if trial.state is State.DIVERGED else max(trial.metrics, default=0)
+        return -1 if trial.state is State.DIVERGED else max(trial.metrics, default=0)
 
     order = rank([trial.last(metric) for trial in trials], [trial.id for trial in trials], mode)
     return sorted((trials[position] for position in order), key=reached, reverse=True)

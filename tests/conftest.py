@@ -3,12 +3,16 @@
 import jax
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import jaxrnn
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 TIME, FEATURES = 6, 3
 

@@ -37,9 +37,7 @@ def curves(
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_mixed_population_equals_a_loop_of_flax_and_optax(data: jaxrnn.Data, lanes: int) -> None:
-    trainer = jaxrnn.Trainer(
-        data, batch_size=BATCH, lanes=lanes, device_count=2, seed=ORDER_SEED
-    )
+    trainer = jaxrnn.Trainer(data, batch_size=BATCH, lanes=lanes, device_count=2, seed=ORDER_SEED)
     ours, population = curves(trainer, MIXED, SEEDS, EPOCHS)
     for position, (given, seed) in enumerate(zip(MIXED, SEEDS, strict=True)):
         entries = configuration.complete(given)
@@ -72,9 +70,9 @@ def test_bits_do_not_depend_on_lane_neighbours_or_dummies(data: jaxrnn.Data, lan
     alone, _ = curves(trainer, [mine], [seed], 4)
     others = [{"cell": "lstm", "hidden_size": h, "learning_rate": 1e6} for h in (64, 3, 20, 31, 5)]
     for place in (0, 2, 5):
-        crowd = others[:place] + [mine] + others[place:]
+        crowd = [*others[:place], mine, *others[place:]]
         seeds = [*range(place), seed, *range(place, 5)]
-        losses, population = curves(trainer, crowd, seeds, 4)
+        losses, _ = curves(trainer, crowd, seeds, 4)
         np.testing.assert_array_equal(losses[place], alone[0])
     again, _ = curves(trainer, crowd[::-1], seeds[::-1], 4)
     np.testing.assert_array_equal(again[::-1], losses)

@@ -1,0 +1,74 @@
+"""The house: packages apart, imports going down, files and functions of a readable size."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("jaxrnn", "search")
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
+ALL = [
+    *FILES,
+    *sorted((ROOT / "scripts").glob("*.py")),
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, as full dotted names."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize(("package", "other"), [PACKAGES, PACKAGES[::-1]])
+def test_packages_never_import_each_other(package: str, other: str) -> None:
+    for path in (ROOT / package).glob("*.py"):
+        assert not {name for name in imported(path) if name.split(".")[0] == other}, path
+
+
+def test_search_knows_no_neural_network() -> None:
+    for path in (ROOT / "search").glob("*.py"):
+        assert not {n.split(".")[0] for n in imported(path)} & {"jax", "flax", "optax"}, path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_down(package: str) -> None:
+    """Files can be put in an order in which each imports only earlier ones: no circles."""
+    names = {path.stem: path for path in (ROOT / package).glob("*.py") if path.stem != "__init__"}
+    below = {
+        stem: {n.split(".")[1] for n in imported(path) if n.startswith(f"{package}.")} & set(names)
+        for stem, path in names.items()
+    }
+    placed: set[str] = set()
+    while len(placed) < len(names):
+        ready = {stem for stem in names if stem not in placed and below[stem] <= placed}
+        assert ready, f"circle among {set(names) - placed}"
+        placed |= ready
+
+
+@pytest.mark.parametrize("path", ALL, ids=str)
+def test_sizes(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 250
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            doc = ast.get_docstring(node, clean=False) or ""
+            size = (node.end_lineno or 0) - node.lineno + 1 - doc.count("\n")
+            assert size <= 45, f"{node.name}: {size} lines"
+
+
+def test_importing_starts_no_runtime() -> None:
+    """No array at import time: JAX must still be free to split the CPU."""
+    split = "jax.config.update('jax_num_cpu_devices', 3)"
+    code = f"import jaxrnn, search, jax; {split}; print(len(jax.devices()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n"

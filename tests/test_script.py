@@ -1,0 +1,263 @@
+"""The main job as a user runs it: a process, its output, its exit status, its folder."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import sequences
+
+import jaxrnn
+import search
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "population_search.py"
+TINY = ("--trials", "9", "--max-epochs", "3")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-W", "error", str(SCRIPT), *map(str, arguments)]
+
+
+def run(folder: Path, *arguments: object, devices: int | None = None) -> Any:
+    environment = dict(os.environ)
+    if devices is not None:
+        environment["JAX_NUM_CPU_DEVICES"] = str(devices)
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("first")
+    return folder / "out", run(folder, *TINY, "--out", "out")
+
+
+def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None:
+    _, done = first
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in (
+        r"digits on \d+ x cpu: 9 to epoch 1, 3 to epoch 3",
+        r"rung 2/2: 3 trials to epoch 3 \| best validation loss \d\.\d+ \(trial \d\)",
+        r"best 9 of 9 trials",
+        r"winner: trial \d: cell (lstm|gru), hidden_size \d\d, learning_rate",
+        r"test accuracy 0\.\d{4}, test loss \d\.\d{4} \(270 sequences, scored once\)",
+        r"results in out",
+    ):
+        assert re.search(words, done.stdout), words
+    assert "\x1b" not in done.stdout  # plain text where the output is no terminal
+
+
+def test_trials_csv(first: tuple[Path, Any]) -> None:
+    folder, _ = first
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [int(row["id"]) for row in rows] == list(range(9))
+    assert sorted(row["state"] for row in rows) == ["complete"] * 3 + ["pruned"] * 6
+    assert {row["cell"] for row in rows} <= {"lstm", "gru"}
+    for row in rows:
+        reached = 3 if row["state"] == "complete" else 1
+        assert int(row["epochs"]) == reached
+        assert (row["loss_at_3"] == "") == (reached == 1)
+        assert 0 <= float(row["accuracy_at_1"]) <= 1
+    # the three with the best loss at epoch 1 went on, and no other
+    losses = [float(row["loss_at_1"]) for row in rows]
+    best = sorted(range(9), key=lambda k: losses[k])[:3]
+    assert [k for k in range(9) if rows[k]["state"] == "complete"] == sorted(best)
+
+
+def test_summary(first: tuple[Path, Any]) -> None:
+    folder, done = first
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "complete"
+    assert summary["rungs"] == [{"epochs": 1, "trials": 9}, {"epochs": 3, "trials": 3}]
+    assert summary["programs"] == 8
+    assert summary["seed"] == 0
+    assert set(summary["seconds"]) == {"compile", "train", "evaluate", "other", "total"}
+    parts = dict(summary["seconds"])
+    assert parts.pop("total") == pytest.approx(sum(parts.values()))
+    assert summary["versions"]["jaxrnn"]
+    assert f"test accuracy {summary['test']['accuracy']:.4f}" in done.stdout
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    complete = [row for row in rows if row["state"] == "complete"]
+    winner = min(complete, key=lambda row: float(row["loss_at_3"]))
+    assert summary["winner"]["id"] == int(winner["id"])
+
+
+def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
+    """The saved model gives the test score of the summary, on the split made afresh."""
+    folder, _ = first
+    summary = json.loads((folder / "summary.json").read_text())
+    model, data = jaxrnn.load(folder / "best"), jaxrnn.digits(seed=0)
+    raw = data.test.inputs * data.scale + data.mean
+    accuracy = (model.predict(raw) == data.classes[data.test.labels]).mean()
+    assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
+    own = summary["winner"]["configuration"]
+    assert {name: model.configuration[name] for name in own} == own
+
+
+def test_the_winner_alone_trains_alike(first: tuple[Path, Any]) -> None:
+    """Seed and configuration in the summary are enough: no pruning, no other trial."""
+    folder, _ = first
+    winner = json.loads((folder / "summary.json").read_text())["winner"]
+    trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, device_count=1)
+    population = trainer.start([winner["configuration"]], [winner["seed"]])
+    for epochs in (1, 3):
+        population = trainer.train(population, epochs)
+        metrics = {name: float(v[0]) for name, v in trainer.evaluate(population).items()}
+        assert metrics == pytest.approx(winner["metrics"][str(epochs)], rel=1e-5)
+
+
+def test_same_seed_same_trials_and_the_space_file_reproduces(
+    first: tuple[Path, Any], tmp_path: Path
+) -> None:
+    folder, _ = first
+    again = run(tmp_path, *TINY, "--out", "again", "--space", folder / "space.toml")
+    assert again.returncode == 0, again.stderr
+    expected = (folder / "trials.csv").read_text()
+    assert (tmp_path / "again" / "trials.csv").read_text() == expected
+
+
+def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
+    """A real file, one fixed cell, another seed, several lanes and devices, the default folder."""
+    inputs, labels = sequences(300)
+    np.savez(tmp_path / "thirds.npz", X=inputs, y=np.array(["a", "b", "c"])[labels])
+    (tmp_path / "space.toml").write_text('cell = "gru"\nlearning_rate = [0.001, 0.01]\n')
+    arguments = ("--data", "thirds.npz", "--space", "space.toml", "--seed", "7", *TINY)
+    for more in (("--lanes", "2"), ("--devices", "1")):
+        done = run(tmp_path, *arguments, *more, devices=3)
+        assert done.returncode == 0, done.stderr
+    folders = sorted((tmp_path / "runs").iterdir())
+    assert len(folders) == 2
+    assert all(re.fullmatch(r"\d{8}-\d{6}-thirds-7(-2)?", folder.name) for folder in folders)
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+    assert [summary["devices"] for summary in summaries] == ["3 x cpu", "1 x cpu"]
+    assert [summary["programs"] for summary in summaries] == [4, 4]
+    assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], rel=1e-4)
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+BAD = [
+    (("--data", "digit"), "`data` is 'digit', but must be 'digits' or the path of a .npz file."),
+    (("--data", "nan.npz"), "`data` inputs must be finite, but sample 3 holds NaN or inf."),
+    (("--trials", "0"), "`trials` is 0, but must be a whole number of at least 1."),
+    (("--trials", "many"), "`--trials` is 'many', but must be a whole number"),
+    (("--eta", "1"), "`eta` is 1, but must be a whole number of at least 2."),
+    (("--min-epochs", "30"), "`min_epochs` is 30, but must be at most `max_epochs`, 27."),
+    (("--seed", "-1"), "`seed` is -1, but must be from 0 to 4294967295."),
+    (("--lanes", "0"), "`lanes` is 0, but must be at least 1."),
+    (("--devices", "0"), "`devices` is 0, but must be at least 1."),
+    (("--out", "taken"), "`out` is 'taken', which exists already, but must be a new folder."),
+    (("--space", "none.toml"), "`space` is 'none.toml', but can't be read: No such file"),
+    (("--space", "broken.toml"), "`space` is 'broken.toml', but is not TOML"),
+    (("--space", "typo.toml"), "`hiddensize` is no hyperparameter; did you mean `hidden_size`?"),
+    (("--space", "range.toml"), "`dropout` has `low` 0.5, but it must be at most `high`, 0.1."),
+    (("--space", "limit.toml"), "`dropout` is 1.5, but must be a number from 0 to below 1."),
+    (("--space", "log.toml"), "`learning_rate` has `low` 0, but a `log` range must start above 0"),
+    (("--space", "empty.toml"), "`cell` is an empty list, but must have at least one choice."),
+    (("--tirals", "3"), "`--tirals` is no argument; did you mean `--trials`?"),
+    (("digits",), "`digits` is no argument"),
+]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workshop")
+    (folder / "taken").mkdir()
+    inputs, labels = sequences(60)
+    inputs[3, 0, 0] = np.nan
+    np.savez(folder / "nan.npz", X=inputs, y=labels)
+    for name, text in {
+        "broken": "cell = [",
+        "typo": "hiddensize = 3",
+        "range": "dropout = { low = 0.5, high = 0.1 }",
+        "limit": "dropout = { low = 0.0, high = 1.5 }",
+        "log": "learning_rate = { low = 0, high = 1, log = true }",
+        "empty": "cell = []",
+    }.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_mistakes_get_one_sentence(
+    workshop: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    before = files_of(workshop)
+    done = run(workshop, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: " + message), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert files_of(workshop) == before  # nothing half-written
+
+
+def test_help_is_for_newcomers(tmp_path: Path) -> None:
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    for name in ("data", "trials", "min-epochs", "max-epochs", "eta", "seed"):
+        assert f"--{name}" in done.stdout
+    for name in ("space", "out", "lanes", "devices"):
+        assert f"--{name}" in done.stdout
+    assert "None" not in done.stdout
+
+
+def test_every_trial_diverged(tmp_path: Path) -> None:
+    (tmp_path / "wild.toml").write_text("learning_rate = 1e6\n")
+    done = run(tmp_path, *TINY, "--out", "out", "--space", "wild.toml")
+    assert done.returncode == 1
+    assert "every trial diverged" in done.stdout
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["status"], summary["winner"], summary["test"]) == ("diverged", None, None)
+    rows = csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines())
+    assert {row["state"] for row in rows} == {"diverged"}
+
+
+def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
+    arguments = ("--trials", "9", "--max-epochs", "100000", "--out", "out")
+    process = subprocess.Popen(
+        command(*arguments), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    table = tmp_path / "out" / "trials.csv"
+    limit = time.monotonic() + 120
+    while not table.exists() and time.monotonic() < limit:  # written at the first rung
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert errors == ""
+    assert "interrupted; what finished is in out" in output
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert {row["state"] for row in rows} <= {"pruned", "interrupted"}
+    assert sum(row["state"] == "interrupted" for row in rows) in (1, 3)
+    assert all(row["loss_at_1"] for row in rows)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["status"] == "interrupted"
+    assert search.Space.from_toml(tmp_path / "out" / "space.toml").entries
+
+
+@pytest.mark.slow
+def test_the_default_job(tmp_path: Path) -> None:
+    """256 trials on digits: the promised rungs, 8 programs, and a winner that is good."""
+    done = run(tmp_path, "--out", "out")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [tuple(rung.values()) for rung in summary["rungs"]] == [
+        (1, 256),
+        (3, 85),
+        (9, 28),
+        (27, 9),
+    ]
+    assert summary["programs"] == 8
+    assert summary["test"]["accuracy"] >= 0.96  # one seed; the mean over five is in benchmarks/
