@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn import configuration, devices, initial, optimizer
+from jaxrnn import configuration, initial, optimizer
 from jaxrnn.classification import METRICS
 from jaxrnn.cohort import Cohort, first_values
 from jaxrnn.data import Data, Split
+from jaxrnn.devices import cpu_cores, population_mesh, whole
 from jaxrnn.member import Batches, Member, Samples
 from jaxrnn.network import Architecture, RecurrentNetwork
 from jaxrnn.population import Layout, Programs, compile_programs
@@ -57,7 +58,7 @@ class Trainer:
         *,
         batch_size: int = 32,
         lanes: int | None = None,
-        device_count: int | None = None,
+        devices: int | None = None,
         seed: int = 0,
     ) -> None:
         """Put `data` on the devices.
@@ -67,7 +68,7 @@ class Trainer:
             batch_size: Samples per step, from 1 to the size of the training split.
             lanes: Members side by side on each device, at least 1. By default 1 on a CPU, where
                 the cores are the devices, and 64 elsewhere.
-            device_count: How many devices to use; all by default.
+            devices: How many to use; all by default.
             seed: Of the data order, at least 0; the order is the same for every member.
 
         Raises:
@@ -80,7 +81,7 @@ class Trainer:
             )
         if lanes is not None and lanes < 1:
             raise ValueError(f"`lanes` is {lanes}, but must be at least 1.")
-        self.mesh = devices.population_mesh(device_count)
+        self.mesh = population_mesh(devices)
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
         self.programs = 0
@@ -89,7 +90,7 @@ class Trainer:
         self._batch_size = batch_size
         self._optimizer = optimizer.build()
         self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
-        self._whole = devices.whole(self.mesh)
+        self._whole = whole(self.mesh)
         most = max(len(data.validation), len(data.test))
         self._seed, self._samples, self._splits = jax.device_put(
             (
@@ -227,7 +228,7 @@ class Trainer:
             batches = self._splits["validation"]
             return compile_programs(member, layout, values, self._samples, batches)
 
-        with ThreadPoolExecutor(devices.cpu_cores()) as pool:
+        with ThreadPoolExecutor(cpu_cores()) as pool:
             self._compiled |= dict(zip(missing, pool.map(programs, missing.items()), strict=True))
         self.programs += len(missing) * len(Programs._fields)
         self.compile_seconds += time.perf_counter() - begin

@@ -120,7 +120,7 @@ def prepare(settings: argparse.Namespace) -> Job:
         jaxrnn.check(name, value)
     data = jaxrnn.load_data(settings.data, settings.seed)
     trainer = jaxrnn.Trainer(
-        data, lanes=settings.lanes, device_count=settings.devices, seed=settings.seed
+        data, lanes=settings.lanes, devices=settings.devices, seed=settings.seed
     )
     trials = search.random_trials(space, settings.trials, settings.seed)
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{data.name}-{settings.seed}"

@@ -25,7 +25,7 @@ class Network(nn.Module):
     def __call__(self, x: jax.Array, masks: list[jax.Array]) -> jax.Array:
         kinds = {"lstm": nn.OptimizedLSTMCell, "gru": nn.GRUCell}
         for layer in range(self.layers):
-            x = nn.RNN(kinds[self.cell](self.units, name=f"cell_{layer}"))(x)
+            x = jnp.asarray(nn.RNN(kinds[self.cell](self.units, name=f"cell_{layer}"))(x))
             if layer == self.layers - 1:
                 x = x[:, -1]
             x = x * masks[layer]

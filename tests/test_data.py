@@ -64,13 +64,14 @@ def test_npz_files(tmp_path: Path) -> None:
     loaded, direct = jaxrnn.load_data(str(one), 3), jaxrnn.from_arrays(X, Y, 3)
     np.testing.assert_array_equal(loaded.train.inputs, direct.train.inputs)
     assert loaded.name == "one"
-    parts = {"train": X[:100], "validation": X[100:150], "test": X[150:]}
-    labels = {"train": Y[:100], "validation": Y[100:150], "test": Y[150:]}
-    np.savez(
-        fixed,
-        **{f"X_{key}": part for key, part in parts.items()},
-        **{f"y_{key}": part for key, part in labels.items()},
-    )
+    arrays: Any = {}
+    for key, rows in (
+        ("train", slice(100)),
+        ("validation", slice(100, 150)),
+        ("test", slice(150, None)),
+    ):
+        arrays |= {f"X_{key}": X[rows], f"y_{key}": Y[rows]}
+    np.savez(fixed, **arrays)
     data = jaxrnn.load_data(str(fixed))
     assert [len(split) for split in (data.train, data.validation, data.test)] == [100, 50, 50]
 

@@ -29,7 +29,7 @@ def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float)
 @pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("rate", [np.nan, np.inf, 1e6])
 def test_one_bad_rate_freezes_one_member(data: jaxrnn.Data, lanes: int, rate: float) -> None:
-    trainer = jaxrnn.Trainer(data, lanes=lanes, device_count=1)
+    trainer = jaxrnn.Trainer(data, lanes=lanes, devices=1)
     seeds = [1, 2, 3, 4]
     healthy = trainer.train(trainer.start([GOOD] * 4, seeds), 4)
     expected = trainer.evaluate(healthy)
@@ -46,7 +46,7 @@ def test_one_bad_rate_freezes_one_member(data: jaxrnn.Data, lanes: int, rate: fl
 
 
 def test_a_frozen_member_keeps_its_last_finite_weights(data: jaxrnn.Data) -> None:
-    trainer = jaxrnn.Trainer(data, device_count=1)
+    trainer = jaxrnn.Trainer(data, devices=1)
     population = trainer.train(trainer.start([WILD, GOOD], [1, 2]), 20)
     frozen = trainer.predictor(population, 0).parameters
     growing = trainer.predictor(population, 1).parameters
@@ -59,7 +59,7 @@ def test_a_frozen_member_keeps_its_last_finite_weights(data: jaxrnn.Data) -> Non
 
 
 def test_nan_in_the_first_step_leaves_the_first_weights(data: jaxrnn.Data) -> None:
-    trainer = jaxrnn.Trainer(data, device_count=1)
+    trainer = jaxrnn.Trainer(data, devices=1)
     population = with_rate(trainer.start([GOOD], [1]), (0, 0), np.nan)
     first = trainer.predictor(population).parameters
     trained = trainer.predictor(trainer.train(population, 1)).parameters

@@ -168,15 +168,13 @@ def test_leaderboard_never_compares_rungs() -> None:
 
 def test_bad_arguments() -> None:
     curves = constant({"a": 1.0})
-    for message, plan, more in (
-        ("`mode` is 'best', but must be 'min' or 'max'.", rungs(1, 1, 1, 2), {"mode": "best"}),
-        ("`trials` are 1, but `plan` starts with 2.", rungs(2, 1, 1, 2), {}),
-        (
-            "`metric` is 'f1', but must be one of 'loss', 'score'.",
-            rungs(1, 1, 1, 2),
-            {"metric": "f1"},
-        ),
-    ):
+    one, two = rungs(1, 1, 1, 2), rungs(2, 1, 1, 2)
+    cases: list[tuple[str, Any, Any]] = [
+        ("`mode` is 'best', but must be 'min' or 'max'.", one, {"mode": "best"}),
+        ("`trials` are 1, but `plan` starts with 2.", two, {}),
+        ("`metric` is 'f1', but must be one of 'loss', 'score'.", one, {"metric": "f1"}),
+    ]
+    for message, plan, more in cases:
         with pytest.raises(ValueError) as error:
             successive_halving(Table(curves), trials_of(curves), plan, **more)
         assert str(error.value) == message

@@ -1,6 +1,7 @@
 """First weights: distributions, seeds, and independence from padding."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,9 +61,9 @@ def test_padding_changes_nothing_inside(cell: str, layers: int, size: int, seed:
 
 
 def test_dropout_draws_do_not_depend_on_padding() -> None:
-    key, rate = jax.random.key(3), np.float32(0.4)
-    wide = np.asarray(dropout(key, rate, np.ones((5, 7, 64), np.float32)))
-    narrow = np.asarray(dropout(key, rate, np.ones((5, 7, 10), np.float32)))
+    key, rate = jax.random.key(3), jnp.float32(0.4)
+    wide = np.asarray(dropout(key, rate, jnp.ones((5, 7, 64))))
+    narrow = np.asarray(dropout(key, rate, jnp.ones((5, 7, 10))))
     np.testing.assert_array_equal(wide[..., :10], narrow)
     assert (wide == 0).mean() == pytest.approx(0.4, abs=0.04)
     assert wide.mean() == pytest.approx(1.0, abs=0.07)

@@ -37,7 +37,7 @@ def curves(
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_mixed_population_equals_a_loop_of_flax_and_optax(data: jaxrnn.Data, lanes: int) -> None:
-    trainer = jaxrnn.Trainer(data, batch_size=BATCH, lanes=lanes, device_count=2, seed=ORDER_SEED)
+    trainer = jaxrnn.Trainer(data, batch_size=BATCH, lanes=lanes, devices=2, seed=ORDER_SEED)
     ours, population = curves(trainer, MIXED, SEEDS, EPOCHS)
     for position, (given, seed) in enumerate(zip(MIXED, SEEDS, strict=True)):
         entries = configuration.complete(given)
@@ -65,7 +65,7 @@ def test_a_mixed_population_equals_a_loop_of_flax_and_optax(data: jaxrnn.Data, l
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_bits_do_not_depend_on_lane_neighbours_or_dummies(data: jaxrnn.Data, lanes: int) -> None:
     """The same member alone, first, last, beside diverging ones: the same bits."""
-    trainer = jaxrnn.Trainer(data, lanes=lanes, device_count=2)
+    trainer = jaxrnn.Trainer(data, lanes=lanes, devices=2)
     mine, seed = {"cell": "lstm", "hidden_size": 9, "dropout": 0.2}, 42
     alone, _ = curves(trainer, [mine], [seed], 4)
     others = [{"cell": "lstm", "hidden_size": h, "learning_rate": 1e6} for h in (64, 3, 20, 31, 5)]
@@ -82,7 +82,7 @@ def test_bits_do_not_depend_on_lane_neighbours_or_dummies(data: jaxrnn.Data, lan
 def test_eight_devices_agree_with_one(data: jaxrnn.Data, lanes: int) -> None:
     results = []
     for count in (1, 8):
-        trainer = jaxrnn.Trainer(data, lanes=lanes, device_count=count)
+        trainer = jaxrnn.Trainer(data, lanes=lanes, devices=count)
         assert trainer.mesh.size == count
         losses, population = curves(trainer, MIXED * 3, list(range(21)), 5)
         population = trainer.select(population, [20, 3, 4, 11])
@@ -94,7 +94,7 @@ def test_eight_devices_agree_with_one(data: jaxrnn.Data, lanes: int) -> None:
 
 def test_padded_units_stay_exactly_zero(data: jaxrnn.Data) -> None:
     """Weights and both moments of AdamW, after 50 steps with decay, clipping and dropout."""
-    trainer = jaxrnn.Trainer(data, device_count=1)
+    trainer = jaxrnn.Trainer(data, devices=1)
     for cell in ("lstm", "gru"):
         entries = {"cell": cell, "hidden_size": 10, "layers": 2, "dropout": 0.3}
         _, population = curves(trainer, [entries], [3], EPOCHS)
@@ -114,10 +114,10 @@ def test_padded_units_stay_exactly_zero(data: jaxrnn.Data) -> None:
 
 def test_common_order_and_seed(data: jaxrnn.Data) -> None:
     """Twins train alike, another trial seed or another order seed does not."""
-    trainer = jaxrnn.Trainer(data, device_count=1)
+    trainer = jaxrnn.Trainer(data, devices=1)
     twin = {"cell": "gru", "hidden_size": 8}
     losses, _ = curves(trainer, [twin, twin, twin], [7, 7, 8], 3)
     np.testing.assert_array_equal(losses[0], losses[1])
     assert np.all(losses[0] != losses[2])
-    other, _ = curves(jaxrnn.Trainer(data, device_count=1, seed=1), [twin], [7], 3)
+    other, _ = curves(jaxrnn.Trainer(data, devices=1, seed=1), [twin], [7], 3)
     assert np.all(other[0] != losses[0])

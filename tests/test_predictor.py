@@ -14,7 +14,7 @@ from jaxrnn.cells import CELLS
 def predictor() -> jaxrnn.Predictor:
     inputs, labels = sequences(900)
     data = jaxrnn.from_arrays(inputs * 3 + 5, np.array(["left", "mid", "right"])[labels])
-    trainer = jaxrnn.Trainer(data, device_count=1)
+    trainer = jaxrnn.Trainer(data, devices=1)
     population = trainer.start([{"cell": "gru", "hidden_size": 11, "layers": 2}], [1])
     return trainer.predictor(trainer.train(population, 20))
 

@@ -109,7 +109,7 @@ def test_the_winner_alone_trains_alike(first: tuple[Path, Any]) -> None:
     """Seed and configuration in the summary are enough: no pruning, no other trial."""
     folder, _ = first
     winner = json.loads((folder / "summary.json").read_text())["winner"]
-    trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, device_count=1)
+    trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=1)
     population = trainer.start([winner["configuration"]], [winner["seed"]])
     for epochs in (1, 3):
         population = trainer.train(population, epochs)

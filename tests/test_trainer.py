@@ -6,6 +6,7 @@ import pytest
 
 import jaxrnn
 from jaxrnn import configuration
+from jaxrnn.devices import population_mesh
 from jaxrnn.member import epoch_order
 from jaxrnn.network import RecurrentNetwork
 from jaxrnn.population import Layout
@@ -16,7 +17,7 @@ GRU = {"cell": "gru", "hidden_size": 16, "dropout": 0.3}
 
 @pytest.fixture(scope="module")
 def trainer(data: jaxrnn.Data) -> jaxrnn.Trainer:
-    return jaxrnn.Trainer(data, device_count=2)
+    return jaxrnn.Trainer(data, devices=2)
 
 
 def weights(trainer: jaxrnn.Trainer, population: jaxrnn.Population) -> list[dict]:
@@ -65,13 +66,13 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
     jax.clear_caches()  # or what an earlier test compiled would not be counted
     compiled: list[str] = []
 
-    def count(event: str, seconds: float, **_: object) -> None:
+    def count(event: str, duration_secs: float, **_: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(count)
     try:
-        trainer = jaxrnn.Trainer(data, device_count=2)
+        trainer = jaxrnn.Trainer(data, devices=2)
         for rate, width, seed in ((1e-3, 8, 0), (3e-2, 40, 5)):
             own = {"learning_rate": rate, "hidden_size": width, "dropout": rate, "clip_norm": rate}
             mixed = [{"cell": cell, **own} for cell in ("lstm", "gru") * 3]
@@ -89,7 +90,7 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
 
 @pytest.mark.parametrize("devices", [2, 8])
 def test_training_program_has_no_collectives(data: jaxrnn.Data, devices: int) -> None:
-    trainer = jaxrnn.Trainer(data, device_count=devices)
+    trainer = jaxrnn.Trainer(data, devices=devices)
     (cohort,) = trainer.start([LSTM] * 8, range(8)).cohorts
     text = cohort.programs.train.as_text()  # type: ignore[attr-defined]
     assert "while" in text
@@ -137,7 +138,7 @@ def test_test_split_is_not_trained_on(data: jaxrnn.Data) -> None:
     )
     results = []
     for one in (data, swapped):
-        trainer = jaxrnn.Trainer(one, device_count=1)
+        trainer = jaxrnn.Trainer(one, devices=1)
         results.append(weights(trainer, trainer.train(trainer.start([GRU], [1]), 2)))
     assert_same(*results)
 
@@ -145,7 +146,7 @@ def test_test_split_is_not_trained_on(data: jaxrnn.Data) -> None:
 @pytest.mark.parametrize("members", [1, 2, 3, 7, 8, 9, 24])
 @pytest.mark.parametrize(("devices", "lanes"), [(1, 1), (2, 1), (2, 3), (8, 2)])
 def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) -> None:
-    mesh = jaxrnn.devices.population_mesh(devices)
+    mesh = population_mesh(devices)
     layout = Layout.for_members(members, mesh, lanes)
     for present in range(1, members + 1):
         slots, rows = layout.slots(present), layout.rows_in_use(present)
@@ -185,8 +186,8 @@ BAD_SETTINGS = [
     ({"batch_size": 0}, "`batch_size` is 0, but must be from 1 to 64"),
     ({"batch_size": 65}, "`batch_size` is 65"),
     ({"lanes": 0}, "`lanes` is 0, but must be at least 1"),
-    ({"device_count": 0}, "`devices` is 0, but must be at least 1"),
-    ({"device_count": 9}, "`devices` is 9, but only 8 are here"),
+    ({"devices": 0}, "`devices` is 0, but must be at least 1"),
+    ({"devices": 9}, "`devices` is 9, but only 8 are here"),
 ]
 
 

@@ -1,0 +1,66 @@
+"""The README tells the truth: its code runs, its tables and figures are those of the code."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import jaxrnn
+import search
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_python_blocks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first search, then every example, in the order of the page."""
+    monkeypatch.chdir(tmp_path)
+    (first,) = (line for block in blocks("bash") for line in block.splitlines() if "--out" in line)
+    arguments = first.replace("scripts/", f"{ROOT / 'scripts'}/").split()[1:]
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    examples = blocks("python")
+    assert len(examples) == 4
+    for number, example in enumerate(examples):
+        path = tmp_path / f"example_{number}.py"
+        path.write_text(example)
+        result = runpy.run_path(str(path))
+        if "model" in result:
+            assert isinstance(result["model"], jaxrnn.Predictor)
+        if "space" in result:
+            assert result["space"].entries == jaxrnn.DEFAULT_SPACE
+    assert "hidden_size" in capsys.readouterr().out
+    library = examples[2].strip().splitlines()
+    assert len(library) <= 15
+
+
+def test_toml_block_is_the_default_space() -> None:
+    (block,) = blocks("toml")
+    assert search.Space(tomllib.loads(block)).entries == jaxrnn.DEFAULT_SPACE
+    assert list(tomllib.loads(block)) == list(jaxrnn.DEFAULT_SPACE)
+
+
+def test_table_of_entries_is_complete() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \| .* \| (.*) \|$", README, re.MULTILINE)
+    known = {name: str(entry.default) for name, entry in jaxrnn.ENTRIES.items()}
+    assert {name: default for name, default, _ in rows} == known
+
+
+def test_figures_are_those_of_the_results_file() -> None:
+    (path,) = re.findall(r"<!-- results: (\S+) -->", README)
+    results = json.loads((ROOT / path).read_text())
+    assert f"takes {results['median_wall_seconds']:.1f} s" in README
+    assert f"accuracy is {results['mean_test_accuracy']:.3f} on average" in README
+    assert results["max_wall_seconds"] <= 60
+    assert results["mean_test_accuracy"] >= 0.975
+    assert [run["seed"] for run in results["runs"]] == [0, 1, 2, 3, 4]
