@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrnn import configuration, initial
+from jaxrnn.layout import Layout
 from jaxrnn.member import Batches, Samples, State
 from jaxrnn.network import Architecture
 from jaxrnn.optimizer import Hyperparameters
-from jaxrnn.population import Layout, Programs
+from jaxrnn.population import Programs
 from jaxrnn.types import Array
 
 
@@ -24,23 +26,33 @@ class Cohort:
         programs: What runs them.
         members: Their positions in the population, ascending, `(members,)`.
         state: Their states, `(rows, lanes, ...)`.
-        losses: Training loss of the last epoch, `(rows, lanes)`; None before the first.
     """
 
     layout: Layout
     programs: Programs
     members: np.ndarray
     state: State
-    losses: Array | None = None
 
-    def train(self, samples: Samples, seed: Array, epoch: Array, epochs: Array) -> "Cohort":
-        """This cohort `epochs` epochs later, as soon as the devices are done; consumes this one."""
-        state, losses = self.programs.train(self.state, self._rows(), samples, seed, epoch, epochs)
-        return replace(self, state=state, losses=losses)
+    @property
+    def waves(self) -> int:
+        """Rows that the busiest device has in use."""
+        return int(self.layout.rows_in_use(len(self.members)).max())
+
+    def train(
+        self, first: int, last: int, samples: Samples, seed: Array, epoch: Array, epochs: Array
+    ) -> "Cohort":
+        """Waves `first` to before `last` `epochs` epochs later, as soon as the devices are done.
+
+        Consumes this cohort: its buffers become those of the one returned.
+        """
+        rows = self.layout.rows(len(self.members), first, last)
+        state = self.programs.train(self.state, rows, samples, seed, epoch, epochs)
+        return replace(self, state=state)
 
     def evaluate(self, batches: Batches) -> Array:
         """Metrics on the device, `(rows, lanes, metrics)`; `of_members` sorts them out."""
-        return self.programs.evaluate(self.state, self._rows(), batches)
+        rows = self.layout.rows(len(self.members), 0, self.waves)
+        return self.programs.evaluate(self.state, rows, batches)
 
     def of_members(self, values: Array) -> np.ndarray:
         """The `(rows, lanes, ...)` of the device as `(members, ...)` on the host."""
@@ -59,11 +71,10 @@ class Cohort:
             )
         old = self.layout.slots(len(self.members))
         source = np.zeros(rows * lanes, np.int32)
-        source[self.layout.slots(len(members))] = old[
-            np.searchsorted(self.members, chosen[members])
-        ]
+        rank = np.searchsorted(self.members, chosen[members])
+        source[self.layout.slots(len(members))] = old[rank]
         state = self.programs.gather(self.state, self.layout.split(source.reshape(rows, lanes)))
-        return replace(self, members=members, state=state, losses=None)
+        return replace(self, members=members, state=state)
 
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""
@@ -71,23 +82,60 @@ class Cohort:
         row, lane = divmod(int(self.layout.slots(len(self.members))[rank]), self.layout.lanes)
         return jax.tree.map(lambda leaf: np.asarray(leaf[row, lane]), self.state.parameters)
 
-    def _rows(self) -> Array:
-        return self.layout.split(self.layout.rows_in_use(len(self.members)))
+
+class Draft(NamedTuple):
+    """A cohort before its programs are compiled.
+
+    Attributes:
+        architecture: What its members share.
+        layout: Where they will live.
+        members: Their positions in the population.
+        values: What `Programs.start` takes: parameters, hyperparameters and seeds.
+    """
+
+    architecture: Architecture
+    layout: Layout
+    members: np.ndarray
+    values: tuple[Any, Hyperparameters, Array]
+
+    def start(self, programs: Programs) -> Cohort:
+        """The cohort before its first epoch."""
+        return Cohort(self.layout, programs, self.members, programs.start(*self.values))
 
 
-def first_values(
-    architecture: Architecture,
-    layout: Layout,
+def draft(
     entries: Sequence[dict[str, Any]],
     seeds: Sequence[int],
-) -> tuple[Any, Hyperparameters, Array]:
-    """What `Programs.start` takes: parameters, hyperparameters and seeds, on the devices."""
-    shapes = architecture.shapes()
-    parameters = [
-        initial.pad(initial.draw(architecture, one["hidden_size"], seed), shapes)
-        for one, seed in zip(entries, seeds, strict=True)
-    ]
-    numbers = [
-        Hyperparameters(*map(np.float32, configuration.hyperparameters(one))) for one in entries
-    ]
-    return layout.place(list(zip(parameters, numbers, map(np.uint32, seeds), strict=True)))
+    inputs: int,
+    outputs: int,
+    mesh: Mesh,
+    lanes: int,
+) -> list[Draft]:
+    """Group complete configurations by architecture.
+
+    Args:
+        entries: One complete configuration per member of the population.
+        seeds: One per member.
+        inputs: Features per time step.
+        outputs: Numbers the head puts out.
+        mesh: Devices to train on.
+        lanes: Members side by side on each.
+    """
+    groups: dict[Architecture, list[int]] = {}
+    for position, one in enumerate(entries):
+        architecture = configuration.architecture(one, inputs, outputs)
+        groups.setdefault(architecture, []).append(position)
+    drafts = []
+    for architecture, members in groups.items():
+        layout = Layout.for_members(len(members), mesh, lanes)
+        values = [_first_values(architecture, entries[m], seeds[m]) for m in members]
+        drafts.append(Draft(architecture, layout, np.array(members), layout.place(values)))
+    return drafts
+
+
+def _first_values(
+    architecture: Architecture, entries: dict[str, Any], seed: int
+) -> tuple[initial.Layers, Hyperparameters, np.uint32]:
+    drawn = initial.draw(architecture, entries["hidden_size"], seed)
+    numbers = Hyperparameters(*map(np.float32, configuration.hyperparameters(entries)))
+    return initial.pad(drawn, architecture.shapes()), numbers, np.uint32(seed)

@@ -13,6 +13,9 @@ from jaxrnn.network import RecurrentNetwork
 from jaxrnn.optimizer import Hyperparameters
 from jaxrnn.types import AnyArray, Array, Key, Parameters
 
+METRICS = (*task.METRICS, "train_loss")
+"""What `Member.evaluate` tells: the task's metrics, and the training loss of the last epoch."""
+
 
 class State(NamedTuple):
     """What a run carries from step to step.
@@ -22,13 +25,15 @@ class State(NamedTuple):
         optimizer: Optax's state; the member's learning rate, decay and clipping live in it.
         dropout: `()`, probability in [0, 1).
         key: Root of the dropout draws; step k uses `fold_in(key, k)`.
-        diverged: `()` bool; once set, nothing above changes any more.
+        loss: `()`, mean training loss of the last epoch; NaN before the first.
+        diverged: `()` bool; once set, weights and optimizer never change again.
     """
 
     parameters: Parameters
     optimizer: optax.OptState
     dropout: Array
     key: Key
+    loss: Array
     diverged: Array
 
 
@@ -84,12 +89,13 @@ class Member:
             optimizer=optimizers.inject(self.optimizer.init(parameters), numbers),
             dropout=jnp.asarray(numbers.dropout),
             key=jax.random.key(seed),
+            loss=jnp.full((), jnp.nan),
             diverged=jnp.zeros((), bool),
         )
 
     def train(
         self, state: State, samples: Samples, seed: Array, epoch: Array, epochs: Array
-    ) -> tuple[State, Array]:
+    ) -> State:
         """Run `epochs` more epochs after `epoch` have been seen.
 
         Args:
@@ -98,12 +104,9 @@ class Member:
             seed: `()` uint32 of the data order, which does not depend on the member.
             epoch: `()` int32, epochs behind.
             epochs: `()` int32, epochs to run now.
-
-        Returns:
-            The state after them, and the mean training loss `()` of the last epoch.
         """
 
-        def one_epoch(done: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        def one_epoch(done: Array, state: State) -> State:
             order = epoch_order(seed, epoch + done, len(samples.labels), self.batch_size)
             counts = (epoch + done) * len(order) + jnp.arange(len(order))
 
@@ -111,10 +114,10 @@ class Member:
                 indices, count = scanned
                 return self.step(state, samples.inputs[indices], samples.labels[indices], count)
 
-            state, losses = jax.lax.scan(one_step, carry[0], (order, counts))
-            return state, losses.mean()
+            state, losses = jax.lax.scan(one_step, state, (order, counts))
+            return state._replace(loss=losses.mean())
 
-        return jax.lax.fori_loop(0, epochs, one_epoch, (state, jnp.float32(jnp.nan)))
+        return jax.lax.fori_loop(0, epochs, one_epoch, state)
 
     def step(self, state: State, inputs: Array, labels: Array, count: Array) -> tuple[State, Array]:
         """One optimizer step on a batch; `count` `()` numbers the steps of the run from 0.
@@ -141,7 +144,7 @@ class Member:
         return state, jnp.where(healthy, loss, jnp.nan)
 
     def evaluate(self, state: State, batches: Batches) -> Array:
-        """Mean of every metric of the task, `(metrics,)`; NaN for a diverged run."""
+        """Every one of `METRICS` on the samples, `(metrics,)`; NaN for a diverged run."""
 
         def add(sums: Array, batch: Batches) -> tuple[Array, None]:
             logits = self.network.apply({"params": state.parameters}, batch.inputs)
@@ -149,4 +152,5 @@ class Member:
             return sums + task.metric_sums(logits, batch.labels, batch.weights), None
 
         sums, _ = jax.lax.scan(add, jnp.zeros(len(task.METRICS)), batches)
-        return jnp.where(state.diverged, jnp.nan, sums / batches.weights.sum())
+        metrics = jnp.append(sums / batches.weights.sum(), state.loss)
+        return jnp.where(state.diverged, jnp.nan, metrics)

@@ -1,87 +1,23 @@
-"""Many members in one compiled program: lanes, waves, and a mesh over devices.
+"""Many members in one compiled program: lanes under `vmap`, waves in a loop, rows over a mesh.
 
-The arrays of a population have the shape `(rows, lanes, ...)`. Rows are dealt to the devices of
-the mesh; a device loops over its rows in use (waves), and the lanes of a row run side by side
-under `vmap`. How many members are in use is a number, not a shape: a rung with fewer survivors
-runs the same program for fewer waves.
+Population arrays have the shape `(rows, lanes, ...)`, see `jaxrnn.layout`. Which rows run is a
+number, not a shape: a rung with fewer survivors runs the same program for fewer waves.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
-from jaxrnn.classification import METRICS
 from jaxrnn.devices import SPLIT, WHOLE, split, whole
-from jaxrnn.member import Batches, Member, Samples, State
+from jaxrnn.layout import Layout
+from jaxrnn.member import METRICS, Batches, Member, Samples, State
 from jaxrnn.optimizer import Hyperparameters
 from jaxrnn.types import Array, Parameters
 
 Tree = TypeVar("Tree")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the members of a population live.
-
-    Member i sits on device i % devices, so that every device has its share of any number of them.
-
-    Attributes:
-        mesh: The devices, on one axis.
-        waves: Rows of each device.
-        lanes: Members that run side by side on one device.
-    """
-
-    mesh: Mesh
-    waves: int
-    lanes: int
-
-    @classmethod
-    def for_members(cls, members: int, mesh: Mesh, lanes: int) -> "Layout":
-        """The smallest layout that holds `members`."""
-        return cls(mesh, -(-members // (mesh.size * lanes)), lanes)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, lanes) of every population array."""
-        return self.mesh.size * self.waves, self.lanes
-
-    def slots(self, members: int) -> np.ndarray:
-        """Flat position of each of the first `members` in `(rows, lanes)`: `(members,)` int."""
-        index = np.arange(members)
-        return index % self.mesh.size * self.waves * self.lanes + index // self.mesh.size
-
-    def rows_in_use(self, members: int) -> np.ndarray:
-        """How many rows each device has to run: `(devices,)` int32."""
-        share = -(-(members - np.arange(self.mesh.size)) // self.mesh.size)
-        return -(-share // self.lanes).astype(np.int32)
-
-    def place(self, values: Sequence[Any]) -> Any:
-        """One host tree per member stacked into `(rows, lanes, ...)`; free lanes hold zeros."""
-        slots = self.slots(len(values))
-
-        def stack(*leaves: Any) -> np.ndarray:
-            first = np.asarray(leaves[0])
-            out = np.zeros((self.shape[0] * self.lanes, *first.shape), first.dtype)
-            out[slots] = leaves
-            return out.reshape(*self.shape, *first.shape)
-
-        return self.split(jax.tree.map(stack, *values))
-
-    def split(self, values: Any) -> Any:
-        """Host arrays whose first axis is dealt over the devices."""
-        return jax.device_put(values, split(self.mesh))
-
-    def collect(self, values: Any, members: int) -> Any:
-        """The inverse of `place`: host arrays with a leading axis `(members, ...)`."""
-        slots = self.slots(members)
-        return jax.tree.map(
-            lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[slots], values
-        )
 
 
 def in_waves(
@@ -94,8 +30,8 @@ def in_waves(
         one: From what a member only reads and what it carries to what it carries next.
 
     Returns:
-        A function of the number of rows in use and the same two for `(waves, lanes, ...)`; rows
-        out of use carry on unchanged.
+        A function of the range `(1, 2)` of rows to run and the same two for `(waves, lanes, ...)`;
+        other rows carry on unchanged.
     """
 
     def row(read: Any, carried: Tree) -> Tree:
@@ -110,7 +46,7 @@ def in_waves(
             new = row(*jax.tree.map(lambda leaf: leaf[index], (read, carried)))
             return jax.tree.map(lambda rows, row: rows.at[index].set(row), carried, new)
 
-        return jax.lax.fori_loop(0, rows, wave, carried)
+        return jax.lax.fori_loop(rows[0, 0], rows[0, 1], wave, carried)
 
     return run
 
@@ -120,14 +56,14 @@ class Programs(NamedTuple):
 
     Attributes:
         start: (parameters, hyperparameters, seeds) -> state.
-        train: (state, rows in use, samples, order seed, epoch, epochs) -> state, training loss
-            `(rows, lanes)`. The old state's buffers are reused.
-        evaluate: (state, rows in use, batches) -> metrics `(rows, lanes, metrics)`.
+        train: (state, rows to run, samples, order seed, epoch, epochs) -> state; the old one's
+            buffers are reused.
+        evaluate: (state, rows to run, batches) -> metrics `(rows, lanes, metrics)`.
         gather: (state, source) -> state with lane k taken from the flat position source[k].
     """
 
     start: Callable[[Parameters, Hyperparameters, Array], State]
-    train: Callable[[State, Array, Samples, Array, Array, Array], tuple[State, Array]]
+    train: Callable[[State, Array, Samples, Array, Array, Array], State]
     evaluate: Callable[[State, Array, Batches], Array]
     gather: Callable[[State, Array], State]
 
@@ -147,7 +83,7 @@ def compile_programs(
     dealt, copied = split(layout.mesh), whole(layout.mesh)
     number = jax.ShapeDtypeStruct((), jnp.int32, sharding=copied)
     seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=copied)
-    rows = jax.ShapeDtypeStruct((layout.mesh.size,), jnp.int32, sharding=dealt)
+    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=dealt)
     source = jax.ShapeDtypeStruct(layout.shape, jnp.int32, sharding=dealt)
 
     start = jax.jit(jax.vmap(jax.vmap(member.start)), out_shardings=dealt)
@@ -169,12 +105,11 @@ def compile_programs(
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:
     def train(
         state: State, rows: Array, samples: Samples, seed: Array, epoch: Array, epochs: Array
-    ) -> tuple[State, Array]:
-        def one(_: None, carried: tuple[State, Array]) -> tuple[State, Array]:
-            return member.train(carried[0], samples, seed, epoch, epochs)
+    ) -> State:
+        def one(_: None, state: State) -> State:
+            return member.train(state, samples, seed, epoch, epochs)
 
-        losses = jnp.full(state.diverged.shape, jnp.nan)
-        return in_waves(layout, one)(rows[0], None, (state, losses))
+        return in_waves(layout, one)(rows, None, state)
 
     specs = SPLIT, SPLIT, WHOLE, WHOLE, WHOLE, WHOLE
     return _over_devices(train, layout, specs)
@@ -186,7 +121,7 @@ def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
             return member.evaluate(state, batches)
 
         metrics = jnp.full((*state.diverged.shape, len(METRICS)), jnp.nan)
-        return in_waves(layout, one)(rows[0], state, metrics)
+        return in_waves(layout, one)(rows, state, metrics)
 
     return _over_devices(evaluate, layout, (SPLIT, SPLIT, WHOLE))
 

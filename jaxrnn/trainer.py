@@ -1,7 +1,7 @@
 """The trainer of mixed populations: start, train, evaluate, select, and take a member out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,14 +10,15 @@ import jax
 import numpy as np
 
 from jaxrnn import configuration, initial, optimizer
-from jaxrnn.classification import METRICS
-from jaxrnn.cohort import Cohort, first_values
+from jaxrnn.cohort import Cohort, Draft, draft
 from jaxrnn.data import Data, Split
 from jaxrnn.devices import cpu_cores, population_mesh, whole
-from jaxrnn.member import Batches, Member, Samples
+from jaxrnn.layout import Layout
+from jaxrnn.member import METRICS, Batches, Member, Samples
 from jaxrnn.network import Architecture, RecurrentNetwork
-from jaxrnn.population import Layout, Programs, compile_programs
+from jaxrnn.population import Programs, compile_programs
 from jaxrnn.predictor import Predictor
+from jaxrnn.slices import Slices
 from jaxrnn.types import Configuration
 
 EVALUATION_BATCH = 512
@@ -90,6 +91,7 @@ class Trainer:
         self._batch_size = batch_size
         self._optimizer = optimizer.build()
         self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
+        self._slices = Slices()
         self._whole = whole(self.mesh)
         most = max(len(data.validation), len(data.test))
         self._seed, self._samples, self._splits = jax.device_put(
@@ -120,30 +122,21 @@ class Trainer:
                 f"{len(configurations)} configurations, of which there must be at least 1."
             )
         entries = tuple(map(configuration.complete, configurations))
-        groups: dict[Architecture, list[int]] = {}
-        for position, one in enumerate(entries):
-            sizes = len(self._data.mean), len(self._data.classes)
-            groups.setdefault(configuration.architecture(one, *sizes), []).append(position)
-        first = {}
-        for architecture, members in groups.items():
-            layout = Layout.for_members(len(members), self.mesh, self.lanes)
-            own = [entries[member] for member in members]
-            values = first_values(architecture, layout, own, [seeds[m] for m in members])
-            first[architecture, layout] = values
-        self._compile(first)
-        cohorts = (
-            Cohort(layout, programs, np.array(members), programs.start(*values))
-            for members, ((_, layout), values), programs in zip(
-                groups.values(), first.items(), map(self._compiled.get, first), strict=True
-            )
-            if programs is not None
-        )
+        sizes = len(self._data.mean), len(self._data.classes)
+        drafts = draft(entries, seeds, *sizes, self.mesh, self.lanes)
+        self._compile(drafts)
+        cohorts = (one.start(self._compiled[one.architecture, one.layout]) for one in drafts)
         return Population(entries, tuple(cohorts))
 
-    def train(self, population: Population, epochs: int) -> Population:
+    def train(
+        self, population: Population, epochs: int, tell: Callable[[float], None] = lambda _: None
+    ) -> Population:
         """Train every member until it has seen `epochs` epochs in all, and wait for the end.
 
-        Consumes `population`: its buffers become those of the one returned.
+        Args:
+            population: Consumed: its buffers become those of the one returned.
+            epochs: As a total, counted from the start.
+            tell: Called about every second with the share that is done, from 0 to 1.
 
         Raises:
             ValueError: `epochs` lies behind.
@@ -152,16 +145,18 @@ class Trainer:
             raise ValueError(
                 f"`epochs` is {epochs}, but must be at least {population.epochs}, the epochs seen."
             )
-        if epochs == population.epochs:
+        ahead = epochs - population.epochs
+        if ahead == 0:
             return population
-        behind, ahead = jax.device_put(
-            (np.int32(population.epochs), np.int32(epochs - population.epochs)), self._whole
-        )
-        cohorts = tuple(
-            cohort.train(self._samples, self._seed, behind, ahead) for cohort in population.cohorts
-        )
-        jax.block_until_ready([cohort.losses for cohort in cohorts])
-        return replace(population, cohorts=cohorts, epochs=epochs)
+        numbers = jax.device_put((np.int32(population.epochs), np.int32(ahead)), self._whole)
+        cohorts = list(population.cohorts)
+        waves = max(cohort.waves for cohort in cohorts)
+        for first, last in self._slices(waves, ahead):
+            for index, cohort in enumerate(cohorts):
+                cohorts[index] = cohort.train(first, last, self._samples, self._seed, *numbers)
+            jax.block_until_ready([cohort.state.loss for cohort in cohorts])
+            tell(last / waves)
+        return replace(population, cohorts=tuple(cohorts), epochs=epochs)
 
     def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:
         """Metrics of every member on a split, NaN for those that diverged.
@@ -176,14 +171,11 @@ class Trainer:
         """
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
-        columns = (*METRICS, "train_loss")
-        table = np.full((len(population), len(columns)), np.nan, np.float32)
+        table = np.full((len(population), len(METRICS)), np.nan, np.float32)
         running = [cohort.evaluate(self._splits[split]) for cohort in population.cohorts]
         for cohort, metrics in zip(population.cohorts, running, strict=True):
-            table[cohort.members, :-1] = cohort.of_members(metrics)
-            if cohort.losses is not None:
-                table[cohort.members, -1] = cohort.of_members(cohort.losses)
-        return dict(zip(columns, table.T, strict=True))
+            table[cohort.members] = cohort.of_members(metrics)
+        return dict(zip(METRICS, table.T, strict=True))
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
@@ -217,19 +209,20 @@ class Trainer:
                 return Predictor(entries, data.classes, data.mean, data.scale, parameters)
         raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
 
-    def _compile(self, first: dict[tuple[Architecture, Layout], Any]) -> None:
-        """Compile what is missing for the cohorts in `first`, side by side."""
+    def _compile(self, drafts: Sequence[Draft]) -> None:
+        """Compile what is missing for the cohorts to come, side by side."""
         begin = time.perf_counter()
-        missing = {key: values for key, values in first.items() if key not in self._compiled}
+        keys = [(one.architecture, one.layout) for one in drafts]
+        missing = [one for one, key in zip(drafts, keys, strict=True) if key not in self._compiled]
 
-        def programs(item: tuple[tuple[Architecture, Layout], Any]) -> Programs:
-            (architecture, layout), values = item
-            member = Member(RecurrentNetwork(architecture), self._optimizer, self._batch_size)
+        def programs(one: Draft) -> Programs:
+            member = Member(RecurrentNetwork(one.architecture), self._optimizer, self._batch_size)
             batches = self._splits["validation"]
-            return compile_programs(member, layout, values, self._samples, batches)
+            return compile_programs(member, one.layout, one.values, self._samples, batches)
 
         with ThreadPoolExecutor(cpu_cores()) as pool:
-            self._compiled |= dict(zip(missing, pool.map(programs, missing.items()), strict=True))
+            for one, compiled in zip(missing, pool.map(programs, missing), strict=True):
+                self._compiled[one.architecture, one.layout] = compiled
         self.programs += len(missing) * len(Programs._fields)
         self.compile_seconds += time.perf_counter() - begin
 

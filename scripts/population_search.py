@@ -155,8 +155,9 @@ def run(job: Job, console: Console) -> int:
         write_summary(job, "diverged")
         console.print("every trial diverged; search lower values of `learning_rate`")
         return 1
-    with job.clock.on("evaluate"):
-        scores = job.trainer.evaluate(result.winner, "test")
+    job.clock.spent("other")
+    scores = job.trainer.evaluate(result.winner, "test")
+    job.clock.spent("evaluate")
     test = {name: float(scores[name][0]) for name in TEST_METRICS}
     job.trainer.predictor(result.winner).save(job.folder.path / "best")
     write_summary(job, "complete", best=result.best, test=test)

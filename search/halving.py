@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
 from search.protocol import Population, Trainer
@@ -13,12 +12,12 @@ from search.trial import State, Trial, rank
 
 
 class Progress(NamedTuple):
-    """Where a search stands, told after every epoch and every rung.
+    """Where a search stands, told about every second and after every rung.
 
     Attributes:
         rung: Index of the rung in the plan.
         plan: All rungs.
-        trained: Trial-epochs behind.
+        trained: Trial-epochs behind, a fraction in the middle of an epoch.
         total: Trial-epochs of the whole plan.
         seconds: Training time behind.
         best: Best trial at the latest rung that was ranked; None before the first.
@@ -27,7 +26,7 @@ class Progress(NamedTuple):
 
     rung: int
     plan: tuple[Rung, ...]
-    trained: int
+    trained: float
     total: int
     seconds: float
     best: Trial | None
@@ -42,15 +41,14 @@ class Clock:
     train: float = 0.0
     evaluate: float = 0.0
     select: float = 0.0
+    other: float = 0.0
+    _last: float = field(default_factory=time.perf_counter, repr=False)
 
-    @contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        """Count the time of a `with` block as `what`."""
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, what, getattr(self, what) + time.perf_counter() - begin)
+    def spent(self, what: str) -> None:
+        """Count the time since the last call (or the making of the clock) as `what`."""
+        now = time.perf_counter()
+        setattr(self, what, getattr(self, what) + now - self._last)
+        self._last = now
 
 
 @dataclass
@@ -88,7 +86,7 @@ def successive_halving(
         plan: As `rungs` makes it.
         metric: The score, a name that `trainer.evaluate` gives.
         mode: `min` or `max`: which scores are better.
-        observe: Called after every epoch and every ranking.
+        observe: Called whenever the trainer tells of progress, and after every ranking.
         clock: Told where the time goes.
 
     Raises:
@@ -122,7 +120,7 @@ class _Race(Generic[Population]):
         trainer: Trains them.
         alive: Trials not pruned yet, by id.
         plan: All rungs.
-        observe: Told after every epoch and every ranking.
+        observe: Told of all progress and every ranking.
         clock: Told where the time goes.
         rung: Index of the rung now running.
         trained: Trial-epochs behind.
@@ -135,31 +133,35 @@ class _Race(Generic[Population]):
     observe: Callable[[Progress], None]
     clock: Clock
     rung: int = 0
-    trained: int = 0
+    trained: float = 0.0
     best: Trial | None = None
 
     def start(self) -> Population:
         """All trials, untrained."""
-        with self.clock.on("start"):
-            return self.trainer.start(
-                [trial.configuration for trial in self.alive], [trial.seed for trial in self.alive]
-            )
+        population = self.trainer.start(
+            [trial.configuration for trial in self.alive], [trial.seed for trial in self.alive]
+        )
+        self.clock.spent("start")
+        return population
 
     def train(self, population: Population, until: int) -> Population:
-        """Train epoch by epoch, so that people see progress and can interrupt."""
+        """Train epoch by epoch, so that an interrupted search knows how far its trials are."""
         for epochs in range(self.alive[0].epochs + 1, until + 1):
-            with self.clock.on("train"):
-                population = self.trainer.train(population, epochs)
-            self.trained += len(self.alive)
+            before = self.trained
+
+            def tell(share: float, before: float = before) -> None:
+                self.trained = before + share * len(self.alive)
+                self.tell("train")
+
+            population = self.trainer.train(population, epochs, tell)
             for trial in self.alive:
                 trial.epochs = epochs
-            self.tell(ranked=False)
         return population
 
     def rank(self, population: Population, metric: str, mode: str) -> list[int]:
         """Record the scores of the rung; positions from best to worst."""
-        with self.clock.on("evaluate"):
-            metrics = self.trainer.evaluate(population)
+        metrics = self.trainer.evaluate(population)
+        self.clock.spent("evaluate")
         if metric not in metrics:
             known = ", ".join(f"'{name}'" for name in metrics)
             raise ValueError(f"`metric` is {metric!r}, but must be one of {known}.")
@@ -177,19 +179,20 @@ class _Race(Generic[Population]):
     def keep(self, population: Population, positions: list[int], end: State) -> Population:
         """Go on with `positions`, in order of id; the others end as `end`, or diverged."""
         kept = sorted(positions)
-        with self.clock.on("select"):
-            population = self.trainer.select(population, kept)
+        population = self.trainer.select(population, kept)
         for position in set(range(len(self.alive))) - set(kept):
             if self.alive[position].state is State.RUNNING:
                 self.alive[position].state = end
-        self.tell(ranked=True)
+        self.tell("select")
         self.alive = [self.alive[position] for position in kept]
         return population
 
-    def tell(self, ranked: bool) -> None:
-        """Report the standing."""
+    def tell(self, done: str) -> None:
+        """Report the standing after `done`, the clock's word for what was done."""
+        self.clock.spent(done)
         total = trial_epochs(self.plan)
-        seconds = self.clock.train
+        seconds, ranked = self.clock.train, done == "select"
         self.observe(
             Progress(self.rung, self.plan, self.trained, total, seconds, self.best, ranked)
         )
+        self.clock.spent("other")

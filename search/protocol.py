@@ -1,6 +1,6 @@
 """What a search asks of a trainer; `jaxrnn.Trainer` keeps it, and so can anybody's."""
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -18,8 +18,13 @@ class Trainer(Protocol[Population]):
         """A population of untrained members, one per configuration and seed."""
         ...
 
-    def train(self, population: Population, epochs: int) -> Population:
-        """Every member trained until it has seen `epochs` epochs in all, going on where it was."""
+    def train(
+        self, population: Population, epochs: int, tell: Callable[[float], None]
+    ) -> Population:
+        """Every member trained until it has seen `epochs` epochs in all, going on where it was.
+
+        Calls `tell` now and then with the share that is done, from 0 to 1, and at the end with 1.
+        """
         ...
 
     def evaluate(self, population: Population) -> Mapping[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Successive halving with a trainer whose scores are known: who goes on, and what is recorded."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,11 @@ class Table:
     def start(self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list:
         return [(one["name"], 0) for one in configurations]
 
-    def train(self, population: list, epochs: int) -> list:
+    def train(self, population: list, epochs: int, tell: Callable[[float], None]) -> list:
         self.trained.append((len(population), epochs))
         assert all(seen < epochs for _, seen in population)
+        tell(0.5)
+        tell(1.0)
         return [(name, epochs) for name, _ in population]
 
     def evaluate(self, population: list) -> dict[str, np.ndarray]:
@@ -79,6 +81,7 @@ def test_the_right_ones_go_on() -> None:
     assert by_name["early"].epochs == 3
     assert by_name["early"].metrics[3]["loss"] == 50.0
     assert [t.epochs for t in trials if t.state is State.PRUNED].count(1) == 6
+    assert [progress.trained for progress in told[:6]] == [4.5, 9, 9, 10.5, 12, 13.5]
     assert [progress.trained for progress in told if progress.ranked] == [9, 15, 21]
     assert told[-1].trained == told[-1].total == 21
 

@@ -7,9 +7,9 @@ import pytest
 import jaxrnn
 from jaxrnn import configuration
 from jaxrnn.devices import population_mesh
+from jaxrnn.layout import Layout
 from jaxrnn.member import epoch_order
 from jaxrnn.network import RecurrentNetwork
-from jaxrnn.population import Layout
 
 LSTM = {"cell": "lstm", "hidden_size": 8}
 GRU = {"cell": "gru", "hidden_size": 16, "dropout": 0.3}
@@ -41,6 +41,28 @@ def test_training_has_no_seam(trainer: jaxrnn.Trainer) -> None:
     cut = trainer.train(trainer.select(cut, [2, 0]), 8)  # members 1 and 3 of the first
     expected = weights(trainer, whole)
     assert_same(weights(trainer, cut), [expected[1], expected[3]])
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_slices_change_nothing(
+    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    """One wave at a time or all at once: the same bits, and the share told only grows."""
+    mixed, results = [LSTM, GRU, LSTM, LSTM, GRU, LSTM, LSTM], []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("jaxrnn.slices.SECONDS", seconds)
+        trainer = jaxrnn.Trainer(data, devices=2, lanes=lanes)
+        told: list[float] = []
+        population = trainer.train(trainer.start(mixed, range(7)), 1, told.append)
+        population = trainer.train(population, 3, told.append)
+        results.append(trainer.evaluate(population))
+        waves = -(-5 // (2 * lanes))  # of the larger cohort
+        assert len(told) == (2 * waves if seconds == 0 else 3 - (waves == 1))
+        assert told[-1] == 1.0
+        first = told[: told.index(1.0) + 1]
+        assert first == sorted(set(first))
+    for name, values in results[0].items():
+        np.testing.assert_array_equal(values, results[1][name])
 
 
 def test_select_keeps_the_order_asked_for(trainer: jaxrnn.Trainer) -> None:
