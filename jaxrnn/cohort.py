@@ -39,14 +39,14 @@ class Cohort:
         return int(self.layout.rows_in_use(len(self.members)).max())
 
     def train(
-        self, first: int, last: int, samples: Samples, seed: Array, epoch: Array, epochs: Array
+        self, first: int, last: int, samples: Samples, seed: Array, behind: Array, ahead: Array
     ) -> "Cohort":
-        """Waves `first` to before `last` `epochs` epochs later, as soon as the devices are done.
+        """Waves `first` to before `last` `ahead` epochs later, as soon as the devices are done.
 
         Consumes this cohort: its buffers become those of the one returned.
         """
         rows = self.layout.rows(len(self.members), first, last)
-        state = self.programs.train(self.state, rows, samples, seed, epoch, epochs)
+        state = self.programs.train(self.state, rows, samples, seed, behind, ahead)
         return replace(self, state=state)
 
     def evaluate(self, batches: Batches) -> Array:
@@ -73,7 +73,7 @@ class Cohort:
         source = np.zeros(rows * lanes, np.int32)
         rank = np.searchsorted(self.members, chosen[members])
         source[self.layout.slots(len(members))] = old[rank]
-        state = self.programs.gather(self.state, self.layout.split(source.reshape(rows, lanes)))
+        state = self.programs.gather(self.state, self.layout.shard(source.reshape(rows, lanes)))
         return replace(self, members=members, state=state)
 
     def parameters(self, position: int) -> initial.Layers:

@@ -4,7 +4,10 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from jaxrnn.cells import CELLS
 from jaxrnn.network import Architecture
@@ -24,7 +27,7 @@ class Entry:
         meaning: One line for people.
         low: Least number allowed.
         high: Greatest number allowed.
-        open_high: Whether `high` itself is excluded.
+        finite: Whether infinity is excluded.
         choices: The names allowed, for entries that are no number.
     """
 
@@ -32,7 +35,7 @@ class Entry:
     meaning: str
     low: float = 0.0
     high: float = math.inf
-    open_high: bool = False
+    finite: bool = True
     choices: tuple[str, ...] = ()
 
     @property
@@ -40,21 +43,25 @@ class Entry:
         """What is allowed, in words."""
         if self.choices:
             return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
-        kind = "a whole number" if isinstance(self.default, int) else "a number"
-        if self.open_high:
-            return f"{kind} from {self.low:g} to below {self.high:g}"
-        limit = f"from {self.low:g} to {self.high:g}"
-        return f"{kind} {limit if self.high < math.inf else f'of at least {self.low:g}'}"
+        kind = "a whole number" if self.whole else "a number"
+        if self.high < math.inf:
+            return f"{kind} from {self.low:g} to {self.high:g}"
+        return f"{kind} of at least {self.low:g}{', below infinity' if self.finite else ''}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it must be a whole number."""
+        return isinstance(self.default, int)
 
     def allows(self, value: Any) -> bool:
         """Whether `value` keeps the rule."""
         if self.choices:
             return value in self.choices
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
             return False
-        if isinstance(self.default, int) and not isinstance(value, int):
+        if self.whole and not isinstance(value, Integral):
             return False
-        return self.low <= value < self.high if self.open_high else self.low <= value <= self.high
+        return self.low <= float(value) <= self.high and not (self.finite and math.isinf(value))
 
 
 ENTRIES: dict[str, Entry] = {
@@ -63,10 +70,10 @@ ENTRIES: dict[str, Entry] = {
     "hidden_size": Entry(32, "units per layer", low=1, high=4096),
     "learning_rate": Entry(3e-3, "AdamW's step size"),
     "weight_decay": Entry(1e-4, "decoupled decay, per unit of learning rate"),
-    "clip_norm": Entry(1.0, "greatest global norm of a gradient; inf for no clipping"),
-    "dropout": Entry(
-        0.0, "probability between layers and before the head", high=1.0, open_high=True
+    "clip_norm": Entry(
+        1.0, "greatest global norm of a gradient; inf for no clipping", finite=False
     ),
+    "dropout": Entry(0.0, "probability between layers and before the head", high=0.95),
 }
 
 DEFAULT_SPACE: dict[str, Any] = {
@@ -97,12 +104,13 @@ def check(name: str, value: Any) -> None:
 
 
 def complete(configuration: Configuration) -> dict[str, Any]:
-    """A checked copy of `configuration` with every entry present, defaults filled in."""
+    """A checked copy of `configuration`, defaults filled in, values as plain Python numbers."""
     if not isinstance(configuration, Mapping):
         raise ValueError(f"`configuration` is {configuration!r}, but must be a mapping of entries.")
     for name, value in configuration.items():
         check(name, value)
-    return {name: configuration.get(name, entry.default) for name, entry in ENTRIES.items()}
+    plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
+    return {name: plain.get(name, entry.default) for name, entry in ENTRIES.items()}
 
 
 def bucket(hidden_size: int) -> int:

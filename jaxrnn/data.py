@@ -60,7 +60,7 @@ def from_splits(
     """Data with splits of your own, each a pair (inputs, labels).
 
     Args:
-        train: Inputs `(samples, time, features)`, finite; labels `(samples,)` of any type.
+        train: Inputs `(samples, time, features)`, finite; labels `(samples,)`, numbers or strings.
         validation: Likewise, with no class that `train` lacks.
         test: Likewise.
         name: For the run folder.
@@ -74,7 +74,9 @@ def from_splits(
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(f"`train` labels hold {len(classes)} class, but must hold at least 2.")
-    mean, scale = inputs.mean((0, 1)), inputs.std((0, 1))
+    # In double precision: single precision sums of a million steps are off by whole units.
+    mean = inputs.mean((0, 1), dtype=np.float64).astype(np.float32)
+    scale = inputs.std((0, 1), dtype=np.float64)
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
     splits = {}
     for key, (x, y) in arrays.items():
@@ -189,8 +191,10 @@ def _checked(key: str, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray
     if not np.isfinite(x).all():
         sample = int(np.argwhere(~np.isfinite(x))[0, 0])
         raise ValueError(f"`{key}` inputs must be finite, but sample {sample} holds NaN or inf.")
+    if y.dtype.kind in "OS":  # as pandas and C-minded files hold text
+        y = np.array([one.decode() if isinstance(one, bytes) else one for one in y.tolist()])
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError(f"`{key}` labels must not be NaN or inf.")
-    if y.dtype.kind not in "iubfUS":
-        raise ValueError(f"`{key}` labels are {y.dtype}, but must be integers or strings.")
+    if y.dtype.kind not in "iubfU":
+        raise ValueError(f"`{key}` labels are {y.dtype}, but must be numbers or strings.")
     return x, y

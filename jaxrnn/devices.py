@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "population"
-SPLIT, WHOLE = PartitionSpec(AXIS), PartitionSpec()
+SHARDED, REPLICATED = PartitionSpec(AXIS), PartitionSpec()
 
 
 def cpu_cores() -> int:
@@ -44,18 +44,24 @@ def population_mesh(count: int | None = None) -> Mesh:
     split_cpu(count or cpu_cores())
     devices = jax.devices()
     if count is not None and count > len(devices):
-        raise ValueError(f"`devices` is {count}, but only {len(devices)} are here: {devices}.")
+        kind = devices[0].platform
+        hint = (
+            " (JAX is running; on a CPU, set JAX_NUM_CPU_DEVICES before)" if kind == "cpu" else ""
+        )
+        raise ValueError(
+            f"`devices` is {count}, but must be at most {len(devices)}, the {kind} devices{hint}."
+        )
     return Mesh(np.array(devices[:count]), (AXIS,))
 
 
-def split(mesh: Mesh) -> NamedSharding:
+def sharded(mesh: Mesh) -> NamedSharding:
     """The first axis dealt over the devices."""
-    return NamedSharding(mesh, SPLIT)
+    return NamedSharding(mesh, SHARDED)
 
 
-def whole(mesh: Mesh) -> NamedSharding:
+def replicated(mesh: Mesh) -> NamedSharding:
     """A copy on every device."""
-    return NamedSharding(mesh, WHOLE)
+    return NamedSharding(mesh, REPLICATED)
 
 
 def describe(mesh: Mesh) -> str:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxrnn.devices import split
+from jaxrnn.devices import sharded
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Layout:
         Returns:
             `(devices, 2)` int32: begin and end of the range of each device.
         """
-        return self.split(np.minimum([[first, last]], self.rows_in_use(members)[:, None]))
+        ends = np.array([[first, last]], np.int32)
+        return self.shard(np.minimum(ends, self.rows_in_use(members)[:, None]))
 
     def place(self, values: Sequence[Any]) -> Any:
         """One host tree per member stacked into `(rows, lanes, ...)`; free lanes hold zeros."""
@@ -69,11 +70,11 @@ class Layout:
             out[slots] = leaves
             return out.reshape(*self.shape, *first.shape)
 
-        return self.split(jax.tree.map(stack, *values))
+        return self.shard(jax.tree.map(stack, *values))
 
-    def split(self, values: Any) -> Any:
+    def shard(self, values: Any) -> Any:
         """Host arrays whose first axis is dealt over the devices."""
-        return jax.device_put(values, split(self.mesh))
+        return jax.device_put(values, sharded(self.mesh))
 
     def collect(self, values: Any, members: int) -> Any:
         """The inverse of `place`: host arrays with a leading axis `(members, ...)`."""

@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxrnn import classification as task
 from jaxrnn import optimizer as optimizers
+from jaxrnn.data import Split
 from jaxrnn.network import RecurrentNetwork
 from jaxrnn.optimizer import Hyperparameters
 from jaxrnn.types import AnyArray, Array, Key, Parameters
 
+EVALUATION_BATCH = 512
 METRICS = (*task.METRICS, "train_loss")
 """What `Member.evaluate` tells: the task's metrics, and the training loss of the last epoch."""
 
@@ -51,11 +54,27 @@ class Batches(NamedTuple):
         inputs: `(batches, batch, time, features)`.
         labels: `(batches, batch)`.
         weights: `(batches, batch)`, 1 for a sample and 0 for padding.
+        used: `()` int32, how many batches hold samples; the others are never looked at.
     """
 
     inputs: AnyArray
     labels: AnyArray
     weights: AnyArray
+    used: AnyArray
+
+    @classmethod
+    def of(cls, split: Split, most: int) -> "Batches":
+        """A split in the shapes of one with `most` samples, so that both fit one program."""
+        count = -(-most // EVALUATION_BATCH)
+        size = -(-most // count)
+
+        def fill(values: np.ndarray) -> np.ndarray:
+            padding = [(0, count * size - len(values))] + [(0, 0)] * (values.ndim - 1)
+            return np.pad(values, padding).reshape(count, size, *values.shape[1:])
+
+        weights = np.ones(len(split), np.float32)
+        used = np.asarray(-(-len(split) // size), np.int32)
+        return cls(fill(split.inputs), fill(split.labels), fill(weights), used)
 
 
 def epoch_order(seed: Array | int, epoch: Array | int, samples: int, batch_size: int) -> Array:
@@ -89,26 +108,27 @@ class Member:
             optimizer=optimizers.inject(self.optimizer.init(parameters), numbers),
             dropout=jnp.asarray(numbers.dropout),
             key=jax.random.key(seed),
-            loss=jnp.full((), jnp.nan),
+            loss=jnp.float32(jnp.nan),
             diverged=jnp.zeros((), bool),
         )
 
     def train(
-        self, state: State, samples: Samples, seed: Array, epoch: Array, epochs: Array
+        self, state: State, samples: Samples, seed: Array, behind: Array, ahead: Array
     ) -> State:
-        """Run `epochs` more epochs after `epoch` have been seen.
+        """Run `ahead` more epochs after `behind` have been seen.
 
         Args:
             state: The run so far.
             samples: The training split.
             seed: `()` uint32 of the data order, which does not depend on the member.
-            epoch: `()` int32, epochs behind.
-            epochs: `()` int32, epochs to run now.
+            behind: `()` int32, epochs seen.
+            ahead: `()` int32, epochs to run now.
         """
 
         def one_epoch(done: Array, state: State) -> State:
-            order = epoch_order(seed, epoch + done, len(samples.labels), self.batch_size)
-            counts = (epoch + done) * len(order) + jnp.arange(len(order))
+            epoch = behind + done
+            order = epoch_order(seed, epoch, len(samples.labels), self.batch_size)
+            counts = epoch * len(order) + jnp.arange(len(order))
 
             def one_step(state: State, scanned: tuple[Array, Array]) -> tuple[State, Array]:
                 indices, count = scanned
@@ -117,7 +137,7 @@ class Member:
             state, losses = jax.lax.scan(one_step, state, (order, counts))
             return state._replace(loss=losses.mean())
 
-        return jax.lax.fori_loop(0, epochs, one_epoch, state)
+        return jax.lax.fori_loop(0, ahead, one_epoch, state)
 
     def step(self, state: State, inputs: Array, labels: Array, count: Array) -> tuple[State, Array]:
         """One optimizer step on a batch; `count` `()` numbers the steps of the run from 0.
@@ -146,11 +166,12 @@ class Member:
     def evaluate(self, state: State, batches: Batches) -> Array:
         """Every one of `METRICS` on the samples, `(metrics,)`; NaN for a diverged run."""
 
-        def add(sums: Array, batch: Batches) -> tuple[Array, None]:
-            logits = self.network.apply({"params": state.parameters}, batch.inputs)
+        def add(k: Array, sums: Array) -> Array:
+            logits = self.network.apply({"params": state.parameters}, batches.inputs[k])
             assert isinstance(logits, jax.Array)
-            return sums + task.metric_sums(logits, batch.labels, batch.weights), None
+            return sums + task.metric_sums(logits, batches.labels[k], batches.weights[k])
 
-        sums, _ = jax.lax.scan(add, jnp.zeros(len(task.METRICS)), batches)
+        zeros = jnp.zeros(len(task.METRICS), jnp.float32)
+        sums = jax.lax.fori_loop(0, batches.used, add, zeros)
         metrics = jnp.append(sums / batches.weights.sum(), state.loss)
         return jnp.where(state.diverged, jnp.nan, metrics)

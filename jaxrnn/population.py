@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from jaxrnn.devices import SPLIT, WHOLE, split, whole
+from jaxrnn.devices import REPLICATED, SHARDED, replicated, sharded
 from jaxrnn.layout import Layout
 from jaxrnn.member import METRICS, Batches, Member, Samples, State
 from jaxrnn.optimizer import Hyperparameters
@@ -56,7 +56,8 @@ class Programs(NamedTuple):
 
     Attributes:
         start: (parameters, hyperparameters, seeds) -> state.
-        train: (state, rows to run, samples, order seed, epoch, epochs) -> state; the old one's
+        train: (state, rows to run, samples, order seed, epochs behind, epochs
+            ahead) -> state; the old one's
             buffers are reused.
         evaluate: (state, rows to run, batches) -> metrics `(rows, lanes, metrics)`.
         gather: (state, source) -> state with lane k taken from the flat position source[k].
@@ -80,20 +81,20 @@ def compile_programs(
         samples: The training split as it lies on the devices.
         batches: An evaluation split as it lies on the devices.
     """
-    dealt, copied = split(layout.mesh), whole(layout.mesh)
-    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=copied)
-    seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=copied)
-    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=dealt)
-    source = jax.ShapeDtypeStruct(layout.shape, jnp.int32, sharding=dealt)
+    by_row, whole = sharded(layout.mesh), replicated(layout.mesh)
+    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=whole)
+    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=by_row)
+    source = jax.ShapeDtypeStruct(layout.shape, jnp.int32, sharding=by_row)
 
-    start = jax.jit(jax.vmap(jax.vmap(member.start)), out_shardings=dealt)
+    start = jax.jit(jax.vmap(jax.vmap(member.start)), out_shardings=by_row)
     state = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=dealt),
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=by_row),
         jax.eval_shape(start, *arguments),
     )
     train = jax.jit(_train(member, layout), donate_argnums=0)
     evaluate = jax.jit(_evaluate(member, layout))
-    gather = jax.jit(_gather, out_shardings=dealt)
+    gather = jax.jit(_gather, out_shardings=by_row)
     return Programs(
         start=start.lower(*arguments).compile(),
         train=train.lower(state, rows, samples, seed, number, number).compile(),
@@ -104,14 +105,14 @@ def compile_programs(
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:
     def train(
-        state: State, rows: Array, samples: Samples, seed: Array, epoch: Array, epochs: Array
+        state: State, rows: Array, samples: Samples, seed: Array, behind: Array, ahead: Array
     ) -> State:
         def one(_: None, state: State) -> State:
-            return member.train(state, samples, seed, epoch, epochs)
+            return member.train(state, samples, seed, behind, ahead)
 
         return in_waves(layout, one)(rows, None, state)
 
-    specs = SPLIT, SPLIT, WHOLE, WHOLE, WHOLE, WHOLE
+    specs = SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED, REPLICATED
     return _over_devices(train, layout, specs)
 
 
@@ -123,7 +124,7 @@ def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
         metrics = jnp.full((*state.diverged.shape, len(METRICS)), jnp.nan)
         return in_waves(layout, one)(rows, state, metrics)
 
-    return _over_devices(evaluate, layout, (SPLIT, SPLIT, WHOLE))
+    return _over_devices(evaluate, layout, (SHARDED, SHARDED, REPLICATED))
 
 
 def _gather(state: State, source: Array) -> State:
@@ -135,5 +136,5 @@ def _over_devices(
 ) -> Callable[..., Any]:
     """Run `function` on every device's own rows; members never talk, so no collectives."""
     return jax.shard_map(
-        function, mesh=layout.mesh, in_specs=specs, out_specs=SPLIT, check_vma=False
+        function, mesh=layout.mesh, in_specs=specs, out_specs=SHARDED, check_vma=False
     )

@@ -1,6 +1,7 @@
 """A trained network by itself: predicts on raw inputs, and lives in a folder."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,15 @@ class Predictor:
             Architecture(entries["cell"], entries["layers"], entries["hidden_size"], *sizes)
         )
 
+    @cached_property
+    def _apply(self) -> Callable[[Any, np.ndarray], jax.Array]:
+        def apply(parameters: Any, inputs: np.ndarray) -> jax.Array:
+            logits = self.network.apply({"params": parameters}, inputs)
+            assert isinstance(logits, jax.Array)
+            return jax.nn.softmax(logits)
+
+        return jax.jit(apply)
+
     def probabilities(self, inputs: Any) -> np.ndarray:
         """Probability of every class, `(samples, classes)`, for raw `(samples, time, features)`."""
         x = np.asarray(inputs, np.float32)
@@ -49,9 +59,9 @@ class Predictor:
             raise ValueError(
                 f"`inputs` have the shape {x.shape}, but must be (samples, time, {len(self.mean)})."
             )
-        logits = self.network.apply({"params": self.parameters}, (x - self.mean) / self.scale)
-        assert isinstance(logits, jax.Array)
-        return np.asarray(jax.nn.softmax(logits))
+        if not np.isfinite(x).all():
+            raise ValueError("`inputs` must be finite, but hold NaN or inf.")
+        return np.asarray(self._apply(self.parameters, (x - self.mean) / self.scale))
 
     def predict(self, inputs: Any) -> np.ndarray:
         """The likeliest label of each sample, `(samples,)`."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxrnn import configuration, initial, optimizer
 from jaxrnn.cohort import Cohort, Draft, draft
-from jaxrnn.data import Data, Split
-from jaxrnn.devices import cpu_cores, population_mesh, whole
+from jaxrnn.data import Data
+from jaxrnn.devices import cpu_cores, population_mesh, replicated
 from jaxrnn.layout import Layout
 from jaxrnn.member import METRICS, Batches, Member, Samples
 from jaxrnn.network import Architecture, RecurrentNetwork
@@ -21,7 +21,6 @@ from jaxrnn.predictor import Predictor
 from jaxrnn.slices import Slices
 from jaxrnn.types import Configuration
 
-EVALUATION_BATCH = 512
 ACCELERATOR_LANES = 64
 
 
@@ -70,7 +69,7 @@ class Trainer:
             lanes: Members side by side on each device, at least 1. By default 1 on a CPU, where
                 the cores are the devices, and 64 elsewhere.
             devices: How many to use; all by default.
-            seed: Of the data order, at least 0; the order is the same for every member.
+            seed: Of the data order, below 2**32; the order is the same for every member.
 
         Raises:
             ValueError: An argument outside its range.
@@ -80,6 +79,7 @@ class Trainer:
                 f"`batch_size` is {batch_size}, but must be from 1 to {len(data.train)}, "
                 "the size of the training split."
             )
+        check_seed(seed)
         if lanes is not None and lanes < 1:
             raise ValueError(f"`lanes` is {lanes}, but must be at least 1.")
         self.mesh = population_mesh(devices)
@@ -92,18 +92,18 @@ class Trainer:
         self._optimizer = optimizer.build()
         self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
         self._slices = Slices()
-        self._whole = whole(self.mesh)
+        self._replicated = replicated(self.mesh)
         most = max(len(data.validation), len(data.test))
         self._seed, self._samples, self._splits = jax.device_put(
             (
                 np.uint32(seed),
                 Samples(data.train.inputs, data.train.labels),
                 {
-                    "validation": _batches(data.validation, most),
-                    "test": _batches(data.test, most),
+                    "validation": Batches.of(data.validation, most),
+                    "test": Batches.of(data.test, most),
                 },
             ),
-            self._whole,
+            self._replicated,
         )
 
     def start(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> Population:
@@ -121,6 +121,8 @@ class Trainer:
                 f"`seeds` are {len(seeds)}, but must be one for each of the "
                 f"{len(configurations)} configurations, of which there must be at least 1."
             )
+        for one in seeds:
+            check_seed(one)
         entries = tuple(map(configuration.complete, configurations))
         sizes = len(self._data.mean), len(self._data.classes)
         drafts = draft(entries, seeds, *sizes, self.mesh, self.lanes)
@@ -139,16 +141,20 @@ class Trainer:
             tell: Called about every second with the share that is done, from 0 to 1.
 
         Raises:
-            ValueError: `epochs` lies behind.
+            ValueError: `epochs` lies behind, or `population` was trained before.
         """
-        if epochs < population.epochs:
+        if not isinstance(epochs, int) or epochs < population.epochs:
             raise ValueError(
-                f"`epochs` is {epochs}, but must be at least {population.epochs}, the epochs seen."
+                f"`epochs` is {epochs}, but must be a whole number of at least "
+                f"{population.epochs}, the epochs seen."
             )
+        # Running a compiled program on buffers that it was given before can end the process.
+        if any(cohort.state.diverged.is_deleted() for cohort in population.cohorts):
+            raise ValueError("`population` was trained before; go on with what `train` returned.")
         ahead = epochs - population.epochs
         if ahead == 0:
             return population
-        numbers = jax.device_put((np.int32(population.epochs), np.int32(ahead)), self._whole)
+        numbers = jax.device_put((np.int32(population.epochs), np.int32(ahead)), self._replicated)
         cohorts = list(population.cohorts)
         waves = max(cohort.waves for cohort in cohorts)
         for first, last in self._slices(waves, ahead):
@@ -179,11 +185,12 @@ class Trainer:
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
-        chosen = np.asarray(indices, int)
-        if len(chosen) == 0 or chosen.min() < 0 or chosen.max() >= len(population):
+        chosen = np.asarray(indices)
+        whole = chosen.ndim == 1 and len(chosen) > 0 and chosen.dtype.kind in "iu"
+        if not whole or chosen.min() < 0 or chosen.max() >= len(population):
             raise ValueError(
-                f"`indices` are {chosen.tolist()}, but must be at least one, each from 0 to "
-                f"{len(population) - 1}."
+                f"`indices` are {chosen.tolist()}, but must be at least one whole number, each "
+                f"from 0 to {len(population) - 1}."
             )
         left = (cohort.select(chosen) for cohort in population.cohorts)
         return Population(
@@ -220,20 +227,17 @@ class Trainer:
             batches = self._splits["validation"]
             return compile_programs(member, one.layout, one.values, self._samples, batches)
 
-        with ThreadPoolExecutor(cpu_cores()) as pool:
+        pool = ThreadPoolExecutor(cpu_cores())
+        try:
             for one, compiled in zip(missing, pool.map(programs, missing), strict=True):
                 self._compiled[one.architecture, one.layout] = compiled
+        finally:  # on Ctrl-C, nobody waits for a compiler that can't be stopped
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.compile_seconds += time.perf_counter() - begin
         self.programs += len(missing) * len(Programs._fields)
-        self.compile_seconds += time.perf_counter() - begin
 
 
-def _batches(split: Split, most: int) -> Batches:
-    """The split in equal batches that would hold `most` samples; padding repeats no sample."""
-    count = -(-most // EVALUATION_BATCH)
-    size = -(-most // count)
-
-    def fill(values: np.ndarray) -> np.ndarray:
-        padding = [(0, count * size - len(values))] + [(0, 0)] * (values.ndim - 1)
-        return np.pad(values, padding).reshape(count, size, *values.shape[1:])
-
-    return Batches(fill(split.inputs), fill(split.labels), fill(np.ones(len(split), np.float32)))
+def check_seed(seed: int) -> None:
+    """Accept a seed that fits 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` is {seed}, but must be from 0 to {2**32 - 1}.")

@@ -7,9 +7,8 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 """
 
 import argparse
-import difflib
+import os
 import platform
-import re
 import shlex
 import sys
 import time
@@ -17,8 +16,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from command_line import parse
 from rich.console import Console
 
 import jaxrnn
@@ -31,69 +31,12 @@ TEST_METRICS = ("loss", "accuracy")
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as the rest of the program does."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise ValueError(re.sub(r"^argument (\S+): ", r"`\1` ", message) + " (see --help).")
-
-
-def whole_number(text: str) -> int:
-    """An integer from the command line."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is '{text}', but must be a whole number") from error
-
-
-def parser() -> Parser:
-    """The command line."""
-    parser = Parser(
-        description="Search the hyperparameters of a recurrent network. All trials train side by "
-        "side in compiled programs, on the GPU or TPU where there is one; again and again the "
-        "better 1 in ETA goes on for ETA times as long.",
-        allow_abbrev=False,
-    )
-
-    def add(name: str, metavar: str, default: Any, text: str) -> None:
-        kind = whole_number if metavar == "N" else str
-        shown = "" if default is None else f" (default: {default})"
-        parser.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
-
-    add("--data", "NAME", "digits", "digits, or a .npz file with X and y: see README.md")
-    add("--trials", "N", 256, "random configurations to start with")
-    add("--min-epochs", "N", 1, "passes over the data before the first pruning")
-    add("--max-epochs", "N", 27, "passes over the data for the trials never pruned")
-    add("--eta", "N", 3, "one trial in ETA survives a pruning")
-    add("--seed", "N", 0, "of all that is random: same seed, same results")
-    add("--space", "FILE.toml", None, "what to search (default: see README.md)")
-    add("--out", "FOLDER", None, "new, for the results (default: runs/<date>-<data>-<seed>)")
-    add("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, 64 elsewhere)")
-    add("--devices", "N", None, "devices to use, on CPU one per core (default: all)")
-    return parser
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The settings of a command line.
-
-    Raises:
-        ValueError: An argument that is unknown, or no whole number where one is due.
-    """
-    settings, unknown = parser().parse_known_args(arguments)
-    if unknown:
-        names = ["--" + name.replace("_", "-") for name in vars(settings)]
-        near = difflib.get_close_matches(unknown[0], names, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else "see --help."
-        raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
-    return settings
-
-
 @dataclass(frozen=True)
 class Job:
     """A search that passed every check and has its folder."""
 
     settings: dict[str, Any]
+    versions: dict[str, str]
     data: jaxrnn.Data
     trainer: jaxrnn.Trainer
     trials: list[search.Trial]
@@ -101,6 +44,23 @@ class Job:
     folder: RunFolder
     begin: float
     clock: search.Clock = field(default_factory=search.Clock)
+
+
+def check(space: search.Space) -> None:
+    """Accept a space that holds nothing but what a trainer takes.
+
+    Raises:
+        ValueError: An unknown entry, a value out of its limits, or whole numbers by mistake.
+    """
+    for name, value in space.extremes():
+        jaxrnn.check(name, value)
+    for name, what in space.entries.items():
+        whole = isinstance(what, dict) and isinstance(what["low"], int) and "step" not in what
+        if whole and isinstance(what["high"], int) and not jaxrnn.ENTRIES[name].whole:
+            raise ValueError(
+                f"`{name}` ranges over whole numbers from {what['low']} to {what['high']}; write "
+                f"`low` = {float(what['low'])} for all numbers, or add `step` = 1 if you mean it."
+            )
 
 
 def prepare(settings: argparse.Namespace) -> Job:
@@ -116,24 +76,28 @@ def prepare(settings: argparse.Namespace) -> Job:
     space = search.Space(jaxrnn.DEFAULT_SPACE)
     if settings.space is not None:
         space = search.Space.from_toml(settings.space)
-    for name, value in space.extremes():
-        jaxrnn.check(name, value)
+    check(space)
+    versions = {package: version(package) for package in PACKAGES}
     data = jaxrnn.load_data(settings.data, settings.seed)
     trainer = jaxrnn.Trainer(
-        data, lanes=settings.lanes, devices=settings.devices, seed=settings.seed
+        data,
+        batch_size=settings.batch_size,
+        lanes=settings.lanes,
+        devices=settings.devices,
+        seed=settings.seed,
     )
     trials = search.random_trials(space, settings.trials, settings.seed)
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{data.name}-{settings.seed}"
     folder = RunFolder(settings.out or unused(Path("runs") / name))
     folder.write_space(space)
-    return Job(vars(settings), data, trainer, trials, plan, folder, begin)
+    return Job(vars(settings), versions, data, trainer, trials, plan, folder, begin)
 
 
 def run(job: Job, console: Console) -> int:
     """Search, then show and keep what was found; returns the exit status."""
     devices = jaxrnn.describe(job.trainer.mesh)
     steps = ", ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in job.plan)
-    console.print(f"{job.data.name} on {devices}: {steps}", highlight=False, soft_wrap=True)
+    console.print(f"{job.data.name} on {devices}: {steps}", soft_wrap=True)
     with Display(console, METRIC) as display:
 
         def observe(progress: search.Progress) -> None:
@@ -198,30 +162,37 @@ def write_summary(
             "seed": job.settings["seed"],
             "settings": job.settings,
             "command": shlex.join(["python", *sys.argv]),
-            "versions": {"python": platform.python_version()}
-            | {package: version(package) for package in PACKAGES},
+            "versions": {"python": platform.python_version(), **job.versions},
         }
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    console = Console()
+    console = Console(markup=False, highlight=False)
     try:
         job = prepare(parse(arguments))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     try:
         return run(job, console)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
         for trial in job.trials:
             if trial.state is search.State.RUNNING:
                 trial.state = search.State.INTERRUPTED
-        write_summary(job, "interrupted")
+        write_summary(job, "interrupted" if stopped else "failed")
+        if not stopped:
+            raise
         console.print(f"interrupted; what finished is in {job.folder.path}", soft_wrap=True)
         return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    # After Ctrl-C, Python would wait for a compiler at work, which nothing can stop.
+    os._exit(status) if status == 130 else sys.exit(status)

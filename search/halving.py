@@ -90,21 +90,26 @@ def successive_halving(
         clock: Told where the time goes.
 
     Raises:
-        ValueError: An unknown `metric` or `mode`, or a plan for another number of trials.
+        ValueError: An unknown `metric` or `mode`, a plan for another number of trials, or trials
+            that were searched before.
     """
     if mode not in ("min", "max"):
         raise ValueError(f"`mode` is {mode!r}, but must be 'min' or 'max'.")
     if len(trials) != plan[0].trials:
         raise ValueError(f"`trials` are {len(trials)}, but `plan` starts with {plan[0].trials}.")
+    for trial in trials:
+        if trial.state is not State.RUNNING or trial.metrics:
+            raise ValueError(f"`trials` must be new, but trial {trial.id} is {trial.state}.")
     race = _Race(trainer, list(trials), plan, observe, clock or Clock())
     population = race.start()
-    for race.rung, rung in enumerate(plan):
+    for index, rung in enumerate(plan):
+        race.rung = index
         population = race.train(population, rung.epochs)
         order = race.rank(population, metric, mode)
-        last = rung is plan[-1]
+        last = index == len(plan) - 1
         population = race.keep(
             population,
-            order[: 1 if last else plan[race.rung + 1].trials],
+            order[: 1 if last else plan[index + 1].trials],
             State.COMPLETE if last else State.PRUNED,
         )
     if race.best is not None:
@@ -170,7 +175,11 @@ class _Race(Generic[Population]):
             trial.metrics[trial.epochs] = row
             if not math.isfinite(row[metric]):
                 trial.state = State.DIVERGED
-        scores = [trial.last(metric) for trial in self.alive]
+        # Once diverged is diverged, also if a later score should be finite again.
+        scores = [
+            math.nan if trial.state is State.DIVERGED else trial.last(metric)
+            for trial in self.alive
+        ]
         order = rank(scores, [trial.id for trial in self.alive], mode)
         first = self.alive[order[0]]
         self.best = first if first.state is State.RUNNING else None

@@ -14,7 +14,7 @@ from search.trial import Trial
 
 
 class RunFolder:
-    """A new folder for one search; every file in it is written whole or not at all.
+    """A new folder for one search; each file that it writes is there whole or not at all.
 
     Attributes:
         path: Where it is.
@@ -65,7 +65,7 @@ class RunFolder:
         self._write("trials.csv", text.getvalue())
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """`summary.json`: strict JSON, in which null stands for NaN and infinity."""
+        """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
         self._write("summary.json", json.dumps(_strict(summary), indent=2) + "\n")
 
     def _write(self, name: str, text: str) -> None:
@@ -92,4 +92,6 @@ def _strict(value: Any) -> Any:
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_strict(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

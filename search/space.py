@@ -1,12 +1,13 @@
 """Where to search: what every entry of a configuration may be."""
 
 import difflib
-import math
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 from optuna.distributions import (
     BaseDistribution,
@@ -73,7 +74,7 @@ class Space:
             raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
 
     def to_toml(self) -> str:
-        """The space as `from_toml` reads it, its entries in the same order, a line each."""
+        """The space as `from_toml` reads it, its entries in the same order."""
         return "".join(map(_toml_line, self.entries, self.entries.values()))
 
     def extremes(self) -> Iterator[tuple[str, Any]]:
@@ -104,8 +105,10 @@ def _plain(what: Any) -> Any:
         keys = {"low": what.low, "high": what.high, "log": what.log}
         return keys if what.step is None or what.log else {**keys, "step": what.step}
     if isinstance(what, Mapping):
-        return dict(what)
-    return list(what) if isinstance(what, (list, tuple)) else what
+        return {key: _plain(value) for key, value in what.items()}
+    if isinstance(what, (list, tuple)):
+        return [_plain(value) for value in what]
+    return what.item() if isinstance(what, np.generic) else what
 
 
 def _range(name: str, what: dict[str, Any]) -> BaseDistribution:
@@ -127,6 +130,10 @@ def _range(name: str, what: dict[str, Any]) -> BaseDistribution:
         raise ValueError(f"`{name}` has `low` {low}, but a `log` range must start above 0.")
     if step is not None and (log or not _is_number(step) or step <= 0):
         raise ValueError(f"`{name}` has `step` {step!r}, but must have one above 0 and no `log`.")
+    if step is not None and abs((high - low) / step - round((high - low) / step)) > 1e-9:
+        raise ValueError(
+            f"`{name}` has `step` {step!r}, but whole steps from {low} must end at `high`, {high}."
+        )
     if all(isinstance(end, int) for end in (low, high, step or 1)):
         return IntDistribution(low, high, log=log, step=step or 1)
     return FloatDistribution(float(low), float(high), log=log, step=step)
@@ -145,4 +152,4 @@ def _choice(name: str, what: list[Any]) -> CategoricalDistribution:
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= sys.float_info.max

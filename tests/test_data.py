@@ -52,10 +52,35 @@ def test_standardising_knows_the_training_part_alone() -> None:
 
 
 @pytest.mark.parametrize("names", [[10, 20, 30], ["c", "a", "b"], [-1.0, 0.5, 2.0]])
-def test_labels_keep_their_names(names: list[Any]) -> None:
-    data = jaxrnn.from_arrays(X, np.array(names)[Y])
+@pytest.mark.parametrize("kind", [np.array, list, object, bytes])
+def test_labels_keep_their_names(names: list[Any], kind: Any) -> None:
+    """As arrays or lists of numbers or text, as pandas holds text, and as bytes."""
+    labels: Any = np.array(names)[Y]
+    if kind is list:
+        labels = labels.tolist()
+    elif kind is object or (kind is bytes and labels.dtype.kind == "U"):
+        labels = labels.astype(object if kind is object else "S")
+    data = jaxrnn.from_arrays(X, labels)
     assert data.classes.tolist() == sorted(names)
-    assert set(data.train.labels) == {0, 1, 2}
+    for k in range(3):
+        assert data.classes[data.train.labels[k]] in names
+    shown = {tuple(row.ravel().round(3)): name for row, name in zip(X, Y, strict=True)}
+    raw = data.test.inputs * data.scale + data.mean
+    for row, label in zip(raw.round(3), data.test.labels, strict=True):
+        near = min(shown, key=lambda one: np.abs(np.array(one) - row.ravel()).max())
+        assert data.classes[label] == names[shown[near]]
+
+
+def test_statistics_hold_for_large_offsets_and_constants() -> None:
+    """Sums in single precision would be off by whole deviations here."""
+    rng = np.random.default_rng(0)
+    far = rng.normal(1000.0, 1.0, (4000, 100, 3)).astype(np.float32)
+    far[:, :, 2] = 0.1
+    labels = np.arange(4000) % 2
+    data = jaxrnn.from_splits((far, labels), (far, labels), (far, labels))
+    np.testing.assert_allclose(data.mean, [1000, 1000, 0.1], rtol=1e-4)
+    np.testing.assert_allclose(data.scale, [1, 1, 1], rtol=1e-2)
+    assert np.abs(data.train.inputs[:, :, 2]).max() < 1e-6
 
 
 def test_npz_files(tmp_path: Path) -> None:
@@ -98,7 +123,7 @@ BAD_ARRAYS = [
     (X, Y[:-1], "`data` labels have the shape (199,), but must be one per sample: (200,)."),
     (X, Y[:, None], "`data` labels have the shape (200, 1)"),
     (X, np.where(Y == 0, np.nan, Y), "`data` labels must not be NaN"),
-    (X, np.array([None] * 200), "`data` labels are object"),
+    (X, np.array([None] * 200), "`data` labels are object, but must be numbers or strings"),
     (X, rare(), "`labels` hold 3 of class 7, but a stratified split needs at least 10 of each"),
     (X, np.zeros(200, int), "`train` labels hold 1 class, but must hold at least 2."),
 ]

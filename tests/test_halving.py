@@ -169,6 +169,25 @@ def test_leaderboard_never_compares_rungs() -> None:
     assert names == ["b", "a", "c", "d"]
 
 
+def test_once_diverged_is_diverged() -> None:
+    """A trial that comes back with a fine score neither wins nor hides the winner."""
+    curves = constant({"b": 2.0, "c": 3.0})
+    curves["a"] = lambda epochs: math.nan if epochs == 1 else 0.1
+    trials = trials_of(curves)
+    result = successive_halving(Table(curves), trials, rungs(3, 1, 3, 3))
+    assert result.winner == [("b", 3)]
+    few = {"a": curves["a"]}
+    assert successive_halving(Table(few), trials_of(few), rungs(1, 1, 3, 3)).best is None
+
+
+def test_used_trials_are_refused() -> None:
+    curves = constant({"a": 1.0, "b": 2.0})
+    trials = trials_of(curves)
+    successive_halving(Table(curves), trials, rungs(2, 1, 2, 2))
+    with pytest.raises(ValueError, match="`trials` must be new, but trial 0 is complete"):
+        successive_halving(Table(curves), trials, rungs(2, 1, 2, 2))
+
+
 def test_bad_arguments() -> None:
     curves = constant({"a": 1.0})
     one, two = rungs(1, 1, 1, 2), rungs(2, 1, 1, 2)

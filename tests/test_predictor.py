@@ -50,5 +50,7 @@ def test_bad_folders_and_inputs(predictor: jaxrnn.Predictor, tmp_path: Path) -> 
         jaxrnn.load(tmp_path)
     with pytest.raises(ValueError, match=r"`inputs` have the shape \(4, 3\), but must be"):
         predictor.predict(np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="`inputs` must be finite"):
+        predictor.predict(np.full((4, 6, 3), np.nan))
     with pytest.raises(ValueError, match=r"`inputs` have the shape \(4, 6, 2\)"):
         predictor.predict(np.zeros((4, 6, 2)))

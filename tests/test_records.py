@@ -51,11 +51,11 @@ def test_csv_keeps_every_digit_of_a_score(tmp_path: Path) -> None:
 
 def test_summary_is_strict_json(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.write_summary({"a": math.nan, "b": [math.inf, 1.5], "c": {3: (1, None)}})
+    folder.write_summary({"a": math.nan, "b": [math.inf, 1.5, -math.inf], "c": {3: (1, None)}})
     text = (folder.path / "summary.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == {
         "a": None,
-        "b": [None, 1.5],
+        "b": ["inf", 1.5, "-inf"],
         "c": {"3": [1, None]},
     }
 

@@ -164,8 +164,10 @@ BAD = [
     (("--space", "broken.toml"), "`space` is 'broken.toml', but is not TOML"),
     (("--space", "typo.toml"), "`hiddensize` is no hyperparameter; did you mean `hidden_size`?"),
     (("--space", "range.toml"), "`dropout` has `low` 0.5, but it must be at most `high`, 0.1."),
-    (("--space", "limit.toml"), "`dropout` is 1.5, but must be a number from 0 to below 1."),
+    (("--space", "limit.toml"), "`dropout` is 1.5, but must be a number from 0 to 0.95."),
     (("--space", "log.toml"), "`learning_rate` has `low` 0, but a `log` range must start above 0"),
+    (("--space", "whole.toml"), "`clip_norm` ranges over whole numbers from 1 to 10; write `low`"),
+    (("--batch-size", "2000"), "`batch_size` is 2000, but must be from 1 to 1257"),
     (("--space", "empty.toml"), "`cell` is an empty list, but must have at least one choice."),
     (("--tirals", "3"), "`--tirals` is no argument; did you mean `--trials`?"),
     (("digits",), "`digits` is no argument"),
@@ -185,6 +187,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "range": "dropout = { low = 0.5, high = 0.1 }",
         "limit": "dropout = { low = 0.0, high = 1.5 }",
         "log": "learning_rate = { low = 0, high = 1, log = true }",
+        "whole": "clip_norm = { low = 1, high = 10, log = true }",
         "empty": "cell = []",
     }.items():
         (folder / f"{name}.toml").write_text(text)

@@ -126,6 +126,8 @@ BAD = [
     ({"a": {"low": 1, "high": 2, "log": "yes"}}, "`a` has `log` 'yes'"),
     ({"a": {"low": 1, "high": 2, "step": 0}}, "`a` has `step` 0"),
     ({"a": {"low": 1, "high": 2, "step": 1, "log": True}}, "`a` has `step` 1"),
+    ({"a": {"low": 0, "high": 0.5, "step": 0.2}}, "`a` has `step` 0.2, but whole steps from 0"),
+    ({"a": {"low": 1, "high": 10**400}}, "`a` has `high` 1000"),
     ({"a": []}, "`a` is an empty list, but must have at least one choice."),
     ({"a": ["x", "x"]}, "`a` is ['x', 'x'], but must not have a choice twice."),
     ({"a": [["x"]]}, "`a` has the choice ['x']"),

@@ -186,10 +186,18 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
 BAD_CALLS = [
     (lambda t, p: t.start([], []), "`seeds` are 0, but must be one for each of the 0"),
     (lambda t, p: t.start([LSTM], [1, 2]), "`seeds` are 2"),
-    (lambda t, p: t.train(p, -1), "`epochs` is -1, but must be at least 0"),
+    (lambda t, p: t.start([LSTM], [2**32]), "`seed` is 4294967296, but must be from 0 to"),
+    (lambda t, p: t.train(p, -1), "`epochs` is -1, but must be a whole number of at least 0"),
+    (lambda t, p: t.train(p, 1.5), "`epochs` is 1.5"),
+    (lambda t, p: (t.train(p, 1), t.train(p, 1)), "`population` was trained before; go on with"),
+    (lambda t, p: t.select(p, [True]), "`indices` are [True], but must be"),
+    (lambda t, p: t.select(p, [0.0]), "`indices` are [0.0]"),
     (lambda t, p: t.evaluate(p, "train"), "`split` is 'train'"),
     (lambda t, p: t.select(p, []), "`indices` are []"),
-    (lambda t, p: t.select(p, [1]), "`indices` are [1], but must be at least one, each from 0"),
+    (
+        lambda t, p: t.select(p, [1]),
+        "`indices` are [1], but must be at least one whole number, each from 0",
+    ),
     (lambda t, p: t.select(p, [-1]), "`indices` are [-1]"),
     (lambda t, p: t.select(p, [0] * 9), "`indices` ask for 9 members of one architecture"),
     (lambda t, p: t.predictor(p, 1), "`index` is 1, but must be from 0 to 0"),
@@ -207,9 +215,10 @@ def test_bad_calls(trainer: jaxrnn.Trainer, call, message: str) -> None:
 BAD_SETTINGS = [
     ({"batch_size": 0}, "`batch_size` is 0, but must be from 1 to 64"),
     ({"batch_size": 65}, "`batch_size` is 65"),
+    ({"seed": -1}, "`seed` is -1, but must be from 0 to 4294967295."),
     ({"lanes": 0}, "`lanes` is 0, but must be at least 1"),
     ({"devices": 0}, "`devices` is 0, but must be at least 1"),
-    ({"devices": 9}, "`devices` is 9, but only 8 are here"),
+    ({"devices": 9}, "`devices` is 9, but must be at most 8, the cpu devices"),
 ]
 
 
@@ -228,9 +237,15 @@ BAD_CONFIGURATIONS = [
     ({"hidden_size": 8.0}, "`hidden_size` is 8.0, but must be a whole number"),
     ({"hidden_size": True}, "`hidden_size` is True"),
     ({"layers": 5}, "`layers` is 5, but must be a whole number from 1 to 4"),
-    ({"dropout": 1.0}, "`dropout` is 1.0, but must be a number from 0 to below 1"),
+    ({"dropout": 1.0}, "`dropout` is 1.0, but must be a number from 0 to 0.95"),
     ({"dropout": float("nan")}, "`dropout` is nan"),
-    ({"learning_rate": -0.1}, "`learning_rate` is -0.1, but must be a number of at least 0"),
+    (
+        {"learning_rate": -0.1},
+        "`learning_rate` is -0.1, but must be a number of at least 0, below infinity",
+    ),
+    ({"learning_rate": float("inf")}, "`learning_rate` is inf"),
+    ({"weight_decay": float("inf")}, "`weight_decay` is inf"),
+    ({"hidden_size": np.float32(8)}, "`hidden_size` is np.float32(8.0)"),
     ({"learning_rate": "fast"}, "`learning_rate` is 'fast'"),
     ({"clip_norm": float("nan")}, "`clip_norm` is nan"),
 ]
@@ -241,6 +256,25 @@ def test_bad_configurations(trainer: jaxrnn.Trainer, bad: dict, message: str) ->
     with pytest.raises(ValueError) as error:
         trainer.start([LSTM, bad], [1, 2])
     assert message in str(error.value)
+
+
+def test_numpy_numbers_are_numbers(trainer: jaxrnn.Trainer) -> None:
+    given = {"hidden_size": np.int64(8), "dropout": np.float32(0.5), "layers": np.int32(1)}
+    (kept,) = trainer.start([given], [1]).configurations
+    assert (kept["hidden_size"], kept["dropout"], kept["layers"]) == (8, 0.5, 1)
+    assert {type(kept[name]) for name in given} == {int, float}
+
+
+def test_double_precision_mode_changes_nothing(data: jaxrnn.Data) -> None:
+    results = []
+    for wide in (False, True):
+        with jax.enable_x64(wide):
+            trainer = jaxrnn.Trainer(data, devices=1)
+            population = trainer.train(trainer.start([GRU, LSTM], [1, 2]), 3)
+            results.append(trainer.evaluate(population))
+            assert results[-1]["loss"].dtype == np.float32
+    for name in results[0]:
+        np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-4)
 
 
 def test_entries_do_what_they_say(trainer: jaxrnn.Trainer) -> None:

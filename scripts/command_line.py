@@ -1,0 +1,65 @@
+"""The command line of `population_search.py`: its arguments, and what is wrong with them."""
+
+import argparse
+import difflib
+import re
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as the rest of the program does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise ValueError(re.sub(r"^argument (\S+): ", r"`\1` ", message) + " (see --help).")
+
+
+def whole_number(text: str) -> int:
+    """An integer from the command line."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is '{text}', but must be a whole number") from error
+
+
+def parser() -> Parser:
+    """The command line."""
+    parser = Parser(
+        description="Search the hyperparameters of a recurrent network. All trials train side by "
+        "side in compiled programs, on the GPU or TPU where there is one; again and again the "
+        "better 1 in ETA goes on for ETA times as long.",
+        allow_abbrev=False,
+    )
+
+    def add(name: str, metavar: str, default: Any, text: str) -> None:
+        kind = whole_number if metavar == "N" else str
+        shown = "" if default is None else f" (default: {default})"
+        parser.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
+
+    add("--data", "NAME", "digits", "digits, or a .npz file with X and y: see README.md")
+    add("--trials", "N", 256, "random configurations to start with")
+    add("--min-epochs", "N", 1, "passes over the data before the first pruning")
+    add("--max-epochs", "N", 27, "passes over the data for the trials never pruned")
+    add("--eta", "N", 3, "one trial in ETA survives a pruning")
+    add("--batch-size", "N", 32, "sequences per training step")
+    add("--seed", "N", 0, "of all that is random: same seed, same results")
+    add("--space", "FILE.toml", None, "what to search (default: see README.md)")
+    add("--out", "FOLDER", None, "new, for the results (default: runs/<date>-<data>-<seed>)")
+    add("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, 64 elsewhere)")
+    add("--devices", "N", None, "devices to use, on CPU one per core (default: all)")
+    return parser
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The settings of a command line.
+
+    Raises:
+        ValueError: An argument that is unknown, or no whole number where one is due.
+    """
+    settings, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        names = ["--" + name.replace("_", "-") for name in vars(settings)]
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "see --help."
+        raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
+    return settings
