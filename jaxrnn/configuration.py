@@ -96,9 +96,9 @@ def check(name: str, value: Any) -> None:
     entry = ENTRIES.get(name)
     if entry is None:
         near = difflib.get_close_matches(name, ENTRIES, n=1)
-        hint = f"did you mean `{near[0]}`? " if near else ""
+        hint = f"; did you mean `{near[0]}`?" if near else "."
         known = ", ".join(f"`{known}`" for known in ENTRIES)
-        raise ValueError(f"`{name}` is no hyperparameter; {hint}Known are {known}.")
+        raise ValueError(f"`{name}` is no hyperparameter, known are {known}{hint}")
     if not entry.allows(value):
         raise ValueError(f"`{name}` is {value!r}, but must be {entry.rule}.")
 

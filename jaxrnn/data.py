@@ -41,8 +41,8 @@ class Data:
         validation: What pruning and selection see.
         test: What the winner is scored on, once.
         classes: The labels as the user wrote them, sorted.
-        mean: `(features,)` of the training part, already subtracted everywhere.
-        scale: `(features,)`, its standard deviation, already divided by (1 where it is 0).
+        mean: float64 `(features,)` of the training part, already subtracted everywhere.
+        scale: float64 `(features,)`, its deviation, already divided by (1 where it is 0).
     """
 
     name: str
@@ -52,6 +52,11 @@ class Data:
     classes: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
+
+
+def standardise(inputs: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Raw inputs as networks see them: float32, subtracted and divided in double precision."""
+    return ((inputs - mean.astype(np.float64)) / scale).astype(np.float32)
 
 
 def from_splits(
@@ -75,9 +80,11 @@ def from_splits(
     if len(classes) < 2:
         raise ValueError(f"`train` labels hold {len(classes)} class, but must hold at least 2.")
     # In double precision: single precision sums of a million steps are off by whole units.
-    mean = inputs.mean((0, 1), dtype=np.float64).astype(np.float32)
-    scale = inputs.std((0, 1), dtype=np.float64)
-    scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = inputs.mean((0, 1), dtype=np.float64), inputs.std((0, 1), dtype=np.float64)
+    scale = np.where(scale > 0, scale, 1.0)
+    if not np.isfinite([mean, scale]).all():
+        raise ValueError("`train` inputs are too large to standardise; rescale them.")
     splits = {}
     for key, (x, y) in arrays.items():
         if x.shape[1:] != inputs.shape[1:]:
@@ -92,7 +99,7 @@ def from_splits(
                 f"allowed: {', '.join(repr(c.item()) for c in classes[:20])}."
             )
         indices = np.searchsorted(classes, y).astype(np.int32)
-        splits[key] = Split((x - mean) / scale, indices)
+        splits[key] = Split(standardise(x, mean, scale), indices)
     return Data(name=name, classes=classes, mean=mean, scale=scale, **splits)
 
 
@@ -146,7 +153,7 @@ def load(source: str, seed: int = 0) -> Data:
     if source == "digits":
         return digits(seed)
     path = Path(source)
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         raise ValueError(
             f"`data` is {source!r}, but must be {', '.join(map(repr, BUILT_IN))} "
             "or the path of a .npz file."
@@ -171,22 +178,29 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except Exception as error:  # zip, header and pickle errors have no common base
-        raise ValueError(f"`data` '{path}' can't be read as .npz: {error}") from error
+        raise ValueError(
+            f"`data` is '{path}', but must be a file made by `numpy.savez` that holds numbers and "
+            "text alone (for text in Python objects, save `y.astype(str)`)."
+        ) from error
 
 
 def _checked(key: str, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 inputs and labels as an array, if they fit each other."""
+    """Inputs and labels as arrays, if they fit each other."""
     try:
-        x, y = np.asarray(inputs, dtype=np.float32), np.asarray(labels)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{key}` inputs must be one array of numbers: {error}") from error
+        x, y = np.asarray(inputs), np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"`{key}` inputs and labels must be arrays: {error}") from error
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"`{key}` inputs are {x.dtype}, but must be real numbers.")
     if x.ndim != 3 or 0 in x.shape:
+        hint = "; add `[..., None]` for a single feature" if x.ndim == 2 else ", none of them 0"
         raise ValueError(
-            f"`{key}` inputs have the shape {x.shape}, but must be (samples, time, features)."
+            f"`{key}` inputs have the shape {x.shape}, but must be (samples, time, features){hint}."
         )
     if y.shape != x.shape[:1]:
         raise ValueError(
-            f"`{key}` labels have the shape {y.shape}, but must be one per sample: {x.shape[:1]}."
+            f"`{key}` labels have the shape {y.shape}, but must be one per sample: {x.shape[:1]}"
+            f"{'; one-hot labels want `.argmax(-1)`' if y.ndim == 2 else ''}."
         )
     if not np.isfinite(x).all():
         sample = int(np.argwhere(~np.isfinite(x))[0, 0])

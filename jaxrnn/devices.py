@@ -7,6 +7,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "population"
+MOST_PER_CPU = 8
+"""As many devices may share fewer cores: slower, but good for trying how a mesh behaves."""
 SHARDED, REPLICATED = PartitionSpec(AXIS), PartitionSpec()
 
 
@@ -41,13 +43,11 @@ def population_mesh(count: int | None = None) -> Mesh:
     """
     if count is not None and count < 1:
         raise ValueError(f"`devices` is {count}, but must be at least 1.")
-    split_cpu(count or cpu_cores())
+    split_cpu(min(count or cpu_cores(), max(cpu_cores(), MOST_PER_CPU)))
     devices = jax.devices()
     if count is not None and count > len(devices):
         kind = devices[0].platform
-        hint = (
-            " (JAX is running; on a CPU, set JAX_NUM_CPU_DEVICES before)" if kind == "cpu" else ""
-        )
+        hint = "; set JAX_NUM_CPU_DEVICES before JAX starts for more" if kind == "cpu" else ""
         raise ValueError(
             f"`devices` is {count}, but must be at most {len(devices)}, the {kind} devices{hint}."
         )

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxrnn.data import standardise
 from jaxrnn.network import Architecture, RecurrentNetwork
 
 CONFIGURATION, PARAMETERS = "configuration.json", "parameters.npz"
@@ -54,14 +55,14 @@ class Predictor:
 
     def probabilities(self, inputs: Any) -> np.ndarray:
         """Probability of every class, `(samples, classes)`, for raw `(samples, time, features)`."""
-        x = np.asarray(inputs, np.float32)
+        x = np.asarray(inputs)
         if x.ndim != 3 or x.shape[-1] != len(self.mean):
             raise ValueError(
                 f"`inputs` have the shape {x.shape}, but must be (samples, time, {len(self.mean)})."
             )
         if not np.isfinite(x).all():
             raise ValueError("`inputs` must be finite, but hold NaN or inf.")
-        return np.asarray(self._apply(self.parameters, (x - self.mean) / self.scale))
+        return np.asarray(self._apply(self.parameters, standardise(x, self.mean, self.scale)))
 
     def predict(self, inputs: Any) -> np.ndarray:
         """The likeliest label of each sample, `(samples,)`."""
@@ -98,7 +99,7 @@ def load(folder: str | Path) -> Predictor:
     return Predictor(
         configuration=about["configuration"],
         classes=np.asarray(about["classes"]),
-        mean=np.asarray(about["mean"], np.float32),
-        scale=np.asarray(about["scale"], np.float32),
+        mean=np.asarray(about["mean"]),
+        scale=np.asarray(about["scale"]),
         parameters=parameters,
     )

@@ -21,7 +21,7 @@ from jaxrnn.predictor import Predictor
 from jaxrnn.slices import Slices
 from jaxrnn.types import Configuration
 
-ACCELERATOR_LANES = 64
+ACCELERATOR_LANES, MOST_LANES = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Trainer:
     Attributes:
         mesh: The devices, on the axis `population`.
         lanes: Members that run side by side on each device.
+        batch_size: Samples per step.
         programs: How many programs were compiled.
         compile_seconds: Wall time spent on compiling them.
     """
@@ -56,7 +57,7 @@ class Trainer:
         self,
         data: Data,
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         lanes: int | None = None,
         devices: int | None = None,
         seed: int = 0,
@@ -65,8 +66,9 @@ class Trainer:
 
         Args:
             data: What to learn; only its training split is trained on.
-            batch_size: Samples per step, from 1 to the size of the training split.
-            lanes: Members side by side on each device, at least 1. By default 1 on a CPU, where
+            batch_size: Samples per step, from 1 to the size of the training split. By default 32,
+                or an eighth of a training split of less than 256, so that an epoch has 8 steps.
+            lanes: Members side by side on each device, from 1 to 4096. By default 1 on a CPU, where
                 the cores are the devices, and 64 elsewhere.
             devices: How many to use; all by default.
             seed: Of the data order, below 2**32; the order is the same for every member.
@@ -74,21 +76,23 @@ class Trainer:
         Raises:
             ValueError: An argument outside its range.
         """
+        if batch_size is None:
+            batch_size = max(1, min(32, len(data.train) // 8))
         if not 1 <= batch_size <= len(data.train):
             raise ValueError(
                 f"`batch_size` is {batch_size}, but must be from 1 to {len(data.train)}, "
                 "the size of the training split."
             )
         check_seed(seed)
-        if lanes is not None and lanes < 1:
-            raise ValueError(f"`lanes` is {lanes}, but must be at least 1.")
+        if lanes is not None and not 1 <= lanes <= MOST_LANES:
+            raise ValueError(f"`lanes` is {lanes}, but must be from 1 to {MOST_LANES}.")
         self.mesh = population_mesh(devices)
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
         self.programs = 0
         self.compile_seconds = 0.0
         self._data = data
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._optimizer = optimizer.build()
         self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
         self._slices = Slices()
@@ -223,7 +227,7 @@ class Trainer:
         missing = [one for one, key in zip(drafts, keys, strict=True) if key not in self._compiled]
 
         def programs(one: Draft) -> Programs:
-            member = Member(RecurrentNetwork(one.architecture), self._optimizer, self._batch_size)
+            member = Member(RecurrentNetwork(one.architecture), self._optimizer, self.batch_size)
             batches = self._splits["validation"]
             return compile_programs(member, one.layout, one.values, self._samples, batches)
 

@@ -52,6 +52,8 @@ def check(space: search.Space) -> None:
     Raises:
         ValueError: An unknown entry, a value out of its limits, or whole numbers by mistake.
     """
+    if not space.entries:
+        raise ValueError("`space` is empty, but must have at least one entry.")
     for name, value in space.extremes():
         jaxrnn.check(name, value)
     for name, what in space.entries.items():
@@ -154,6 +156,16 @@ def write_summary(
             "status": status,
             "winner": None if best is None else asdict(best),
             "test": test,
+            "data": {
+                "name": job.data.name,
+                "train": len(job.data.train),
+                "validation": len(job.data.validation),
+                "test": len(job.data.test),
+                "time": job.data.train.inputs.shape[1],
+                "features": len(job.data.mean),
+                "classes": job.data.classes.tolist(),
+            },
+            "batch_size": job.trainer.batch_size,
             "rungs": [rung._asdict() for rung in job.plan],
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
             "programs": job.trainer.programs,
@@ -187,6 +199,8 @@ def main(arguments: list[str] | None = None) -> int:
         write_summary(job, "interrupted" if stopped else "failed")
         if not stopped:
             raise
+        if any(trial.metrics for trial in job.trials):
+            console.print(leaderboard_table(job.trials, TEST_METRICS, MODE))
         console.print(f"interrupted; what finished is in {job.folder.path}", soft_wrap=True)
         return 130
 

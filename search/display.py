@@ -1,19 +1,23 @@
-"""What a person sees of a search: one live line while it runs, the leaderboard at its end."""
+"""What a person sees of a search: its standing while it runs, the leaderboard at its end."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-from search.halving import Progress as Standing
+from search.halving import Progress
 from search.trial import Trial, leaderboard
 
 
 class Display:
-    """Shows the standing of a search; a live line on a terminal, plain lines elsewhere.
+    """Shows the standing of a search; live on a terminal, plain lines elsewhere.
 
     Use it as a context and as the `observe` of a search.
     """
@@ -22,21 +26,19 @@ class Display:
         """Show on `console` the best `metric` so far."""
         self._console = console
         self._metric = metric
-        self._live = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
+        self._begin = time.monotonic()
+        self._line = "compiling ..."
+        self._bar = ProgressBar(total=None, width=40)
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
         )
-        self._task = self._live.add_task("compiling ...", total=None)
 
     def __enter__(self) -> "Display":
         """Begin to show."""
-        self._live.start()
-        if not self._console.is_terminal:
-            self._console.print("compiling ...")
+        if self._console.is_terminal:
+            self._live.start()
+        else:
+            self._console.print(self._line)
         return self
 
     def __exit__(
@@ -45,20 +47,22 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take the live line away."""
+        """Take the live lines away."""
         self._live.stop()
 
-    def __call__(self, standing: Standing) -> None:
+    def __call__(self, standing: Progress) -> None:
         """Show where the search stands."""
-        line = describe(standing, self._metric)
-        self._live.update(
-            self._task, description=line, completed=standing.trained, total=standing.total
-        )
+        self._line = describe(standing, self._metric)
+        self._bar.update(standing.trained, standing.total)
         if standing.ranked and not self._console.is_terminal:
-            self._console.print(line, soft_wrap=True)
+            self._console.print(self._line, soft_wrap=True)
+
+    def _render(self) -> Group:
+        elapsed = Text(f"{time.monotonic() - self._begin:.0f} s so far")
+        return Group(Text(self._line), Columns([self._bar, elapsed]))
 
 
-def describe(standing: Standing, metric: str) -> str:
+def describe(standing: Progress, metric: str) -> str:
     """The standing in one line: rung, trials alive, best so far, speed, time left."""
     rung = standing.plan[standing.rung]
     speed = standing.trained / standing.seconds if standing.seconds else 0.0

@@ -1,5 +1,6 @@
 """Trials proposed at random."""
 
+import numpy as np
 import optuna
 
 from search.space import Space
@@ -21,4 +22,8 @@ def random_trials(space: Space, count: int, seed: int) -> list[Trial]:
     finally:
         optuna.logging.set_verbosity(verbosity)
     drawn = (study.ask(space.distributions).params | space.fixed for _ in range(count))
-    return new_trials([{name: one[name] for name in space.entries} for one in drawn], seed)
+    # Optuna gives NumPy's numbers now and then.
+    plain = (
+        {n: v.item() if isinstance(v, np.generic) else v for n, v in one.items()} for one in drawn
+    )
+    return new_trials([{name: one[name] for name in space.entries} for one in plain], seed)

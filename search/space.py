@@ -115,12 +115,14 @@ def _range(name: str, what: dict[str, Any]) -> BaseDistribution:
     for key in what:
         if key not in RANGE_KEYS:
             near = difflib.get_close_matches(key, RANGE_KEYS, n=1)
-            hint = f"did you mean `{near[0]}`? " if near else ""
+            hint = f"; did you mean `{near[0]}`?" if near else "."
             known = ", ".join(f"`{known}`" for known in RANGE_KEYS)
-            raise ValueError(f"`{name}` has a key `{key}`; {hint}Allowed are {known}.")
+            raise ValueError(f"`{name}` has a key `{key}`, but a range has {known}{hint}")
     for key in ("low", "high"):
-        if not _is_number(what.get(key)):
-            raise ValueError(f"`{name}` has `{key}` {what.get(key)!r}, but must have a number.")
+        if key not in what:
+            raise ValueError(f"`{name}` has no `{key}`, but a range must have `low` and `high`.")
+        if not _is_number(what[key]):
+            raise ValueError(f"`{name}` has `{key}` {what[key]!r}, but must have a number.")
     low, high, log, step = what["low"], what["high"], what.get("log", False), what.get("step")
     if low > high:
         raise ValueError(f"`{name}` has `low` {low}, but it must be at most `high`, {high}.")

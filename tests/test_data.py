@@ -78,6 +78,11 @@ def test_statistics_hold_for_large_offsets_and_constants() -> None:
     far[:, :, 2] = 0.1
     labels = np.arange(4000) % 2
     data = jaxrnn.from_splits((far, labels), (far, labels), (far, labels))
+    stamps = far.astype(np.float64) + 1e8  # as times in seconds: float32 keeps steps of 8
+    fine = jaxrnn.from_splits((stamps, labels), (stamps, labels), (stamps, labels))
+    np.testing.assert_allclose(
+        fine.train.inputs[:, :, 0], data.train.inputs[:, :, 0], rtol=1e-3, atol=1e-4
+    )
     np.testing.assert_allclose(data.mean, [1000, 1000, 0.1], rtol=1e-4)
     np.testing.assert_allclose(data.scale, [1, 1, 1], rtol=1e-2)
     assert np.abs(data.train.inputs[:, :, 2]).max() < 1e-6
@@ -98,7 +103,9 @@ def test_npz_files(tmp_path: Path) -> None:
         arrays |= {f"X_{key}": X[rows], f"y_{key}": Y[rows]}
     np.savez(fixed, **arrays)
     data = jaxrnn.load_data(str(fixed))
-    assert [len(split) for split in (data.train, data.validation, data.test)] == [100, 50, 50]
+    splits = data.train, data.validation, data.test
+    for split, rows in zip(splits, (slice(100), slice(100, 150), slice(150, None)), strict=True):
+        np.testing.assert_array_equal(data.classes[split.labels], Y[rows])
 
 
 def with_nan(value: float) -> np.ndarray:
@@ -116,12 +123,18 @@ def rare() -> np.ndarray:
 BAD_ARRAYS = [
     (with_nan(np.nan), Y, "`data` inputs must be finite, but sample 17 holds NaN or inf."),
     (with_nan(np.inf), Y, "sample 17 holds NaN or inf"),
-    (X[:, :, 0], Y, "`data` inputs have the shape (200, 6), but must be (samples, time, features)"),
+    (X[:, :, 0], Y, "(200, 6), but must be (samples, time, features); add `[..., None]` for a"),
     (X[:0], Y[:0], "`data` inputs have the shape (0, 6, 3)"),
-    ([[1, 2], [3]], Y, "`data` inputs must be one array of numbers"),
-    ([["a"]], Y, "`data` inputs must be one array of numbers"),
+    ([[1, 2], [3]], Y, "`data` inputs and labels must be arrays: "),
+    ([["a"]], Y, "`data` inputs are <U1, but must be real numbers."),
+    (X + 1j, Y, "`data` inputs are complex64, but must be real numbers."),
+    (X.astype(np.float64) * 1e300, Y, "`train` inputs are too large to standardise"),
     (X, Y[:-1], "`data` labels have the shape (199,), but must be one per sample: (200,)."),
-    (X, Y[:, None], "`data` labels have the shape (200, 1)"),
+    (
+        X,
+        Y[:, None],
+        "(200, 1), but must be one per sample: (200,); one-hot labels want `.argmax(-1)`.",
+    ),
     (X, np.where(Y == 0, np.nan, Y), "`data` labels must not be NaN"),
     (X, np.array([None] * 200), "`data` labels are object, but must be numbers or strings"),
     (X, rare(), "`labels` hold 3 of class 7, but a stratified split needs at least 10 of each"),
@@ -150,11 +163,14 @@ def test_bad_files(tmp_path: Path) -> None:
     cases = {"nothing": "`data` is 'nothing', but must be 'digits' or the path of a .npz file."}
     cases[str(tmp_path / "none.npz")] = "but there is no such file."
     (tmp_path / "text.npz").write_text("hello")
-    cases[str(tmp_path / "text.npz")] = "can't be read as .npz"
+    cases[str(tmp_path / "text.npz")] = "but must be a file made by `numpy.savez`"
+    np.save(tmp_path / "array", X)
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    cases[str(tmp_path / "array.npz")] = "but must be a file made by `numpy.savez`"
     np.savez(tmp_path / "names.npz", x=X, y=Y)
     cases[str(tmp_path / "names.npz")] = "holds x, y, but must hold X and y, or X_train"
     np.savez(tmp_path / "objects.npz", X=np.array([{}]), y=Y)
-    cases[str(tmp_path / "objects.npz")] = "can't be read as .npz"
+    cases[str(tmp_path / "objects.npz")] = "(for text in Python objects, save `y.astype(str)`)"
     for source, message in cases.items():
         with pytest.raises(ValueError) as error:
             jaxrnn.load_data(source)

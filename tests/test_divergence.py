@@ -58,6 +58,21 @@ def test_a_frozen_member_keeps_its_last_finite_weights(data: jaxrnn.Data) -> Non
     assert np.any(grown["head"]["kernel"] != growing["head"]["kernel"])
 
 
+def test_no_member_comes_back(data: jaxrnn.Data) -> None:
+    """Neither a good step after the bad one nor a selection makes a frozen member healthy."""
+    trainer = jaxrnn.Trainer(data, devices=1)
+    population = with_rate(trainer.start([GOOD] * 3, [1, 2, 3]), (1, 0), np.nan)
+    population = with_rate(trainer.train(population, 1), (1, 0), 1e-2)
+    frozen = trainer.predictor(population, 1).parameters
+    population = trainer.select(trainer.train(population, 2), [2, 1])
+    for epochs in (2, 3):
+        population = trainer.train(population, epochs)
+        metrics = trainer.evaluate(population)
+        assert np.isnan(metrics["loss"]).tolist() == [False, True]
+    later = trainer.predictor(population, 1).parameters
+    jax.tree.map(np.testing.assert_array_equal, later, frozen)
+
+
 def test_nan_in_the_first_step_leaves_the_first_weights(data: jaxrnn.Data) -> None:
     trainer = jaxrnn.Trainer(data, devices=1)
     population = with_rate(trainer.start([GOOD], [1]), (0, 0), np.nan)

@@ -38,6 +38,7 @@ class Table:
         return {"loss": scores, "score": -scores}
 
     def select(self, population: list, indices: Sequence[int]) -> list:
+        assert list(indices) == sorted(indices)
         return [population[index] for index in indices]
 
 
@@ -141,6 +142,7 @@ def test_rank_does_not_depend_on_arrival(values: list[float], random: Any) -> No
     random.shuffle(arrival)
     shuffled = rank([values[k] for k in arrival], arrival, "min")
     assert [arrival[position] for position in shuffled] == order
+    assert rank([-value for value in values], range(len(values)), "max") == order
     ranked = [values[position] for position in order]
     finite = [value for value in ranked if math.isfinite(value)]
     assert finite == sorted(finite)
@@ -167,6 +169,7 @@ def test_leaderboard_never_compares_rungs() -> None:
     successive_halving(Table(curves), trials, rungs(4, 1, 2, 2))
     names = [trial.configuration["name"] for trial in leaderboard(trials, "loss", "min")]
     assert names == ["b", "a", "c", "d"]
+    assert leaderboard(trials, "score", "max") == leaderboard(trials, "loss", "min")
 
 
 def test_once_diverged_is_diverged() -> None:

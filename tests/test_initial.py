@@ -60,6 +60,11 @@ def test_padding_changes_nothing_inside(cell: str, layers: int, size: int, seed:
             assert np.count_nonzero(value) == np.count_nonzero(drawn[layer][name])
 
 
+@pytest.mark.parametrize(("size", "width"), [(1, 64), (64, 64), (65, 128), (128, 128), (129, 256)])
+def test_buckets_are_tight(size: int, width: int) -> None:
+    assert configuration.bucket(size) == width
+
+
 def test_dropout_draws_do_not_depend_on_padding() -> None:
     key, rate = jax.random.key(3), jnp.float32(0.4)
     wide = np.asarray(dropout(key, rate, jnp.ones((5, 7, 64))))

@@ -9,14 +9,14 @@ import reference
 import jaxrnn
 from jaxrnn import configuration, initial
 
-ORDER_SEED, BATCH, EPOCHS = 5, 32, 25  # 2 steps an epoch: 50 steps
+ORDER_SEED, BATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
 
 MIXED: list[dict[str, Any]] = [
     {"cell": "lstm", "hidden_size": 7},
     {"cell": "gru", "hidden_size": 7, "learning_rate": 1e-2},
     {"cell": "lstm", "hidden_size": 64, "learning_rate": 5e-3, "dropout": 0.3},
     {"cell": "gru", "hidden_size": 33, "weight_decay": 0.1, "dropout": 0.5},
-    {"cell": "lstm", "hidden_size": 20, "layers": 2, "dropout": 0.2},
+    {"cell": "lstm", "hidden_size": 20, "layers": 3, "dropout": 0.2},
     {"cell": "gru", "hidden_size": 12, "layers": 2, "clip_norm": 0.05},
     {"cell": "lstm", "hidden_size": 70, "clip_norm": 0.05, "weight_decay": 0.0},
 ]
@@ -94,7 +94,7 @@ def test_eight_devices_agree_with_one(data: jaxrnn.Data, lanes: int) -> None:
 
 def test_padded_units_stay_exactly_zero(data: jaxrnn.Data) -> None:
     """Weights and both moments of AdamW, after 50 steps with decay, clipping and dropout."""
-    trainer = jaxrnn.Trainer(data, devices=1)
+    trainer = jaxrnn.Trainer(data, batch_size=BATCH, devices=1)
     for cell in ("lstm", "gru"):
         entries = {"cell": cell, "hidden_size": 10, "layers": 2, "dropout": 0.3}
         _, population = curves(trainer, [entries], [3], EPOCHS)

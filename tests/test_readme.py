@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_digits
 
 import jaxrnn
 import search
@@ -35,6 +36,8 @@ def test_python_blocks_run(
         path = tmp_path / f"example_{number}.py"
         path.write_text(example)
         result = runpy.run_path(str(path))
+        if "labels" in result:
+            assert (result["labels"] == load_digits(return_X_y=True)[1]).mean() > 0.9
         if "model" in result:
             assert isinstance(result["model"], jaxrnn.Predictor)
         if "space" in result:

@@ -32,6 +32,9 @@ def test_trials_csv(tmp_path: Path) -> None:
     ]
     assert [row["id"] for row in rows] == ["0", "1", "2"]
     assert rows[0]["state"] == "complete"
+    assert [row["seed"] for row in rows] == ["7", "8", "9"]
+    assert [row["cell"] for row in rows] == ["lstm", "gru", "gru"]
+    assert [row["rate"] for row in rows] == ["0.5", "0.001", ""]
     assert (rows[0]["loss_at_3"], rows[0]["loss_at_9"]) == ("2.5", "1.25")
     assert (rows[1]["state"], rows[1]["loss_at_3"], rows[1]["loss_at_9"]) == ("diverged", "", "")
     assert (rows[2]["rate"], rows[2]["epochs"]) == ("", "0")
@@ -93,10 +96,10 @@ def test_the_line_people_read() -> None:
         "rung 1/2: 30 trials to epoch 1 | best validation loss none yet | "
         "0 trial-epochs/s | 0 s left"
     )
-    later = Progress(1, PLAN, 40, 50, 2.0, TRIALS[1], True)
+    later = Progress(1, PLAN, 40, 50, 20.0, TRIALS[1], True)
     assert describe(later, "loss") == (
         "rung 2/2: 10 trials to epoch 3 | best validation loss 1.25 (trial 0) | "
-        "20 trial-epochs/s | 0 s left"
+        "2 trial-epochs/s | 5 s left"
     )
 
 
@@ -107,7 +110,7 @@ def test_display(terminal: bool) -> None:
         display(Progress(0, PLAN, 10, 50, 1.0, None, False))
         display(Progress(0, PLAN, 30, 50, 2.0, TRIALS[1], True))
     text = console.export_text()
-    assert "compiling" in text
+    assert terminal or "compiling" in text
     assert "rung 1/2: 30 trials to epoch 1 | best validation loss 1.25 (trial 0)" in text
     if not terminal:
         assert text.count("rung 1/2") == 1  # plain lines: one a rung, no escape codes

@@ -17,6 +17,7 @@ from conftest import sequences
 
 import jaxrnn
 import search
+from jaxrnn.devices import cpu_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "population_search.py"
@@ -47,7 +48,7 @@ def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for words in (
-        r"digits on \d+ x cpu: 9 to epoch 1, 3 to epoch 3",
+        rf"digits on {cpu_cores()} x cpu: 9 to epoch 1, 3 to epoch 3",
         r"rung 2/2: 3 trials to epoch 3 \| best validation loss \d\.\d+ \(trial \d\)",
         r"best 9 of 9 trials",
         r"winner: trial \d: cell (lstm|gru), hidden_size \d\d, learning_rate",
@@ -85,12 +86,17 @@ def test_summary(first: tuple[Path, Any]) -> None:
     assert set(summary["seconds"]) == {"compile", "train", "evaluate", "other", "total"}
     parts = dict(summary["seconds"])
     assert parts.pop("total") == pytest.approx(sum(parts.values()))
+    assert min(parts.values()) > 0
     assert summary["versions"]["jaxrnn"]
     assert f"test accuracy {summary['test']['accuracy']:.4f}" in done.stdout
     rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     complete = [row for row in rows if row["state"] == "complete"]
     winner = min(complete, key=lambda row: float(row["loss_at_3"]))
     assert summary["winner"]["id"] == int(winner["id"])
+    own = {"seed": summary["winner"]["seed"], **summary["winner"]["configuration"]}
+    assert {name: winner[name] for name in own} == {n: str(value) for n, value in own.items()}
+    assert summary["data"]["train"] == 1257
+    assert summary["batch_size"] == 32
 
 
 def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
@@ -101,6 +107,8 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     raw = data.test.inputs * data.scale + data.mean
     accuracy = (model.predict(raw) == data.classes[data.test.labels]).mean()
     assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
+    right = model.probabilities(raw)[np.arange(len(raw)), data.test.labels]
+    assert -np.log(right).mean() == pytest.approx(summary["test"]["loss"], rel=1e-5)
     own = summary["winner"]["configuration"]
     assert {name: model.configuration[name] for name in own} == own
 
@@ -143,6 +151,16 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     assert [summary["devices"] for summary in summaries] == ["3 x cpu", "1 x cpu"]
     assert [summary["programs"] for summary in summaries] == [4, 4]
     assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], rel=1e-4)
+    assert [summary["lanes"] for summary in summaries] == [2, 1]
+    # 7 seeds the proposals, the split and the data order
+    winner = summaries[0]["winner"]
+    space = search.Space.from_toml(tmp_path / "space.toml")
+    proposed = search.random_trials(space, 9, seed=7)[winner["id"]]
+    assert (winner["configuration"], winner["seed"]) == (proposed.configuration, proposed.seed)
+    trainer = jaxrnn.Trainer(jaxrnn.load_data(str(tmp_path / "thirds.npz"), 7), seed=7, devices=1)
+    alone = trainer.train(trainer.start([winner["configuration"]], [winner["seed"]]), 3)
+    metrics = {name: float(v[0]) for name, v in trainer.evaluate(alone).items()}
+    assert metrics == pytest.approx(winner["metrics"]["3"], rel=1e-4)
 
 
 def files_of(folder: Path) -> set[str]:
@@ -157,12 +175,14 @@ BAD = [
     (("--eta", "1"), "`eta` is 1, but must be a whole number of at least 2."),
     (("--min-epochs", "30"), "`min_epochs` is 30, but must be at most `max_epochs`, 27."),
     (("--seed", "-1"), "`seed` is -1, but must be from 0 to 4294967295."),
-    (("--lanes", "0"), "`lanes` is 0, but must be at least 1."),
+    (("--lanes", "0"), "`lanes` is 0, but must be from 1 to 4096."),
     (("--devices", "0"), "`devices` is 0, but must be at least 1."),
     (("--out", "taken"), "`out` is 'taken', which exists already, but must be a new folder."),
     (("--space", "none.toml"), "`space` is 'none.toml', but can't be read: No such file"),
+    (("--space", "blank.toml"), "`space` is empty, but must have at least one entry."),
+    (("--devices", "99"), "`devices` is 99, but must be at most 8, the cpu devices"),
     (("--space", "broken.toml"), "`space` is 'broken.toml', but is not TOML"),
-    (("--space", "typo.toml"), "`hiddensize` is no hyperparameter; did you mean `hidden_size`?"),
+    (("--space", "typo.toml"), "`hiddensize` is no hyperparameter, known are `cell`"),
     (("--space", "range.toml"), "`dropout` has `low` 0.5, but it must be at most `high`, 0.1."),
     (("--space", "limit.toml"), "`dropout` is 1.5, but must be a number from 0 to 0.95."),
     (("--space", "log.toml"), "`learning_rate` has `low` 0, but a `log` range must start above 0"),
@@ -182,6 +202,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs[3, 0, 0] = np.nan
     np.savez(folder / "nan.npz", X=inputs, y=labels)
     for name, text in {
+        "blank": "",
         "broken": "cell = [",
         "typo": "hiddensize = 3",
         "range": "dropout = { low = 0.5, high = 0.1 }",
@@ -242,6 +263,7 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     assert errors == ""
     assert "interrupted; what finished is in out" in output
+    assert "best 9 of 9 trials" in output
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {row["state"] for row in rows} <= {"pruned", "interrupted"}
     assert sum(row["state"] == "interrupted" for row in rows) in (1, 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from optuna.distributions import (
     CategoricalDistribution,
@@ -38,6 +38,7 @@ spaces = st.dictionaries(
 
 
 @given(spaces)
+@example({"a": {"low": 999999.9999999999, "high": 1000000.0, "log": False}})
 def test_draws_keep_the_space(entries: dict[str, Any]) -> None:
     for trial in random_trials(Space(entries), 3, seed=0):
         assert list(trial.configuration) == list(entries)
@@ -101,7 +102,9 @@ def test_trials_depend_on_seed_and_id_alone() -> None:
     assert many[:5] == few
     assert [trial.id for trial in many] == list(range(20))
     assert len({trial.seed for trial in many}) == 20
-    assert random_trials(space, 5, seed=1) != few
+    other = random_trials(space, 20, seed=1)
+    assert all(a.configuration != b.configuration for a, b in zip(many, other, strict=True))
+    assert {trial.seed for trial in many}.isdisjoint(trial.seed for trial in other)
     assert all(0 <= trial.seed < 2**32 for trial in many)
 
 
@@ -116,13 +119,13 @@ BAD = [
     ({"a": {"low": 5, "high": 1}}, "`a` has `low` 5, but it must be at most `high`, 1."),
     ({"a": {"low": 0, "high": 1, "log": True}}, "`a` has `low` 0, but a `log` range must start"),
     ({"a": {"low": -1.0, "high": 1, "log": True}}, "`a` has `low` -1.0"),
-    ({"a": {"high": 1}}, "`a` has `low` None, but must have a number."),
+    ({"a": {"high": 1}}, "`a` has no `low`, but a range must have `low` and `high`."),
     ({"a": {"low": "1", "high": 2}}, "`a` has `low` '1'"),
     ({"a": {"low": 1, "high": math.inf}}, "`a` has `high` inf"),
     ({"a": {"low": math.nan, "high": 1}}, "`a` has `low` nan"),
     ({"a": {"low": True, "high": 2}}, "`a` has `low` True"),
-    ({"a": {"low": 1, "hihg": 2}}, "`a` has a key `hihg`; did you mean `high`?"),
-    ({"a": {}}, "`a` has `low` None"),
+    ({"a": {"low": 1, "hihg": 2}}, "`low`, `high`, `log`, `step`; did you mean `high`?"),
+    ({"a": {}}, "`a` has no `low`"),
     ({"a": {"low": 1, "high": 2, "log": "yes"}}, "`a` has `log` 'yes'"),
     ({"a": {"low": 1, "high": 2, "step": 0}}, "`a` has `step` 0"),
     ({"a": {"low": 1, "high": 2, "step": 1, "log": True}}, "`a` has `step` 1"),

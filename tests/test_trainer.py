@@ -142,6 +142,7 @@ def test_linen_holds_the_parameters_that_are_drawn() -> None:
 def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -> None:
     """Loss and accuracy on both splits, from the probabilities of each member by itself."""
     population = trainer.train(trainer.start([LSTM, GRU], [1, 2]), 5)
+    assert_same(trainer.evaluate(population), trainer.evaluate(population, "validation"))
     for name, split in (("validation", data.validation), ("test", data.test)):
         metrics = trainer.evaluate(population, name)
         raw = split.inputs * data.scale + data.mean
@@ -151,6 +152,30 @@ def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -
             np.testing.assert_allclose(metrics["loss"][position], -np.log(own).mean(), rtol=1e-5)
             right = (probabilities.argmax(1) == split.labels).mean()
             np.testing.assert_allclose(metrics["accuracy"][position], right, rtol=1e-6)
+
+
+def test_many_evaluation_batches_score_as_one(
+    data: jaxrnn.Data, trainer: jaxrnn.Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxrnn.member.EVALUATION_BATCH", 7)
+    small = jaxrnn.Trainer(data, devices=2)
+    for name in ("validation", "test"):
+        expected = trainer.evaluate(trainer.start([LSTM], [1]), name)
+        for metric, values in small.evaluate(small.start([LSTM], [1]), name).items():
+            np.testing.assert_allclose(values, expected[metric], rtol=1e-5)
+
+
+def test_what_is_pruned_no_longer_runs(trainer: jaxrnn.Trainer) -> None:
+    """Rows out of use keep their loss, and the old buffers are used again."""
+    before = trainer.train(trainer.start([LSTM] * 6, range(6)), 1)
+    losses = trainer.evaluate(before)["train_loss"]
+    population = trainer.select(before, [4, 1])
+    np.testing.assert_array_equal(trainer.evaluate(population)["train_loss"], losses[[4, 1]])
+    unused = np.asarray(population.cohorts[0].state.loss)
+    after = trainer.train(population, 2)
+    assert np.sum(np.asarray(after.cohorts[0].state.loss) != unused) == 2
+    assert population.cohorts[0].state.diverged.is_deleted()
+    assert not before.cohorts[0].state.diverged.is_deleted()
 
 
 def test_test_split_is_not_trained_on(data: jaxrnn.Data) -> None:
@@ -177,6 +202,7 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
         device, place = np.divmod(slots, layout.waves * lanes)
         assert np.all(place // lanes < rows[device])  # every member is in a row that runs
         assert rows.max() == -(-present // (devices * lanes))  # and no device runs more
+    assert layout.waves == -(-members // (devices * lanes))
     host = [{"a": np.full(2, k, np.float32)} for k in range(members)]
     placed = layout.place(host)
     assert placed["a"].shape == (*layout.shape, 2)
@@ -216,7 +242,7 @@ BAD_SETTINGS = [
     ({"batch_size": 0}, "`batch_size` is 0, but must be from 1 to 64"),
     ({"batch_size": 65}, "`batch_size` is 65"),
     ({"seed": -1}, "`seed` is -1, but must be from 0 to 4294967295."),
-    ({"lanes": 0}, "`lanes` is 0, but must be at least 1"),
+    ({"lanes": 0}, "`lanes` is 0, but must be from 1 to 4096"),
     ({"devices": 0}, "`devices` is 0, but must be at least 1"),
     ({"devices": 9}, "`devices` is 9, but must be at most 8, the cpu devices"),
 ]
@@ -230,8 +256,8 @@ def test_bad_settings(data: jaxrnn.Data, settings: dict[str, int], message: str)
 
 
 BAD_CONFIGURATIONS = [
-    ({"hiden_size": 3}, "`hiden_size` is no hyperparameter; did you mean `hidden_size`?"),
-    ({"xyz": 3}, "`xyz` is no hyperparameter; Known are `cell`, `layers`"),
+    ({"hiden_size": 3}, "`hiden_size` is no hyperparameter, known are `cell`"),
+    ({"xyz": 3}, "`dropout`."),
     ({"cell": "rnn"}, "`cell` is 'rnn', but must be one of 'lstm', 'gru'"),
     ({"hidden_size": 0}, "`hidden_size` is 0, but must be a whole number from 1 to 4096"),
     ({"hidden_size": 8.0}, "`hidden_size` is 8.0, but must be a whole number"),
