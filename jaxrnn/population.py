@@ -56,9 +56,8 @@ class Programs(NamedTuple):
 
     Attributes:
         start: (parameters, hyperparameters, seeds) -> state.
-        train: (state, rows to run, samples, order seed, epochs behind, epochs
-            ahead) -> state; the old one's
-            buffers are reused.
+        train: (state, rows to run, samples, order seed, epochs behind, epochs ahead) -> state;
+            the old one's buffers are reused.
         evaluate: (state, rows to run, batches) -> metrics `(rows, lanes, metrics)`.
         gather: (state, source) -> state with lane k taken from the flat position source[k].
     """
