@@ -115,6 +115,7 @@ def from_arrays(inputs: Any, labels: Any, seed: int = 0, name: str = "arrays") -
     Raises:
         ValueError: As `from_splits`, or a class with too few samples.
     """
+    check_seed(seed)
     x, y = _checked("data", inputs, labels)
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < FEWEST_PER_CLASS:
@@ -169,6 +170,12 @@ def load(source: str, seed: int = 0) -> Data:
         f"`data` {source!r} holds {', '.join(sorted(arrays)) or 'nothing'}, but must hold "
         f"{' and '.join(NPZ_SPLIT)}, or {', '.join(NPZ_FIXED)}."
     )
+
+
+def check_seed(seed: int) -> None:
+    """Accept a seed of 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` is {seed}, but must be from 0 to {2**32 - 1}.")
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

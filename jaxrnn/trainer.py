@@ -8,10 +8,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrnn import configuration, initial, optimizer
 from jaxrnn.cohort import Cohort, Draft, draft
-from jaxrnn.data import Data
+from jaxrnn.data import Data, check_seed
 from jaxrnn.devices import cpu_cores, population_mesh, replicated
 from jaxrnn.layout import Layout
 from jaxrnn.member import METRICS, Batches, Member, Samples
@@ -76,23 +77,13 @@ class Trainer:
         Raises:
             ValueError: An argument outside its range.
         """
-        if batch_size is None:
-            batch_size = max(1, min(32, len(data.train) // 8))
-        if not 1 <= batch_size <= len(data.train):
-            raise ValueError(
-                f"`batch_size` is {batch_size}, but must be from 1 to {len(data.train)}, "
-                "the size of the training split."
-            )
         check_seed(seed)
-        if lanes is not None and not 1 <= lanes <= MOST_LANES:
-            raise ValueError(f"`lanes` is {lanes}, but must be from 1 to {MOST_LANES}.")
+        self.batch_size = _batch_size(batch_size, len(data.train))
         self.mesh = population_mesh(devices)
-        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        self.lanes = lanes or (1 if on_cpu else ACCELERATOR_LANES)
+        self.lanes = _lanes(lanes, self.mesh)
         self.programs = 0
         self.compile_seconds = 0.0
         self._data = data
-        self.batch_size = batch_size
         self._optimizer = optimizer.build()
         self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
         self._slices = Slices()
@@ -241,7 +232,19 @@ class Trainer:
         self.programs += len(missing) * len(Programs._fields)
 
 
-def check_seed(seed: int) -> None:
-    """Accept a seed that fits 32 bits."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"`seed` is {seed}, but must be from 0 to {2**32 - 1}.")
+def _batch_size(asked: int | None, samples: int) -> int:
+    size = max(1, min(32, samples // 8)) if asked is None else asked
+    if not 1 <= size <= samples:
+        raise ValueError(
+            f"`batch_size` is {size}, but must be from 1 to {samples}, "
+            "the size of the training split."
+        )
+    return size
+
+
+def _lanes(asked: int | None, mesh: Mesh) -> int:
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    lanes = (1 if on_cpu else ACCELERATOR_LANES) if asked is None else asked
+    if not 1 <= lanes <= MOST_LANES:
+        raise ValueError(f"`lanes` is {lanes}, but must be from 1 to {MOST_LANES}.")
+    return lanes

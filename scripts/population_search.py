@@ -72,8 +72,6 @@ def prepare(settings: argparse.Namespace) -> Job:
         ValueError: A setting that can't be used, in a sentence for people.
     """
     begin = time.perf_counter()
-    if not 0 <= settings.seed < 2**32:
-        raise ValueError(f"`seed` is {settings.seed}, but must be from 0 to {2**32 - 1}.")
     plan = search.rungs(settings.trials, settings.min_epochs, settings.max_epochs, settings.eta)
     space = search.Space(jaxrnn.DEFAULT_SPACE)
     if settings.space is not None:

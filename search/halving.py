@@ -93,13 +93,7 @@ def successive_halving(
         ValueError: An unknown `metric` or `mode`, a plan for another number of trials, or trials
             that were searched before.
     """
-    if mode not in ("min", "max"):
-        raise ValueError(f"`mode` is {mode!r}, but must be 'min' or 'max'.")
-    if len(trials) != plan[0].trials:
-        raise ValueError(f"`trials` are {len(trials)}, but `plan` starts with {plan[0].trials}.")
-    for trial in trials:
-        if trial.state is not State.RUNNING or trial.metrics:
-            raise ValueError(f"`trials` must be new, but trial {trial.id} is {trial.state}.")
+    _check(trials, plan, mode)
     race = _Race(trainer, list(trials), plan, observe, clock or Clock())
     population = race.start()
     for index, rung in enumerate(plan):
@@ -205,3 +199,13 @@ class _Race(Generic[Population]):
             Progress(self.rung, self.plan, self.trained, total, seconds, self.best, ranked)
         )
         self.clock.spent("other")
+
+
+def _check(trials: Sequence[Trial], plan: tuple[Rung, ...], mode: str) -> None:
+    if mode not in ("min", "max"):
+        raise ValueError(f"`mode` is {mode!r}, but must be 'min' or 'max'.")
+    if len(trials) != plan[0].trials:
+        raise ValueError(f"`trials` are {len(trials)}, but `plan` starts with {plan[0].trials}.")
+    for trial in trials:
+        if trial.state is not State.RUNNING or trial.metrics:
+            raise ValueError(f"`trials` must be new, but trial {trial.id} is {trial.state}.")

@@ -150,6 +150,8 @@ def test_bad_arrays(inputs: Any, labels: Any, message: str) -> None:
 
 
 def test_bad_splits() -> None:
+    with pytest.raises(ValueError, match="`seed` is -1, but must be from 0 to 4294967295"):
+        jaxrnn.from_arrays(X, Y, seed=-1)
     train = X[:100], Y[:100] % 2
     with pytest.raises(ValueError, match="`validation` has the label 2, but only labels of"):
         jaxrnn.from_splits(train, (X[100:], Y[100:]), (X, Y % 2))
