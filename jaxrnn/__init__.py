@@ -1,4 +1,4 @@
-"""Trains a population of recurrent networks side by side in one compiled program."""
+"""Trains a population of recurrent networks side by side in a few compiled programs."""
 
 from jaxrnn.configuration import DEFAULT_SPACE, ENTRIES, check
 from jaxrnn.data import Data, Split, digits, from_arrays, from_splits

@@ -15,7 +15,7 @@ from jaxrnn.optimizer import Hyperparameters
 from jaxrnn.types import Configuration, Value
 
 SMALLEST_BUCKET = 64
-"""Members up to this width share one program: below it, compiling costs more than padding."""
+"""Members up to this width share one program; narrow ones pay for it where sequences are long."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Display:
     def __enter__(self) -> "Display":
         """Begin to show."""
         if self._console.is_terminal:
-            self._live.start()
+            self._live.start(refresh=True)
         else:
             self._console.print(self._line)
         return self

@@ -113,16 +113,16 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     assert {name: model.configuration[name] for name in own} == own
 
 
-def test_the_winner_alone_trains_alike(first: tuple[Path, Any]) -> None:
+def test_the_winner_alone_trains_to_the_same_bits(first: tuple[Path, Any]) -> None:
     """Seed and configuration in the summary are enough: no pruning, no other trial."""
     folder, _ = first
     winner = json.loads((folder / "summary.json").read_text())["winner"]
-    trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=1)
+    trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=min(cpu_cores(), 8))
     population = trainer.start([winner["configuration"]], [winner["seed"]])
     for epochs in (1, 3):
         population = trainer.train(population, epochs)
         metrics = {name: float(v[0]) for name, v in trainer.evaluate(population).items()}
-        assert metrics == pytest.approx(winner["metrics"][str(epochs)], rel=1e-5)
+        assert metrics == winner["metrics"][str(epochs)]
 
 
 def test_same_seed_same_trials_and_the_space_file_reproduces(
@@ -150,7 +150,7 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
     assert [summary["devices"] for summary in summaries] == ["3 x cpu", "1 x cpu"]
     assert [summary["programs"] for summary in summaries] == [4, 4]
-    assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], rel=1e-4)
+    assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], rel=1e-5)
     assert [summary["lanes"] for summary in summaries] == [2, 1]
     # 7 seeds the proposals, the split and the data order
     winner = summaries[0]["winner"]
@@ -160,7 +160,7 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     trainer = jaxrnn.Trainer(jaxrnn.load_data(str(tmp_path / "thirds.npz"), 7), seed=7, devices=1)
     alone = trainer.train(trainer.start([winner["configuration"]], [winner["seed"]]), 3)
     metrics = {name: float(v[0]) for name, v in trainer.evaluate(alone).items()}
-    assert metrics == pytest.approx(winner["metrics"]["3"], rel=1e-4)
+    assert metrics == pytest.approx(winner["metrics"]["3"], rel=1e-5)
 
 
 def files_of(folder: Path) -> set[str]:
