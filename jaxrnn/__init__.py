@@ -1,21 +1,28 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
-from jaxrnn.configuration import DEFAULT_SPACE, ENTRIES, check
+from jaxrnn.configuration import check_parents
 from jaxrnn.data import Data, Split, digits, from_arrays, from_splits
 from jaxrnn.data import load as load_data
 from jaxrnn.devices import describe
+from jaxrnn.entries import ENTRIES, GROUPS, conditions
+from jaxrnn.planner import Group
 from jaxrnn.predictor import Predictor, load
+from jaxrnn.spaces import DEFAULT_SPACE, SPACES
 from jaxrnn.trainer import Population, Trainer
 
 __all__ = [
     "DEFAULT_SPACE",
     "ENTRIES",
+    "GROUPS",
+    "SPACES",
     "Data",
+    "Group",
     "Population",
     "Predictor",
     "Split",
     "Trainer",
-    "check",
+    "check_parents",
+    "conditions",
     "describe",
     "digits",
     "from_arrays",

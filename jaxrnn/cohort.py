@@ -1,20 +1,24 @@
 """Members that share an architecture: their states, and the programs that run them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from jaxrnn import configuration, initial
+from jaxrnn import initial, structure
+from jaxrnn.architecture import Problem
+from jaxrnn.hyperparameters import hyperparameters
 from jaxrnn.layout import Layout
-from jaxrnn.member import Batches, Samples, State
-from jaxrnn.network import Architecture
-from jaxrnn.optimizer import Hyperparameters
-from jaxrnn.population import Programs
+from jaxrnn.member import Member, Report, State, chosen
+from jaxrnn.packing import Packing
+from jaxrnn.planner import Group
+from jaxrnn.programs import Programs
+from jaxrnn.samples import Batches, Samples
+from jaxrnn.step import Setting, Step
 from jaxrnn.types import Array
+from jaxrnn.update import Update
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,20 @@ class Cohort:
     """The members of one architecture, somewhere in a population.
 
     Attributes:
-        layout: Where they live on the devices.
-        programs: What runs them.
+        group: How it was planned.
+        layout: Where its members live on the devices.
         members: Their positions in the population, ascending, `(members,)`.
+        setting: Their numbers and seeds, `(rows, lanes)`.
         state: Their states, `(rows, lanes, ...)`.
+        programs: What runs them.
     """
 
+    group: Group
     layout: Layout
-    programs: Programs
     members: np.ndarray
+    setting: Setting
     state: State
+    programs: Programs
 
     @property
     def waves(self) -> int:
@@ -39,24 +47,37 @@ class Cohort:
         return int(self.layout.rows_in_use(len(self.members)).max())
 
     def train(
-        self, first: int, last: int, samples: Samples, seed: Array, behind: Array, ahead: Array
+        self,
+        first: int,
+        last: int,
+        samples: Samples,
+        validation: Batches,
+        seed: Array,
+        index: Array,
     ) -> "Cohort":
-        """Waves `first` to before `last` `ahead` epochs later, as soon as the devices are done.
+        """Waves `first` to before `last` one epoch later, as soon as the devices are done.
 
         Consumes this cohort: its buffers become those of the one returned.
         """
         rows = self.layout.rows(len(self.members), first, last)
-        state = self.programs.train(self.state, rows, samples, seed, behind, ahead)
+        state = self.programs.train(
+            self.state, self.setting, rows, samples, validation, seed, index
+        )
         return replace(self, state=state)
 
     def evaluate(self, batches: Batches) -> Array:
         """Metrics on the device, `(rows, lanes, metrics)`; `of_members` sorts them out."""
         rows = self.layout.rows(len(self.members), 0, self.waves)
-        return self.programs.evaluate(self.state, rows, batches)
+        return self.programs.evaluate(self.state, self.setting, rows, batches)
 
-    def of_members(self, values: Array) -> np.ndarray:
+    def of_members(self, values: Any) -> Any:
         """The `(rows, lanes, ...)` of the device as `(members, ...)` on the host."""
         return self.layout.collect(values, len(self.members))
+
+    def reports(self, epochs: int) -> Report:
+        """What the last epoch, number `epochs`, told: `(members,)`, NaN for those at rest."""
+        report, ran = self.of_members((self.state.report, self.state.epochs))
+        return jax.tree.map(lambda leaf: np.where(ran == epochs, leaf, np.nan), report)
 
     def select(self, chosen: np.ndarray) -> "Cohort | None":
         """What is left of this cohort in the population of the old positions `chosen`."""
@@ -69,73 +90,74 @@ class Cohort:
                 f"`indices` ask for {len(members)} members of one architecture, but its program "
                 f"has {rows * lanes} lanes."
             )
-        old = self.layout.slots(len(self.members))
-        source = np.zeros(rows * lanes, np.int32)
         rank = np.searchsorted(self.members, chosen[members])
-        source[self.layout.slots(len(members))] = old[rank]
-        state = self.programs.gather(self.state, self.layout.shard(source.reshape(rows, lanes)))
-        return replace(self, members=members, state=state)
+        old = self.of_members((self.setting, self.state))
+        left = jax.tree.map(lambda leaf: leaf[rank], old)
+        setting, state = self.layout.place(left)
+        return replace(self, members=members, setting=setting, state=state)
 
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""
         rank = int(np.searchsorted(self.members, position))
         row, lane = divmod(int(self.layout.slots(len(self.members))[rank]), self.layout.lanes)
-        return jax.tree.map(lambda leaf: np.asarray(leaf[row, lane]), self.state.parameters)
+        one = jax.tree.map(lambda leaf: np.asarray(leaf[row, lane]), (self.setting, self.state))
+        packed = jax.tree.map(np.asarray, chosen(*one))
+        return Packing(self.group.architecture.shapes()).unpack(packed)
 
 
 class Draft(NamedTuple):
     """A cohort before its programs are compiled.
 
     Attributes:
-        architecture: What its members share.
-        layout: Where they will live.
-        members: Their positions in the population.
-        values: What `Programs.start` takes: parameters, hyperparameters and seeds.
+        group: How it was planned.
+        layout: Where its members will live.
+        member: The run to compile.
+        setting: As in `Cohort`.
+        state: As in `Cohort`.
     """
 
-    architecture: Architecture
+    group: Group
     layout: Layout
-    members: np.ndarray
-    values: tuple[Any, Hyperparameters, Array]
+    member: Member
+    setting: Setting
+    state: State
 
-    def start(self, programs: Programs) -> Cohort:
+    def cohort(self, programs: Programs) -> Cohort:
         """The cohort before its first epoch."""
-        return Cohort(self.layout, programs, self.members, programs.start(*self.values))
+        members = np.array(self.group.members)
+        return Cohort(self.group, self.layout, members, self.setting, self.state, programs)
 
 
 def draft(
-    entries: Sequence[dict[str, Any]],
+    group: Group,
+    entries: Sequence[Mapping[str, Any]],
     seeds: Sequence[int],
-    inputs: int,
-    outputs: int,
-    mesh: Mesh,
-    lanes: int,
-) -> list[Draft]:
-    """Group complete configurations by architecture.
+    problem: Problem,
+    microbatch: int,
+    layout: Layout,
+) -> Draft:
+    """Draw the first weights of a group's members, and put them on the devices.
 
     Args:
-        entries: One complete configuration per member of the population.
-        seeds: One per member.
-        inputs: Features per time step.
-        outputs: Numbers the head puts out.
-        mesh: Devices to train on.
-        lanes: Members side by side on each.
+        group: The cohort to be.
+        entries: Complete configurations of the whole population.
+        seeds: Of the whole population.
+        problem: What their data asks.
+        microbatch: Sequences of a step.
+        layout: Room for all members of the group.
     """
-    groups: dict[Architecture, list[int]] = {}
-    for position, one in enumerate(entries):
-        architecture = configuration.architecture(one, inputs, outputs)
-        groups.setdefault(architecture, []).append(position)
-    drafts = []
-    for architecture, members in groups.items():
-        layout = Layout.for_members(len(members), mesh, lanes)
-        values = [_first_values(architecture, entries[m], seeds[m]) for m in members]
-        drafts.append(Draft(architecture, layout, np.array(members), layout.place(values)))
-    return drafts
-
-
-def _first_values(
-    architecture: Architecture, entries: dict[str, Any], seed: int
-) -> tuple[initial.Layers, Hyperparameters, np.uint32]:
-    drawn = initial.draw(architecture, entries["hidden_size"], seed)
-    numbers = Hyperparameters(*map(np.float32, configuration.hyperparameters(entries)))
-    return initial.pad(drawn, architecture.shapes()), numbers, np.uint32(seed)
+    shapes = group.architecture.shapes()
+    packing = Packing(shapes)
+    update = Update(group.architecture.optimizers, packing)
+    member = Member(Step(group.architecture, update), microbatch)
+    values = []
+    for position in group.members:
+        own = entries[position]
+        drawn = initial.draw(structure.alone(own, problem), own, seeds[position])
+        setting = Setting(
+            hyperparameters(own, group.architecture.optimizers), np.uint32(seeds[position])
+        )
+        first = packing.pack(initial.pad(drawn, shapes))
+        values.append((setting, member.start(first, own["optimizer"])))
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *values)
+    return Draft(group, layout, member, *layout.place(stacked))

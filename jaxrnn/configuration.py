@@ -1,129 +1,118 @@
-"""What a configuration may hold: the entries, their defaults and their limits."""
+"""A configuration: checked entry by entry and as a whole, and completed with defaults."""
 
 import difflib
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from jaxrnn.cells import CELLS
-from jaxrnn.network import Architecture
-from jaxrnn.optimizer import Hyperparameters
-from jaxrnn.types import Configuration, Value
+from jaxrnn.entries import ENTRIES, conditions
+from jaxrnn.entry import holds, words
+from jaxrnn.optimizers import OPTIMIZERS, arguments, factory
+from jaxrnn.types import Configuration
 
-SMALLEST_BUCKET = 64
-"""Members up to this width share one program; narrow ones pay for it where sequences are long."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a configuration.
-
-    Attributes:
-        default: Its value where a configuration is silent.
-        meaning: One line for people.
-        low: Least number allowed.
-        high: Greatest number allowed.
-        finite: Whether infinity is excluded.
-        choices: The names allowed, for entries that are no number.
-    """
-
-    default: Value
-    meaning: str
-    low: float = 0.0
-    high: float = math.inf
-    finite: bool = True
-    choices: tuple[str, ...] = ()
-
-    @property
-    def rule(self) -> str:
-        """What is allowed, in words."""
-        if self.choices:
-            return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
-        kind = "a whole number" if self.whole else "a number"
-        if self.high < math.inf:
-            return f"{kind} from {self.low:g} to {self.high:g}"
-        return f"{kind} of at least {self.low:g}{', below infinity' if self.finite else ''}"
-
-    @property
-    def whole(self) -> bool:
-        """Whether it must be a whole number."""
-        return isinstance(self.default, int)
-
-    def allows(self, value: Any) -> bool:
-        """Whether `value` keeps the rule."""
-        if self.choices:
-            return value in self.choices
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-            return False
-        if self.whole and not isinstance(value, Integral):
-            return False
-        return self.low <= float(value) <= self.high and not (self.finite and math.isinf(value))
+UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
 
 
-ENTRIES: dict[str, Entry] = {
-    "cell": Entry("lstm", "recurrent cell", choices=tuple(CELLS)),
-    "layers": Entry(1, "recurrent layers", low=1, high=4),
-    "hidden_size": Entry(32, "units per layer", low=1, high=4096),
-    "learning_rate": Entry(3e-3, "AdamW's step size"),
-    "weight_decay": Entry(1e-4, "decoupled decay, per unit of learning rate"),
-    "clip_norm": Entry(
-        1.0, "greatest global norm of a gradient; inf for no clipping", finite=False
-    ),
-    "dropout": Entry(0.0, "probability between layers and before the head", high=0.95),
-}
-
-DEFAULT_SPACE: dict[str, Any] = {
-    "cell": ["lstm", "gru"],
-    "hidden_size": {"low": 16, "high": 64, "log": True},
-    "learning_rate": {"low": 1e-3, "high": 3e-2, "log": True},
-    "dropout": {"low": 0.0, "high": 0.5},
-    "clip_norm": {"low": 0.1, "high": 10.0, "log": True},
-    "weight_decay": {"low": 1e-5, "high": 1e-1, "log": True},
-}
-"""Where to search when nobody says otherwise, as `search.Space` reads it."""
-
-
-def check(name: str, value: Any) -> None:
+def check(name: str, value: Any, microbatch: int | None = None) -> None:
     """Accept one entry of a configuration.
 
+    Args:
+        name: Of the entry.
+        value: Of the entry.
+        microbatch: Sequences per step; without it, any batch size is accepted.
+
     Raises:
-        ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule.
+        ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule
+            (the nearest allowed one is suggested).
     """
     entry = ENTRIES.get(name)
     if entry is None:
         near = difflib.get_close_matches(name, ENTRIES, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else "."
-        known = ", ".join(f"`{known}`" for known in ENTRIES)
-        raise ValueError(f"`{name}` is no hyperparameter, known are {known}{hint}")
+        hint = f"; did you mean `{near[0]}`?" if near else "; README.md lists them all."
+        raise ValueError(f"`{name}` is no hyperparameter{hint}")
     if not entry.allows(value):
-        raise ValueError(f"`{name}` is {value!r}, but must be {entry.rule}.")
+        near = entry.nearest(value)
+        hint = "" if near is None else f"; the nearest is {near!r}"
+        raise ValueError(f"`{name}` is {value!r}, but must be {entry.rule}{hint}.")
+    if name == "optimizer":
+        factory(value)
+    if name == "batch_size" and microbatch is not None and value % microbatch:
+        near = max(1, round(value / microbatch)) * microbatch
+        raise ValueError(
+            f"`batch_size` is {value}, but must be a multiple of the microbatch, {microbatch}; "
+            f"the nearest is {near}."
+        )
 
 
-def complete(configuration: Configuration) -> dict[str, Any]:
-    """A checked copy of `configuration`, defaults filled in, values as plain Python numbers."""
+def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> dict[str, Any]:
+    """A checked copy of `configuration`: every active entry, values as plain Python numbers.
+
+    Args:
+        configuration: The entries given; the others take their defaults.
+        microbatch: Sequences per step, the default batch size.
+        max_epochs: The default of `epochs`, and the most that it can be.
+
+    Raises:
+        ValueError: As `check`, or an entry that is not active.
+    """
     if not isinstance(configuration, Mapping):
         raise ValueError(f"`configuration` is {configuration!r}, but must be a mapping of entries.")
     for name, value in configuration.items():
-        check(name, value)
+        check(name, value, microbatch)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
-    return {name: plain.get(name, entry.default) for name, entry in ENTRIES.items()}
+    optimizer = plain.get("optimizer", ENTRIES["optimizer"].default)
+    own = {"batch_size": microbatch, "epochs": max_epochs} | arguments(optimizer)
+    whens = conditions([optimizer])
+    entries: dict[str, Any] = {}
+    for name in _parents_first():
+        entry = ENTRIES[name]
+        if holds(whens.get(name, {}), entries):
+            if name in UNITS_OF_LAYERS[1:]:
+                own[name] = entries["hidden_size"]
+            entries[name] = plain.get(name, own.get(name, entry.default))
+        elif name in plain:
+            raise ValueError(_inactive(name, plain[name], whens[name], entries))
+    entries["epochs"] = min(entries["epochs"], max_epochs)
+    return {name: entries[name] for name in ENTRIES if name in entries}
 
 
-def bucket(hidden_size: int) -> int:
-    """The compiled width for `hidden_size`: the next power of two, at least `SMALLEST_BUCKET`."""
-    return max(SMALLEST_BUCKET, 1 << (hidden_size - 1).bit_length())
+def check_parents(given: Mapping[str, Any], optimizers: tuple[str, ...] = ()) -> None:
+    """Accept entries whose parents are not among them: their defaults must make them active.
+
+    Args:
+        given: What a space says of each entry; only the names count.
+        optimizers: As for `jaxrnn.conditions`.
+
+    Raises:
+        ValueError: An entry that could never act.
+    """
+    defaults = complete({}, 1, 1)
+    for name, when in conditions(optimizers).items():
+        absent = {parent: what for parent, what in when.items() if parent not in given}
+        # A parent that is itself conditional, such as `block_length`, has its own default.
+        known = {parent: defaults.get(parent, ENTRIES[parent].default) for parent in absent}
+        if name in given and not holds(absent, known):
+            parent = next(iter(absent))
+            raise ValueError(
+                f"`{name}` acts only where {words(absent)}, but the space leaves `{parent}` at "
+                f"{known[parent]!r}."
+            )
 
 
-def architecture(entries: Mapping[str, Any], inputs: int, outputs: int) -> Architecture:
-    """The static part of a complete configuration, padded to its bucket."""
-    width = bucket(entries["hidden_size"])
-    return Architecture(entries["cell"], entries["layers"], width, inputs, outputs)
+def _parents_first() -> list[str]:
+    """All names, each after those that its condition names."""
+    order = [name for name, entry in ENTRIES.items() if not entry.when]
+    while len(order) < len(ENTRIES):
+        order += [n for n, e in ENTRIES.items() if n not in order and set(e.when) <= set(order)]
+    return order
 
 
-def hyperparameters(entries: Mapping[str, Any]) -> Hyperparameters:
-    """The traced part of a complete configuration."""
-    return Hyperparameters(*(float(entries[name]) for name in Hyperparameters._fields))
+def _inactive(name: str, value: Any, when: Mapping[str, Any], entries: Mapping[str, Any]) -> str:
+    parents = ", ".join(
+        f"`{parent}` is {entries[parent]!r}" if parent in entries else f"`{parent}` does not act"
+        for parent in when
+    )
+    if name in ("momentum", "b1", "b2", "eps", "weight_decay"):
+        when = {"optimizer": [one for one in when["optimizer"] if one in OPTIMIZERS]}
+    return f"`{name}` is {value!r}, but acts only where {words(when)}, and {parents}; leave it out."

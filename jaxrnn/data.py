@@ -8,6 +8,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from jaxrnn.architecture import Problem
+from jaxrnn.arrays import check_samples, true_steps
+
 BUILT_IN = ("digits",)
 NPZ_SPLIT = ("X", "y")
 NPZ_FIXED = ("X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test")
@@ -20,12 +23,14 @@ class Split:
     """Some of the samples.
 
     Attributes:
-        inputs: float32 `(samples, time, features)`, standardised.
+        inputs: float32 `(samples, time, features)`, standardised; 0 behind the true length.
         labels: int32 `(samples,)`, indices into `Data.classes`.
+        lengths: int32 `(samples,)`, true steps of each, from 1 to time.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
+    lengths: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +58,13 @@ class Data:
     mean: np.ndarray
     scale: np.ndarray
 
+    @property
+    def problem(self) -> Problem:
+        """What it asks of a network."""
+        splits = self.train, self.validation, self.test
+        differ = any((split.lengths < split.inputs.shape[1]).any() for split in splits)
+        return Problem(len(self.mean), len(self.classes), differ)
+
 
 def standardise(inputs: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Raw inputs as networks see them: float32, subtracted and divided in double precision."""
@@ -60,12 +72,13 @@ def standardise(inputs: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.n
 
 
 def from_splits(
-    train: tuple[Any, Any], validation: tuple[Any, Any], test: tuple[Any, Any], name: str = "arrays"
+    train: tuple[Any, ...], validation: tuple[Any, ...], test: tuple[Any, ...], name: str = "arrays"
 ) -> Data:
-    """Data with splits of your own, each a pair (inputs, labels).
+    """Data with splits of your own, each (inputs, labels) or (inputs, labels, lengths).
 
     Args:
-        train: Inputs `(samples, time, features)`, finite; labels `(samples,)`, numbers or strings.
+        train: Inputs `(samples, time, features)`, finite; labels `(samples,)`, numbers or strings;
+            lengths `(samples,)`, true steps of each, what lies behind them being ignored.
         validation: Likewise, with no class that `train` lacks.
         test: Likewise.
         name: For the run folder.
@@ -74,19 +87,20 @@ def from_splits(
         ValueError: Wrong rank, NaN, counts or shapes that disagree, a class unknown to `train`.
     """
     given = {"train": train, "validation": validation, "test": test}
-    arrays = {key: _checked(key, *pair) for key, pair in given.items()}
-    inputs, labels = arrays["train"]
+    arrays = {key: check_samples(key, *parts) for key, parts in given.items()}
+    inputs, labels, lengths = arrays["train"]
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(f"`train` labels hold {len(classes)} class, but must hold at least 2.")
+    steps = inputs[true_steps(lengths, inputs)]
     # In double precision: single precision sums of a million steps are off by whole units.
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = inputs.mean((0, 1), dtype=np.float64), inputs.std((0, 1), dtype=np.float64)
+        mean, scale = steps.mean(0, dtype=np.float64), steps.std(0, dtype=np.float64)
     scale = np.where(scale > 0, scale, 1.0)
     if not np.isfinite([mean, scale]).all():
         raise ValueError("`train` inputs are too large to standardise; rescale them.")
     splits = {}
-    for key, (x, y) in arrays.items():
+    for key, (x, y, lengths) in arrays.items():
         if x.shape[1:] != inputs.shape[1:]:
             raise ValueError(
                 f"`{key}` inputs are {x.shape[1:]} per sample, but must be {inputs.shape[1:]} "
@@ -99,11 +113,14 @@ def from_splits(
                 f"allowed: {', '.join(repr(c.item()) for c in classes[:20])}."
             )
         indices = np.searchsorted(classes, y).astype(np.int32)
-        splits[key] = Split(standardise(x, mean, scale), indices)
+        x = np.where(true_steps(lengths, x)[..., None], standardise(x, mean, scale), np.float32(0))
+        splits[key] = Split(x, indices, lengths)
     return Data(name=name, classes=classes, mean=mean, scale=scale, **splits)
 
 
-def from_arrays(inputs: Any, labels: Any, seed: int = 0, name: str = "arrays") -> Data:
+def from_arrays(
+    inputs: Any, labels: Any, seed: int = 0, name: str = "arrays", lengths: Any = None
+) -> Data:
     """Data split at random, 70/15/15 for train, validation and test, stratified by class.
 
     Args:
@@ -111,12 +128,14 @@ def from_arrays(inputs: Any, labels: Any, seed: int = 0, name: str = "arrays") -
         labels: `(samples,)`, at least 10 of each class.
         seed: Of the split, at least 0.
         name: For the run folder.
+        lengths: `(samples,)`, true steps of each; all steps by default.
 
     Raises:
         ValueError: As `from_splits`, or a class with too few samples.
     """
     check_seed(seed)
-    x, y = _checked("data", inputs, labels)
+    parts = check_samples("data", inputs, labels, lengths)
+    y = parts[1]
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < FEWEST_PER_CLASS:
         rare = classes[counts.argmin()].item()
@@ -127,8 +146,8 @@ def from_arrays(inputs: Any, labels: Any, seed: int = 0, name: str = "arrays") -
     rows = np.arange(len(y))
     train, rest = train_test_split(rows, test_size=0.3, random_state=seed, stratify=y)
     validation, test = train_test_split(rest, test_size=0.5, random_state=seed, stratify=y[rest])
-    pairs = ((x[part], y[part]) for part in (train, validation, test))
-    return from_splits(*pairs, name=name)
+    splits = (tuple(part[chosen] for part in parts) for chosen in (train, validation, test))
+    return from_splits(*splits, name=name)
 
 
 def digits(seed: int = 0) -> Data:
@@ -145,7 +164,8 @@ def load(source: str, seed: int = 0) -> Data:
 
     Args:
         source: `digits`, or the path of a file that holds either `X` and `y`, or all of
-            `X_train`, `y_train`, `X_validation`, `y_validation`, `X_test`, `y_test`.
+            `X_train`, `y_train`, `X_validation`, `y_validation`, `X_test`, `y_test`; with
+            `lengths`, or `lengths_train` and so on, where sequences differ in length.
         seed: Of the split, where the file has none.
 
     Raises:
@@ -161,11 +181,14 @@ def load(source: str, seed: int = 0) -> Data:
         )
     arrays = _read_npz(path)
     if all(key in arrays for key in NPZ_FIXED):
-        x_train, y_train, x_validation, y_validation, x_test, y_test = map(arrays.get, NPZ_FIXED)
-        pairs = (x_train, y_train), (x_validation, y_validation), (x_test, y_test)
-        return from_splits(*pairs, name=path.stem)
+        splits = (
+            (arrays[f"X_{part}"], arrays[f"y_{part}"], arrays.get(f"lengths_{part}"))
+            for part in ("train", "validation", "test")
+        )
+        return from_splits(*splits, name=path.stem)
     if all(key in arrays for key in NPZ_SPLIT):
-        return from_arrays(arrays["X"], arrays["y"], seed, name=path.stem)
+        lengths = arrays.get("lengths")
+        return from_arrays(arrays["X"], arrays["y"], seed, path.stem, lengths)
     raise ValueError(
         f"`data` {source!r} holds {', '.join(sorted(arrays)) or 'nothing'}, but must hold "
         f"{' and '.join(NPZ_SPLIT)}, or {', '.join(NPZ_FIXED)}."
@@ -189,33 +212,3 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             f"`data` is '{path}', but must be a file made by `numpy.savez` that holds numbers and "
             "text alone (for text in Python objects, save `y.astype(str)`)."
         ) from error
-
-
-def _checked(key: str, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels as arrays, if they fit each other."""
-    try:
-        x, y = np.asarray(inputs), np.asarray(labels)
-    except ValueError as error:
-        raise ValueError(f"`{key}` inputs and labels must be arrays: {error}") from error
-    if x.dtype.kind not in "biuf":
-        raise ValueError(f"`{key}` inputs are {x.dtype}, but must be real numbers.")
-    if x.ndim != 3 or 0 in x.shape:
-        hint = "; add `[..., None]` for a single feature" if x.ndim == 2 else ", none of them 0"
-        raise ValueError(
-            f"`{key}` inputs have the shape {x.shape}, but must be (samples, time, features){hint}."
-        )
-    if y.shape != x.shape[:1]:
-        raise ValueError(
-            f"`{key}` labels have the shape {y.shape}, but must be one per sample: {x.shape[:1]}"
-            f"{'; one-hot labels want `.argmax(-1)`' if y.ndim == 2 else ''}."
-        )
-    if not np.isfinite(x).all():
-        sample = int(np.argwhere(~np.isfinite(x))[0, 0])
-        raise ValueError(f"`{key}` inputs must be finite, but sample {sample} holds NaN or inf.")
-    if y.dtype.kind in "OS":  # as pandas and C-minded files hold text
-        y = np.array([one.decode() if isinstance(one, bytes) else one for one in y.tolist()])
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError(f"`{key}` labels must not be NaN or inf.")
-    if y.dtype.kind not in "iubfU":
-        raise ValueError(f"`{key}` labels are {y.dtype}, but must be numbers or strings.")
-    return x, y

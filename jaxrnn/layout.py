@@ -4,7 +4,6 @@ Population arrays have the shape `(rows, lanes, ...)`. The rows are dealt to the
 mesh; a device loops over its rows in use (waves), and the lanes of a row run side by side.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +59,15 @@ class Layout:
         ends = np.array([[first, last]], np.int32)
         return self.shard(np.minimum(ends, self.rows_in_use(members)[:, None]))
 
-    def place(self, values: Sequence[Any]) -> Any:
-        """One host tree per member stacked into `(rows, lanes, ...)`; free lanes hold zeros."""
-        slots = self.slots(len(values))
+    def place(self, values: Any) -> Any:
+        """Host arrays `(members, ...)` as `(rows, lanes, ...)`; free lanes hold zeros."""
 
-        def stack(*leaves: Any) -> np.ndarray:
-            first = np.asarray(leaves[0])
-            out = np.zeros((self.shape[0] * self.lanes, *first.shape), first.dtype)
-            out[slots] = leaves
-            return out.reshape(*self.shape, *first.shape)
+        def spread(leaf: np.ndarray) -> np.ndarray:
+            out = np.zeros((self.shape[0] * self.lanes, *leaf.shape[1:]), leaf.dtype)
+            out[self.slots(len(leaf))] = leaf
+            return out.reshape(*self.shape, *leaf.shape[1:])
 
-        return self.shard(jax.tree.map(stack, *values))
+        return self.shard(jax.tree.map(spread, values))
 
     def shard(self, values: Any) -> Any:
         """Host arrays whose first axis is dealt over the devices."""

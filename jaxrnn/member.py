@@ -1,4 +1,4 @@
-"""One training run, with no population in sight: start, train by epochs, evaluate."""
+"""One training run, with no population in sight: its start, an epoch, an evaluation."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,85 +6,55 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxrnn import classification as task
-from jaxrnn import optimizer as optimizers
-from jaxrnn.data import Split
-from jaxrnn.network import RecurrentNetwork
-from jaxrnn.optimizer import Hyperparameters
-from jaxrnn.types import AnyArray, Array, Key, Parameters
+from jaxrnn import classification
+from jaxrnn.growth import grown
+from jaxrnn.network import Outputs, RecurrentNetwork
+from jaxrnn.packing import Packed
+from jaxrnn.samples import Batches, Samples, epoch_order
+from jaxrnn.step import Epoch, Learner, Seen, Setting, Step
+from jaxrnn.types import AnyArray, Array
+from jaxrnn.watch import Watch
 
-EVALUATION_BATCH = 512
-METRICS = (*task.METRICS, "train_loss")
+METRICS = (*classification.METRICS, "train_loss")
 """What `Member.evaluate` tells: the task's metrics, and the training loss of the last epoch."""
 
 
+class Report(NamedTuple):
+    """What training saw in an epoch, each `()`; NaN before the first.
+
+    Attributes:
+        train_loss: Mean over all samples, each at the parameters of its time.
+        gradient_norm_mean: Over the updates, of the global norm before penalty and clipping.
+        gradient_norm_max: Likewise.
+        learning_rate: Of the last update.
+        validation_loss: At the end, where early stopping or the plateau schedule asked for it.
+    """
+
+    train_loss: AnyArray
+    gradient_norm_mean: AnyArray
+    gradient_norm_max: AnyArray
+    learning_rate: AnyArray
+    validation_loss: AnyArray
+
+
+NOTHING = Report(*[np.float32(np.nan)] * len(Report._fields))
+
+
 class State(NamedTuple):
-    """What a run carries from step to step.
+    """What a run carries from epoch to epoch.
 
     Attributes:
-        parameters: Weights, padded to the architecture's width.
-        optimizer: Optax's state; the member's learning rate, decay and clipping live in it.
-        dropout: `()`, probability in [0, 1).
-        key: Root of the dropout draws; step k uses `fold_in(key, k)`.
-        loss: `()`, mean training loss of the last epoch; NaN before the first.
-        diverged: `()` bool; once set, weights and optimizer never change again.
+        learner: Weights and optimizer.
+        watch: What validation taught; None where nobody in the cohort asks for it.
+        report: Of the last epoch that it ran.
+        epochs: `()` int32, how many it ran; fewer than its neighbours once it has stopped.
     """
 
-    parameters: Parameters
-    optimizer: optax.OptState
-    dropout: Array
-    key: Key
-    loss: Array
-    diverged: Array
-
-
-class Samples(NamedTuple):
-    """Training data on the device: inputs `(samples, time, features)`, labels `(samples,)`."""
-
-    inputs: AnyArray
-    labels: AnyArray
-
-
-class Batches(NamedTuple):
-    """Evaluation data on the device, padded to whole batches.
-
-    Attributes:
-        inputs: `(batches, batch, time, features)`.
-        labels: `(batches, batch)`.
-        weights: `(batches, batch)`, 1 for a sample and 0 for padding.
-        used: `()` int32, how many batches hold samples; the others are never looked at.
-    """
-
-    inputs: AnyArray
-    labels: AnyArray
-    weights: AnyArray
-    used: AnyArray
-
-    @classmethod
-    def of(cls, split: Split, most: int) -> "Batches":
-        """A split in the shapes of one with `most` samples, so that both fit one program."""
-        count = -(-most // EVALUATION_BATCH)
-        size = -(-most // count)
-
-        def fill(values: np.ndarray) -> np.ndarray:
-            padding = [(0, count * size - len(values))] + [(0, 0)] * (values.ndim - 1)
-            return np.pad(values, padding).reshape(count, size, *values.shape[1:])
-
-        weights = np.ones(len(split), np.float32)
-        used = np.asarray(-(-len(split) // size), np.int32)
-        return cls(fill(split.inputs), fill(split.labels), fill(weights), used)
-
-
-def epoch_order(seed: Array | int, epoch: Array | int, samples: int, batch_size: int) -> Array:
-    """Sample indices of one epoch, `(steps, batch)`: a new permutation for every epoch.
-
-    The incomplete batch at its end is left out; the next epoch's permutation is another one.
-    """
-    steps = samples // batch_size
-    key = jax.random.fold_in(jax.random.key(seed), epoch)
-    return jax.random.permutation(key, samples)[: steps * batch_size].reshape(steps, batch_size)
+    learner: Learner
+    watch: Watch | None
+    report: Report
+    epochs: AnyArray
 
 
 @dataclass(frozen=True)
@@ -92,86 +62,124 @@ class Member:
     """The run itself: structure here, numbers in the calls.
 
     Attributes:
-        network: The Linen module.
-        optimizer: Optax transformation with injectable hyperparameters outermost.
-        batch_size: Samples per step.
+        step: What happens to a microbatch.
+        microbatch: Samples in it.
     """
 
-    network: RecurrentNetwork
-    optimizer: optax.GradientTransformation
-    batch_size: int
+    step: Step
+    microbatch: int
 
-    def start(self, parameters: Parameters, numbers: Hyperparameters, seed: Array) -> State:
-        """A run before its first step; `seed` `()` uint32 is the trial's."""
-        return State(
-            parameters=parameters,
-            optimizer=optimizers.inject(self.optimizer.init(parameters), numbers),
-            dropout=jnp.asarray(numbers.dropout),
-            key=jax.random.key(seed),
-            loss=jnp.float32(jnp.nan),
-            diverged=jnp.zeros((), bool),
-        )
+    def start(self, parameters: Packed, optimizer: str) -> State:
+        """A run before its first step, on the host."""
+        slots = self.step.update.init(optimizer, parameters)
+        watching = self.step.architecture.uses.validation
+        watch = Watch.over(parameters) if watching else None
+        return State(Learner(parameters, slots, np.bool_(False)), watch, NOTHING, np.int32(0))
 
-    def train(
-        self, state: State, samples: Samples, seed: Array, behind: Array, ahead: Array
+    def epoch(
+        self,
+        setting: Setting,
+        state: State,
+        samples: Samples,
+        validation: Batches,
+        order_seed: Array,
+        index: Array,
     ) -> State:
-        """Run `ahead` more epochs after `behind` have been seen.
+        """The run one epoch later, or as it is where it has come to its end.
 
         Args:
+            setting: The member's.
             state: The run so far.
             samples: The training split.
-            seed: `()` uint32 of the data order, which does not depend on the member.
-            behind: `()` int32, epochs seen.
-            ahead: `()` int32, epochs to run now.
+            validation: The validation split.
+            order_seed: `()` uint32 of the data order, which does not depend on the member.
+            index: `()` int32, epochs behind.
         """
+        watch = state.watch
+        running = ~state.learner.diverged & (index < setting.numbers.epochs)
+        if watch is not None:
+            running &= ~watch.stopped
 
-        def one_epoch(done: Array, state: State) -> State:
-            epoch = behind + done
-            order = epoch_order(seed, epoch, len(samples.labels), self.batch_size)
-            counts = epoch * len(order) + jnp.arange(len(order))
+        def run(state: State) -> State:
+            plateau = jnp.float32(1) if watch is None else watch.factor
+            learner, report = self._train(
+                setting, state.learner, samples, order_seed, index, plateau
+            )
+            if watch is None:
+                return State(learner, None, report, state.epochs + 1)
+            loss = self._metrics(setting, learner.parameters, validation)[0]
+            loss = jnp.where(learner.diverged, jnp.nan, loss)
+            seen = watch.after(setting.numbers, loss, learner.parameters)
+            report = report._replace(validation_loss=loss)
+            return State(learner, seen, report, state.epochs + 1)
 
-            def one_step(state: State, scanned: tuple[Array, Array]) -> tuple[State, Array]:
-                indices, count = scanned
-                return self.step(state, samples.inputs[indices], samples.labels[indices], count)
+        return jax.lax.cond(running, run, lambda state: state, state)
 
-            state, losses = jax.lax.scan(one_step, state, (order, counts))
-            return state._replace(loss=losses.mean())
-
-        return jax.lax.fori_loop(0, ahead, one_epoch, state)
-
-    def step(self, state: State, inputs: Array, labels: Array, count: Array) -> tuple[State, Array]:
-        """One optimizer step on a batch; `count` `()` numbers the steps of the run from 0.
-
-        A loss or an update that is not finite freezes the run as it was before the step.
-        """
-
-        def mean_loss(parameters: Parameters) -> Array:
-            key = jax.random.fold_in(state.key, count)
-            logits = self.network.apply({"params": parameters}, inputs, state.dropout, key)
-            assert isinstance(logits, jax.Array)
-            return task.loss(logits, labels).mean()
-
-        loss, gradients = jax.value_and_grad(mean_loss)(state.parameters)
-        updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.parameters)
-        parameters = optax.apply_updates(state.parameters, updates)
-        healthy = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(updates)) & ~state.diverged
-        parameters, optimizer = jax.tree.map(
-            lambda new, old: jnp.where(healthy, new, old),
-            (parameters, optimizer),
-            (state.parameters, state.optimizer),
-        )
-        state = state._replace(parameters=parameters, optimizer=optimizer, diverged=~healthy)
-        return state, jnp.where(healthy, loss, jnp.nan)
-
-    def evaluate(self, state: State, batches: Batches) -> Array:
+    def evaluate(self, setting: Setting, state: State, batches: Batches) -> Array:
         """Every one of `METRICS` on the samples, `(metrics,)`; NaN for a diverged run."""
+        metrics = self._metrics(setting, chosen(setting, state), batches)
+        metrics = jnp.append(metrics, state.report.train_loss)
+        return jnp.where(state.learner.diverged, jnp.nan, metrics)
+
+    def _train(
+        self,
+        setting: Setting,
+        learner: Learner,
+        samples: Samples,
+        order_seed: Array,
+        index: Array,
+        plateau: AnyArray,
+    ) -> tuple[Learner, Report]:
+        """All steps of an epoch."""
+        numbers = setting.numbers
+        order = epoch_order(order_seed, index, len(samples.labels), self.microbatch)
+        batch = grown(
+            numbers.batch_size // self.microbatch,
+            numbers.batch_growth,
+            numbers.batch_growth_epochs,
+            index,
+        )
+        epoch = Epoch(index, len(order), batch, plateau)
+
+        def one(carried: tuple, scanned: tuple[Array, Array]) -> tuple[tuple, Seen]:
+            step, rows = scanned
+            chosen = Samples(*(leaf[rows] for leaf in samples))
+            *carried, seen = self.step(setting, epoch, *carried, chosen, step)
+            return tuple(carried), seen
+
+        steps = jnp.arange(len(order)), order
+        (learner, _), seen = jax.lax.scan(one, (learner, self.step.first(learner)), steps)
+        return learner, _report(seen, order.size)
+
+    def _metrics(self, setting: Setting, parameters: Packed, batches: Batches) -> Array:
+        """Means over the samples of the task's metrics."""
+        network = RecurrentNetwork(self.step.architecture)
+        variables = {"params": self.step.update.packing.unpack(parameters)}
 
         def add(k: Array, sums: Array) -> Array:
-            logits = self.network.apply({"params": state.parameters}, batches.inputs[k])
-            assert isinstance(logits, jax.Array)
-            return sums + task.metric_sums(logits, batches.labels[k], batches.weights[k])
+            inputs, labels, lengths = (leaf[k] for leaf in batches.samples)
+            outputs = network.apply(variables, inputs, lengths, setting.numbers)
+            assert isinstance(outputs, Outputs)
+            return sums + classification.metric_sums(outputs.last, labels, batches.weights[k])
 
-        zeros = jnp.zeros(len(task.METRICS), jnp.float32)
-        sums = jax.lax.fori_loop(0, batches.used, add, zeros)
-        metrics = jnp.append(sums / batches.weights.sum(), state.loss)
-        return jnp.where(state.diverged, jnp.nan, metrics)
+        zeros = jnp.zeros(len(classification.METRICS), jnp.float32)
+        return jax.lax.fori_loop(0, batches.used, add, zeros) / batches.weights.sum()
+
+
+def chosen(setting: Setting, state: State) -> Packed:
+    """The parameters that evaluation and prediction see."""
+    if state.watch is None:
+        return state.learner.parameters
+    return state.watch.chosen(setting.numbers, state.learner.parameters)
+
+
+def _report(seen: Seen, samples: int) -> Report:
+    """Of the steps of an epoch, each `(steps,)`."""
+    norms = jnp.where(seen.updated, seen.norm, 0.0)
+    return Report(
+        train_loss=seen.loss.sum() / samples,
+        gradient_norm_mean=norms.sum() / seen.updated.sum(),
+        gradient_norm_max=norms.max(),
+        learning_rate=seen.rate[-1],
+        validation_loss=jnp.float32(jnp.nan),
+    )

@@ -1,6 +1,7 @@
 """A trained network by itself: predicts on raw inputs, and lives in a folder."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxrnn.architecture import Problem
+from jaxrnn.arrays import check_inputs, true_steps
 from jaxrnn.data import standardise
-from jaxrnn.network import Architecture, RecurrentNetwork
+from jaxrnn.hyperparameters import hyperparameters
+from jaxrnn.network import Outputs, RecurrentNetwork
+from jaxrnn.structure import alone
 
 CONFIGURATION, PARAMETERS = "configuration.json", "parameters.npz"
 
@@ -22,7 +28,7 @@ class Predictor:
     """One configuration with its trained parameters.
 
     Attributes:
-        configuration: Every entry of the configuration, defaults included.
+        configuration: Every active entry of the configuration, defaults included.
         classes: The labels as the user wrote them, in the order of the network's outputs.
         mean: `(features,)`, subtracted from inputs.
         scale: `(features,)`, divides inputs then.
@@ -37,43 +43,53 @@ class Predictor:
 
     @cached_property
     def network(self) -> RecurrentNetwork:
-        """The Linen module that `parameters` belong to."""
-        entries = self.configuration
-        sizes = len(self.mean), len(self.classes)
-        return RecurrentNetwork(
-            Architecture(entries["cell"], entries["layers"], entries["hidden_size"], *sizes)
-        )
+        """The Linen module that `parameters` belong to; it reads sequences of any length."""
+        problem = Problem(len(self.mean), len(self.classes), lengths_differ=True)
+        return RecurrentNetwork(alone(self.configuration, problem))
 
     @cached_property
-    def _apply(self) -> Callable[[Any, np.ndarray], jax.Array]:
-        def apply(parameters: Any, inputs: np.ndarray) -> jax.Array:
-            logits = self.network.apply({"params": parameters}, inputs)
-            assert isinstance(logits, jax.Array)
-            return jax.nn.softmax(logits)
+    def _apply(self) -> Callable[[Any, np.ndarray, np.ndarray], jax.Array]:
+        numbers = hyperparameters(self.configuration, self.network.architecture.optimizers)
+
+        def apply(parameters: Any, inputs: np.ndarray, lengths: np.ndarray) -> jax.Array:
+            x = jnp.asarray(inputs), jnp.asarray(lengths)
+            outputs = self.network.apply({"params": parameters}, *x, numbers)
+            assert isinstance(outputs, Outputs)
+            return jax.nn.softmax(outputs.last)
 
         return jax.jit(apply)
 
-    def probabilities(self, inputs: Any) -> np.ndarray:
-        """Probability of every class, `(samples, classes)`, for raw `(samples, time, features)`."""
-        x = np.asarray(inputs)
-        if x.ndim != 3 or x.shape[-1] != len(self.mean):
-            raise ValueError(
-                f"`inputs` have the shape {x.shape}, but must be (samples, time, {len(self.mean)})."
-            )
-        if not np.isfinite(x).all():
-            raise ValueError("`inputs` must be finite, but hold NaN or inf.")
-        return np.asarray(self._apply(self.parameters, standardise(x, self.mean, self.scale)))
+    def probabilities(self, inputs: Any, lengths: Any = None) -> np.ndarray:
+        """Probability of every class, `(samples, classes)`.
 
-    def predict(self, inputs: Any) -> np.ndarray:
-        """The likeliest label of each sample, `(samples,)`."""
-        return self.classes[self.probabilities(inputs).argmax(-1)]
+        Args:
+            inputs: Raw, `(samples, time, features)`.
+            lengths: `(samples,)`, true steps of each; all steps by default.
+
+        Raises:
+            ValueError: Inputs or lengths that do not fit the network or each other.
+        """
+        if np.ndim(inputs) != 3 or np.shape(inputs)[-1] != len(self.mean):
+            raise ValueError(
+                f"`inputs` have the shape {np.shape(inputs)}, but must be "
+                f"(samples, time, {len(self.mean)})."
+            )
+        x, true = check_inputs("predict", inputs, lengths)
+        steps = true_steps(true, x)[..., None]
+        x = np.where(steps, standardise(x, self.mean, self.scale), np.float32(0))
+        return np.asarray(self._apply(self.parameters, x, true))
+
+    def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
+        """The likeliest label of each sample, `(samples,)`; see `probabilities`."""
+        return self.classes[self.probabilities(inputs, lengths).argmax(-1)]
 
     def save(self, folder: str | Path) -> None:
         """Write `configuration.json` and `parameters.npz` into a new `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True)
+        entries = self.configuration
         about = {
-            "configuration": self.configuration,
+            "configuration": {n: "inf" if v == math.inf else v for n, v in entries.items()},
             "classes": self.classes.tolist(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
@@ -94,10 +110,11 @@ def load(folder: str | Path) -> Predictor:
         if not (folder / name).is_file():
             raise ValueError(f"`folder` is '{folder}', but must hold {name}; a run's is `best`.")
     about = json.loads((folder / CONFIGURATION).read_text())
+    entries = {n: math.inf if v == "inf" else v for n, v in about["configuration"].items()}
     with np.load(folder / PARAMETERS, allow_pickle=False) as file:
         parameters = unflatten_dict({key: file[key] for key in file.files}, sep="/")
     return Predictor(
-        configuration=about["configuration"],
+        configuration=entries,
         classes=np.asarray(about["classes"]),
         mean=np.asarray(about["mean"]),
         scale=np.asarray(about["scale"]),

@@ -17,21 +17,20 @@ class Slices:
         self._waves = 0.0
         self._seconds = 0.0
 
-    def __call__(self, waves: int, epochs: int) -> Iterator[tuple[int, int]]:
+    def __call__(self, waves: int) -> Iterator[tuple[int, int]]:
         """First and last wave of one slice after another, the last one excluded.
 
         The body of the loop over them is what is timed; it must wait for the devices.
 
         Args:
             waves: How many there are.
-            epochs: Epochs that each of them trains.
         """
         first = 0
         while first < waves:
-            speed = self._waves / self._seconds if self._seconds else 0.0  # wave-epochs per second
-            last = min(first + max(1, int(SECONDS * speed / epochs)), waves)
+            speed = self._waves / self._seconds if self._seconds else 0.0  # waves per second
+            last = min(first + max(1, int(SECONDS * speed)), waves)
             begin = time.perf_counter()
             yield first, last
             self._seconds += time.perf_counter() - begin
-            self._waves += (last - first) * epochs
+            self._waves += last - first
             first = last

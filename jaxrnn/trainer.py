@@ -1,46 +1,25 @@
 """The trainer of mixed populations: start, train, evaluate, select, and take a member out."""
 
-import time
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from jaxrnn import configuration, initial, optimizer
-from jaxrnn.cohort import Cohort, Draft, draft
+from jaxrnn import configuration, initial, planner, structure
+from jaxrnn.cohort import draft
+from jaxrnn.compiler import Compiler
 from jaxrnn.data import Data, check_seed
-from jaxrnn.devices import cpu_cores, population_mesh, replicated
+from jaxrnn.devices import lanes_per_device, population_mesh, replicated
 from jaxrnn.layout import Layout
-from jaxrnn.member import METRICS, Batches, Member, Samples
-from jaxrnn.network import Architecture, RecurrentNetwork
-from jaxrnn.population import Programs, compile_programs
+from jaxrnn.member import METRICS
+from jaxrnn.planner import Group
+from jaxrnn.population import Population
 from jaxrnn.predictor import Predictor
+from jaxrnn.samples import Batches, Samples
 from jaxrnn.slices import Slices
 from jaxrnn.types import Configuration
-
-ACCELERATOR_LANES, MOST_LANES = 64, 4096
-
-
-@dataclass(frozen=True)
-class Population:
-    """Trials that train side by side.
-
-    Attributes:
-        configurations: Complete ones, in the order given to `Trainer.start`.
-        cohorts: The members by architecture.
-        epochs: Epochs that every member has seen.
-    """
-
-    configurations: tuple[dict[str, Any], ...]
-    cohorts: tuple[Cohort, ...]
-    epochs: int = 0
-
-    def __len__(self) -> int:
-        return len(self.configurations)
 
 
 class Trainer:
@@ -49,16 +28,15 @@ class Trainer:
     Attributes:
         mesh: The devices, on the axis `population`.
         lanes: Members that run side by side on each device.
-        batch_size: Samples per step.
-        programs: How many programs were compiled.
-        compile_seconds: Wall time spent on compiling them.
+        microbatch: Samples per step; batches are multiples of it.
+        compiler: Counts programs, and the seconds that they took.
     """
 
     def __init__(
         self,
         data: Data,
         *,
-        batch_size: int | None = None,
+        microbatch: int | None = None,
         lanes: int | None = None,
         devices: int | None = None,
         seed: int = 0,
@@ -67,8 +45,9 @@ class Trainer:
 
         Args:
             data: What to learn; only its training split is trained on.
-            batch_size: Samples per step, from 1 to the size of the training split. By default 32,
-                or an eighth of a training split of less than 256, so that an epoch has 8 steps.
+            microbatch: Samples per step, from 1 to the size of the training split. By default 32,
+                or less for a training split of less than 256: a power of two, so that an epoch has
+                at least 8 steps.
             lanes: Members side by side on each device, from 1 to 4096. By default 1 on a CPU, where
                 the cores are the devices, and 64 elsewhere.
             devices: How many to use; all by default.
@@ -78,38 +57,52 @@ class Trainer:
             ValueError: An argument outside its range.
         """
         check_seed(seed)
-        self.batch_size = _batch_size(batch_size, len(data.train))
+        self.microbatch = _microbatch(microbatch, len(data.train))
         self.mesh = population_mesh(devices)
-        self.lanes = _lanes(lanes, self.mesh)
-        self.programs = 0
-        self.compile_seconds = 0.0
+        self.lanes = lanes_per_device(lanes, self.mesh)
         self._data = data
-        self._optimizer = optimizer.build()
-        self._compiled: dict[tuple[Architecture, Layout], Programs] = {}
         self._slices = Slices()
         self._replicated = replicated(self.mesh)
         most = max(len(data.validation), len(data.test))
+        splits = {"validation": data.validation, "test": data.test}
         self._seed, self._samples, self._splits = jax.device_put(
             (
                 np.uint32(seed),
-                Samples(data.train.inputs, data.train.labels),
-                {
-                    "validation": Batches.of(data.validation, most),
-                    "test": Batches.of(data.test, most),
-                },
+                Samples.of(data.train),
+                {name: Batches.of(split, most) for name, split in splits.items()},
             ),
             self._replicated,
         )
+        self.compiler = Compiler(self._samples, self._splits["validation"])
 
-    def start(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> Population:
+    def check(self, name: str, value: Any) -> None:
+        """Accept one entry of a configuration.
+
+        Raises:
+            ValueError: Unknown name, or a value outside the rule, `batch_size` included.
+        """
+        configuration.check(name, value, self.microbatch)
+
+    def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
+        """The cohorts that `start` will make, without training or compiling anything.
+
+        Raises:
+            ValueError: As `start`.
+        """
+        return self._plan(self._complete(configurations, max_epochs), max_epochs)
+
+    def start(
+        self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
+    ) -> Population:
         """A population before its first epoch; compiles what it will need.
 
         Args:
-            configurations: One per member; see `jaxrnn.configuration.ENTRIES`.
+            configurations: One per member; see `jaxrnn.ENTRIES`.
             seeds: One per member, from 0 to 2**32 - 1: first weights and dropout.
+            max_epochs: The most that any member will train, at least 1; schedules run over it.
 
         Raises:
-            ValueError: An unknown or bad entry, or not one seed per configuration.
+            ValueError: An unknown, bad or inactive entry, or not one seed per configuration.
         """
         if not configurations or len(configurations) != len(seeds):
             raise ValueError(
@@ -118,12 +111,19 @@ class Trainer:
             )
         for one in seeds:
             check_seed(one)
-        entries = tuple(map(configuration.complete, configurations))
-        sizes = len(self._data.mean), len(self._data.classes)
-        drafts = draft(entries, seeds, *sizes, self.mesh, self.lanes)
-        self._compile(drafts)
-        cohorts = (one.start(self._compiled[one.architecture, one.layout]) for one in drafts)
-        return Population(entries, tuple(cohorts))
+        entries = self._complete(configurations, max_epochs)
+        drafts = [
+            draft(
+                group,
+                entries,
+                seeds,
+                self._data.problem,
+                self.microbatch,
+                Layout.for_members(len(group.members), self.mesh, self.lanes),
+            )
+            for group in self._plan(entries, max_epochs)
+        ]
+        return Population(tuple(entries), self.compiler(drafts), max_epochs)
 
     def train(
         self, population: Population, epochs: int, tell: Callable[[float], None] = lambda _: None
@@ -132,32 +132,41 @@ class Trainer:
 
         Args:
             population: Consumed: its buffers become those of the one returned.
-            epochs: As a total, counted from the start.
+            epochs: As a total, counted from the start, at most `max_epochs` of the population.
             tell: Called about every second with the share that is done, from 0 to 1.
 
         Raises:
-            ValueError: `epochs` lies behind, or `population` was trained before.
+            ValueError: `epochs` lies behind or too far ahead, or `population` was trained before.
         """
-        if not isinstance(epochs, int) or epochs < population.epochs:
+        least, most = population.epochs, population.max_epochs
+        if not isinstance(epochs, int) or not least <= epochs <= most:
             raise ValueError(
-                f"`epochs` is {epochs}, but must be a whole number of at least "
-                f"{population.epochs}, the epochs seen."
+                f"`epochs` is {epochs}, but must be a whole number from {least}, the epochs seen, "
+                f"to {most}, `max_epochs` at the start."
             )
         # Running a compiled program on buffers that it was given before can end the process.
-        if any(cohort.state.diverged.is_deleted() for cohort in population.cohorts):
+        if population.consumed:
             raise ValueError("`population` was trained before; go on with what `train` returned.")
-        ahead = epochs - population.epochs
-        if ahead == 0:
-            return population
-        numbers = jax.device_put((np.int32(population.epochs), np.int32(ahead)), self._replicated)
+        ahead = epochs - least
+        for done in range(ahead):
+
+            def tell_all(share: float, done: int = done) -> None:
+                tell((done + share) / ahead)
+
+            population = self._one_epoch(population, tell_all)
+        return population
+
+    def _one_epoch(self, population: Population, tell: Callable[[float], None]) -> Population:
+        index = jax.device_put(np.int32(population.epochs), self._replicated)
+        fixed = self._samples, self._splits["validation"], self._seed, index
         cohorts = list(population.cohorts)
         waves = max(cohort.waves for cohort in cohorts)
-        for first, last in self._slices(waves, ahead):
-            for index, cohort in enumerate(cohorts):
-                cohorts[index] = cohort.train(first, last, self._samples, self._seed, *numbers)
-            jax.block_until_ready([cohort.state.loss for cohort in cohorts])
+        for first, last in self._slices(waves):
+            for position, cohort in enumerate(cohorts):
+                cohorts[position] = cohort.train(first, last, *fixed)
+            jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
             tell(last / waves)
-        return replace(population, cohorts=tuple(cohorts), epochs=epochs)
+        return population.after(cohorts)
 
     def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:
         """Metrics of every member on a split, NaN for those that diverged.
@@ -187,12 +196,16 @@ class Trainer:
                 f"`indices` are {chosen.tolist()}, but must be at least one whole number, each "
                 f"from 0 to {len(population) - 1}."
             )
-        left = (cohort.select(chosen) for cohort in population.cohorts)
-        return Population(
-            tuple(population.configurations[index] for index in chosen),
-            tuple(cohort for cohort in left if cohort is not None),
-            population.epochs,
-        )
+        return population.select(chosen)
+
+    def history(self, population: Population) -> dict[str, np.ndarray]:
+        """What training itself saw, by name of `jaxrnn.member.Report`.
+
+        Returns:
+            Training loss, gradient norms (see where to clip), learning rate and so on, each
+            `(epochs, population)`; NaN where a member did not run, after it stopped or diverged.
+        """
+        return population.history()
 
     def predictor(self, population: Population, index: int = 0) -> Predictor:
         """The member at `index` by itself, at its true width.
@@ -200,51 +213,36 @@ class Trainer:
         Raises:
             ValueError: No such member.
         """
-        for cohort in population.cohorts:
-            if index in cohort.members:
-                entries = population.configurations[index]
-                sizes = len(self._data.mean), len(self._data.classes)
-                padded = configuration.architecture(entries, *sizes)
-                true = replace(padded, width=entries["hidden_size"])
-                parameters = initial.trim(cohort.parameters(index), true.shapes())
-                data = self._data
-                return Predictor(entries, data.classes, data.mean, data.scale, parameters)
-        raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
+        if not 0 <= index < len(population):
+            raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
+        entries, data = population.configurations[index], self._data
+        true = structure.alone(entries, data.problem).shapes()
+        parameters = initial.trim(population.parameters(index), true)
+        return Predictor(entries, data.classes, data.mean, data.scale, parameters)
 
-    def _compile(self, drafts: Sequence[Draft]) -> None:
-        """Compile what is missing for the cohorts to come, side by side."""
-        begin = time.perf_counter()
-        keys = [(one.architecture, one.layout) for one in drafts]
-        missing = [one for one, key in zip(drafts, keys, strict=True) if key not in self._compiled]
+    def _complete(
+        self, configurations: Sequence[Configuration], max_epochs: int
+    ) -> list[dict[str, Any]]:
+        if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
+            raise ValueError(
+                f"`max_epochs` is {max_epochs!r}, but must be a whole number of at least 1."
+            )
+        return [configuration.complete(one, self.microbatch, max_epochs) for one in configurations]
 
-        def programs(one: Draft) -> Programs:
-            member = Member(RecurrentNetwork(one.architecture), self._optimizer, self.batch_size)
-            batches = self._splits["validation"]
-            return compile_programs(member, one.layout, one.values, self._samples, batches)
-
-        pool = ThreadPoolExecutor(cpu_cores())
-        try:
-            for one, compiled in zip(missing, pool.map(programs, missing), strict=True):
-                self._compiled[one.architecture, one.layout] = compiled
-        finally:  # on Ctrl-C, nobody waits for a compiler that can't be stopped
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.compile_seconds += time.perf_counter() - begin
-        self.programs += len(missing) * len(Programs._fields)
+    def _plan(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        samples, length = self._data.train.inputs.shape[:2]
+        # Between the few epochs that pruning leaves to most and the `max_epochs` of the best.
+        steps = samples * length * math.sqrt(max_epochs)
+        costs = planner.CPU if on_cpu else planner.ACCELERATOR
+        return planner.plan(entries, self._data.problem, self.microbatch, steps, costs)
 
 
-def _batch_size(asked: int | None, samples: int) -> int:
-    size = max(1, min(32, samples // 8)) if asked is None else asked
+def _microbatch(asked: int | None, samples: int) -> int:
+    size = 1 << max(0, min(32, samples // 8).bit_length() - 1) if asked is None else asked
     if not 1 <= size <= samples:
         raise ValueError(
-            f"`batch_size` is {size}, but must be from 1 to {samples}, "
+            f"`microbatch` is {size}, but must be from 1 to {samples}, "
             "the size of the training split."
         )
     return size
-
-
-def _lanes(asked: int | None, mesh: Mesh) -> int:
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    lanes = (1 if on_cpu else ACCELERATOR_LANES) if asked is None else asked
-    if not 1 <= lanes <= MOST_LANES:
-        raise ValueError(f"`lanes` is {lanes}, but must be from 1 to {MOST_LANES}.")
-    return lanes

@@ -14,6 +14,7 @@ Number: TypeAlias = chex.Numeric
 Key: TypeAlias = chex.PRNGKey
 Parameters: TypeAlias = dict[str, Any]
 """What Linen calls `params`: nested dicts with one array per weight."""
-Value: TypeAlias = float | int | str
+Shape: TypeAlias = tuple[int, ...]
+Value: TypeAlias = float | int | bool | str
 Configuration: TypeAlias = Mapping[str, Value]
 """A flat mapping such as `{"cell": "lstm", "hidden_size": 64, "learning_rate": 3e-3}`."""

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cohort_table import cohort_rows, cohort_table
 from command_line import parse
 from rich.console import Console
 
@@ -28,6 +29,7 @@ from search.records import RunFolder, unused
 
 METRIC, MODE = "loss", "min"
 TEST_METRICS = ("loss", "accuracy")
+TRIALS = {"default": 256, "full": 128}
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 
 
@@ -41,28 +43,39 @@ class Job:
     trainer: jaxrnn.Trainer
     trials: list[search.Trial]
     plan: tuple[search.Rung, ...]
+    space: search.Space
+    cohorts: list[dict[str, Any]]
     folder: RunFolder
     begin: float
     clock: search.Clock = field(default_factory=search.Clock)
 
 
-def check(space: search.Space) -> None:
-    """Accept a space that holds nothing but what a trainer takes.
+def space_of(source: str, data: jaxrnn.Data, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
+    """The space by name or from a TOML file, checked against what the trainer takes.
 
     Raises:
-        ValueError: An unknown entry, a value out of its limits, or whole numbers by mistake.
+        ValueError: No such file, or an entry that is unknown, out of its limits, never active, or
+            a range of whole numbers by mistake.
     """
+    if source in jaxrnn.SPACES:
+        time = data.train.inputs.shape[1]
+        space = search.Space(jaxrnn.SPACES[source](time, trainer.microbatch, epochs))
+    else:
+        space = search.Space.from_toml(source)
     if not space.entries:
         raise ValueError("`space` is empty, but must have at least one entry.")
     for name, value in space.extremes():
-        jaxrnn.check(name, value)
+        trainer.check(name, value)
     for name, what in space.entries.items():
-        whole = isinstance(what, dict) and isinstance(what["low"], int) and "step" not in what
-        if whole and isinstance(what["high"], int) and not jaxrnn.ENTRIES[name].whole:
+        whole = isinstance(what, dict) and isinstance(what.get("low"), int) and "step" not in what
+        if whole and isinstance(what["high"], int) and jaxrnn.ENTRIES[name].kind is float:
             raise ValueError(
                 f"`{name}` ranges over whole numbers from {what['low']} to {what['high']}; write "
                 f"`low` = {float(what['low'])} for all numbers, or add `step` = 1 if you mean it."
             )
+    optimizers = [value for name, value in space.extremes() if name == "optimizer"]
+    jaxrnn.check_parents(space.entries, optimizers)
+    return search.Space(space.entries, jaxrnn.conditions(optimizers))
 
 
 def prepare(settings: argparse.Namespace) -> Job:
@@ -72,25 +85,26 @@ def prepare(settings: argparse.Namespace) -> Job:
         ValueError: A setting that can't be used, in a sentence for people.
     """
     begin = time.perf_counter()
+    if settings.trials is None:
+        settings.trials = TRIALS.get(settings.space, TRIALS["default"])
     plan = search.rungs(settings.trials, settings.min_epochs, settings.max_epochs, settings.eta)
-    space = search.Space(jaxrnn.DEFAULT_SPACE)
-    if settings.space is not None:
-        space = search.Space.from_toml(settings.space)
-    check(space)
     versions = {package: version(package) for package in PACKAGES}
     data = jaxrnn.load_data(settings.data, settings.seed)
     trainer = jaxrnn.Trainer(
         data,
-        batch_size=settings.batch_size,
+        microbatch=settings.microbatch,
         lanes=settings.lanes,
         devices=settings.devices,
         seed=settings.seed,
     )
+    space = space_of(settings.space, data, trainer, settings.max_epochs)
     trials = search.random_trials(space, settings.trials, settings.seed)
+    groups = trainer.plan([trial.configuration for trial in trials], settings.max_epochs)
+    cohorts = cohort_rows(groups, trainer.lanes)
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{data.name}-{settings.seed}"
     folder = RunFolder(settings.out or unused(Path("runs") / name))
     folder.write_space(space)
-    return Job(vars(settings), versions, data, trainer, trials, plan, folder, begin)
+    return Job(vars(settings), versions, data, trainer, trials, plan, space, cohorts, folder, begin)
 
 
 def run(job: Job, console: Console) -> int:
@@ -98,12 +112,13 @@ def run(job: Job, console: Console) -> int:
     devices = jaxrnn.describe(job.trainer.mesh)
     steps = ", ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in job.plan)
     console.print(f"{job.data.name} on {devices}: {steps}", soft_wrap=True)
+    console.print(cohort_table(job.cohorts))
     with Display(console, METRIC) as display:
 
         def observe(progress: search.Progress) -> None:
             display(progress)
             if progress.ranked:
-                job.folder.write_trials(job.trials)
+                write_tables(job)
 
         result = search.successive_halving(
             job.trainer,
@@ -114,7 +129,7 @@ def run(job: Job, console: Console) -> int:
             observe=observe,
             clock=job.clock,
         )
-    console.print(leaderboard_table(job.trials, TEST_METRICS, MODE))
+    console.print(leaderboard_table(job.trials, TEST_METRICS, MODE, console.width))
     if result.best is None:
         write_summary(job, "diverged")
         console.print("every trial diverged; search lower values of `learning_rate`")
@@ -135,24 +150,32 @@ def run(job: Job, console: Console) -> int:
     return 0
 
 
+def write_tables(job: Job) -> None:
+    """Write `trials.csv` and `history.csv`, with what is known so far."""
+    job.folder.write_trials(job.trials, job.space.entries)
+    job.folder.write_history(job.trials)
+
+
 def write_summary(
     job: Job,
     status: str,
     best: search.Trial | None = None,
     test: dict[str, float] | None = None,
 ) -> None:
-    """Write `trials.csv` for the last time, and `summary.json`."""
+    """Write the tables for the last time, and `summary.json`."""
     total = time.perf_counter() - job.begin
     seconds = {
-        "compile": job.trainer.compile_seconds,
+        "compile": job.trainer.compiler.seconds,
         "train": job.clock.train,
         "evaluate": job.clock.evaluate,
     }
-    job.folder.write_trials(job.trials)
+    write_tables(job)
     job.folder.write_summary(
         {
             "status": status,
-            "winner": None if best is None else asdict(best),
+            "winner": None
+            if best is None
+            else {k: v for k, v in asdict(best).items() if k != "history"},
             "test": test,
             "data": {
                 "name": job.data.name,
@@ -163,10 +186,11 @@ def write_summary(
                 "features": len(job.data.mean),
                 "classes": job.data.classes.tolist(),
             },
-            "batch_size": job.trainer.batch_size,
+            "microbatch": job.trainer.microbatch,
             "rungs": [rung._asdict() for rung in job.plan],
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
-            "programs": job.trainer.programs,
+            "programs": job.trainer.compiler.programs,
+            "cohorts": job.cohorts,
             "devices": jaxrnn.describe(job.trainer.mesh),
             "lanes": job.trainer.lanes,
             "seed": job.settings["seed"],
@@ -198,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not stopped:
             raise
         if any(trial.metrics for trial in job.trials):
-            console.print(leaderboard_table(job.trials, TEST_METRICS, MODE))
+            console.print(leaderboard_table(job.trials, TEST_METRICS, MODE, console.width))
         console.print(f"interrupted; what finished is in {job.folder.path}", soft_wrap=True)
         return 130
 

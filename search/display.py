@@ -1,7 +1,7 @@
 """What a person sees of a search: its standing while it runs, the leaderboard at its end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +14,8 @@ from rich.text import Text
 
 from search.halving import Progress
 from search.trial import Trial, leaderboard
+
+ABSENT = "-"
 
 
 class Display:
@@ -78,33 +80,75 @@ def describe(standing: Progress, metric: str) -> str:
 
 
 def leaderboard_table(
-    trials: Sequence[Trial], metrics: Sequence[str], mode: str, rows: int = 10
+    trials: Sequence[Trial], metrics: Sequence[str], mode: str, width: int = 80, rows: int = 10
 ) -> Table:
     """The best trials, each with its `metrics` at the highest rung it reached.
+
+    Entries are shown as far as there is room: first those in which the trials differ, and of these
+    first the ones that all of them have.
 
     Args:
         trials: All of them.
         metrics: Which to show; the first is the one to rank by.
         mode: `min` or `max`: which values of that one are better.
+        width: Characters a line; `console.width`.
         rows: How many trials to show at most.
     """
     best = leaderboard(trials, metrics[0], mode)[:rows]
-    entries = list(dict.fromkeys(name for trial in best for name in trial.configuration))
+    columns = {"trial": [str(trial.id) for trial in best]}
+    columns["epochs"] = [str(trial.epochs) for trial in best]
+    columns |= {name: [f"{trial.last(name):.4f}" for trial in best] for name in metrics}
+    entries = _entries(best)
+    room = width - sum(_width(name, cells) for name, cells in columns.items())
+    shown = _fitting(entries, room)
+    left_out = len(entries) - len(shown)
+    noun = "entry" if left_out == 1 else "entries"
     table = Table(
         title=f"best {len(best)} of {len(trials)} trials, validation scores",
+        caption=f"... and {left_out} more {noun} in trials.csv" if left_out else None,
         box=None,
         padding=(0, 1, 0, 0),
         title_justify="left",
+        caption_justify="left",
     )
-    for name in ("trial", "epochs", *metrics, *entries):
-        table.add_column(name.replace("_", " "), justify="right")
-    for trial in best:
-        scores = [f"{trial.last(name):.4f}" for name in metrics]
-        own = [short(trial.configuration.get(name, "-")) for name in entries]
-        table.add_row(str(trial.id), str(trial.epochs), *scores, *own)
+    for name in [*columns, *shown]:
+        table.add_column(_header(name), justify="right", vertical="bottom", no_wrap=True)
+    for row in zip(*columns.values(), *shown.values(), strict=True):
+        table.add_row(*row)
     return table
 
 
 def short(value: Any) -> str:
     """A value of a configuration, to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:
+    """The cells of every entry of these trials."""
+    names = dict.fromkeys(name for trial in best for name in trial.configuration)
+    return {
+        name: [short(trial.configuration.get(name, ABSENT)) for trial in best] for name in names
+    }
+
+
+def _fitting(entries: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
+    """The entries that fit into `room` characters, the most telling chosen first."""
+
+    def tells_little(name: str) -> tuple[bool, bool]:
+        return len(set(entries[name])) == 1, ABSENT in entries[name]
+
+    chosen = set()
+    for name in sorted(entries, key=tells_little):
+        if _width(name, entries[name]) <= room:
+            chosen.add(name)
+            room -= _width(name, entries[name])
+    return {name: cells for name, cells in entries.items() if name in chosen}
+
+
+def _width(name: str, cells: Sequence[str]) -> int:
+    """Characters of a column, with the space behind it."""
+    return max(map(len, (*_header(name).split("\n"), *cells))) + 1
+
+
+def _header(name: str) -> str:
+    return name.replace("_", "\n")

@@ -138,7 +138,9 @@ class _Race(Generic[Population]):
     def start(self) -> Population:
         """All trials, untrained."""
         population = self.trainer.start(
-            [trial.configuration for trial in self.alive], [trial.seed for trial in self.alive]
+            [trial.configuration for trial in self.alive],
+            [trial.seed for trial in self.alive],
+            self.plan[-1].epochs,
         )
         self.clock.spent("start")
         return population
@@ -153,9 +155,19 @@ class _Race(Generic[Population]):
                 self.tell("train")
 
             population = self.trainer.train(population, epochs, tell)
-            for trial in self.alive:
-                trial.epochs = epochs
+            self.note(population, epochs)
         return population
+
+    def note(self, population: Population, epochs: int) -> None:
+        """Record the latest of `epochs` epochs."""
+        latest = {
+            name: values[epochs - 1] for name, values in self.trainer.history(population).items()
+        }
+        for position, trial in enumerate(self.alive):
+            trial.epochs = epochs
+            for name, values in latest.items():
+                trial.history.setdefault(name, []).append(float(values[position]))
+        self.clock.spent("train")
 
     def rank(self, population: Population, metric: str, mode: str) -> list[int]:
         """Record the scores of the rung; positions from best to worst."""
@@ -207,5 +219,5 @@ def _check(trials: Sequence[Trial], plan: tuple[Rung, ...], mode: str) -> None:
     if len(trials) != plan[0].trials:
         raise ValueError(f"`trials` are {len(trials)}, but `plan` starts with {plan[0].trials}.")
     for trial in trials:
-        if trial.state is not State.RUNNING or trial.metrics:
+        if trial.state is not State.RUNNING or trial.epochs:
             raise ValueError(f"`trials` must be new, but trial {trial.id} is {trial.state}.")

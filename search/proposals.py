@@ -1,7 +1,16 @@
 """Trials proposed at random."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from search.space import Space
 from search.trial import Trial, new_trials
@@ -21,9 +30,18 @@ def random_trials(space: Space, count: int, seed: int) -> list[Trial]:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     finally:
         optuna.logging.set_verbosity(verbosity)
-    drawn = (study.ask(space.distributions).params | space.fixed for _ in range(count))
+    return new_trials([space.draw(partial(_suggest, study.ask())) for _ in range(count)], seed)
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    match distribution:
+        case CategoricalDistribution():
+            value = trial.suggest_categorical(name, distribution.choices)
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            value = trial.suggest_int(name, low, high, step=step, log=log)
+        case FloatDistribution(low=low, high=high, step=step, log=log):
+            value = trial.suggest_float(name, low, high, step=step, log=log)
+        case _:
+            raise TypeError(f"no range and no choice: {distribution!r}")
     # Optuna gives NumPy's numbers now and then.
-    plain = (
-        {n: v.item() if isinstance(v, np.generic) else v for n, v in one.items()} for one in drawn
-    )
-    return new_trials([{name: one[name] for name in space.entries} for one in plain], seed)
+    return value.item() if isinstance(value, np.generic) else value

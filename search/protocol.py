@@ -14,8 +14,13 @@ class Trainer(Protocol[Population]):
     A population is whatever the trainer makes of it; it knows its members by position.
     """
 
-    def start(self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]) -> Population:
-        """A population of untrained members, one per configuration and seed."""
+    def start(
+        self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
+    ) -> Population:
+        """A population of untrained members, one per configuration and seed.
+
+        `max_epochs` are those of the members that are never pruned; schedules run over them.
+        """
         ...
 
     def train(
@@ -29,6 +34,13 @@ class Trainer(Protocol[Population]):
 
     def evaluate(self, population: Population) -> Mapping[str, np.ndarray]:
         """Validation metrics by name, each `(population,)`; not finite where a member diverged."""
+        ...
+
+    def history(self, population: Population) -> Mapping[str, np.ndarray]:
+        """What training itself saw in every epoch so far, such as the training loss.
+
+        By name, each `(epochs, population)`; NaN where a member did not run.
+        """
         ...
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:

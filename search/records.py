@@ -5,7 +5,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,29 +40,49 @@ class RunFolder:
         """`space.toml`: what was searched, as `--space` reads it."""
         self._write("space.toml", space.to_toml())
 
-    def write_trials(self, trials: Sequence[Trial]) -> None:
+    def write_trials(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
         """`trials.csv`: one row per trial, in order of id.
 
         Columns: id, state, seed, every entry of the configurations, epochs trained, then every
-        metric at every rung, such as `loss_at_3`; empty where a trial did not get there or
-        diverged.
+        metric at every rung, such as `loss_at_3`; empty where a trial has no such entry, did not
+        get there, or diverged.
+
+        Args:
+            trials: All of them.
+            entries: Those with a column in any case, in this order; those of the space, so that
+                the columns do not depend on which entries were drawn first.
         """
-        entries = list(dict.fromkeys(name for trial in trials for name in trial.configuration))
+        trials = sorted(trials, key=lambda trial: trial.id)
+        own = (name for trial in trials for name in trial.configuration)
+        names = list(dict.fromkeys((*entries, *own)))
         reached = sorted({epochs for trial in trials for epochs in trial.metrics})
-        names = list(
-            dict.fromkeys(n for trial in trials for row in trial.metrics.values() for n in row)
-        )
-        columns = [(epochs, name) for epochs in reached for name in names]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        header = ["id", "state", "seed", *entries, "epochs"]
-        writer.writerow([*header, *(f"{name}_at_{epochs}" for epochs, name in columns)])
-        for trial in sorted(trials, key=lambda trial: trial.id):
-            own = [trial.configuration.get(name, "") for name in entries]
-            scores = [trial.metrics.get(epochs, {}).get(name) for epochs, name in columns]
-            row = [trial.id, trial.state, trial.seed, *own, trial.epochs]
-            writer.writerow([*row, *map(_cell, scores)])
-        self._write("trials.csv", text.getvalue())
+        scored = (row for trial in trials for row in trial.metrics.values())
+        metrics = dict.fromkeys(metric for row in scored for metric in row)
+        columns = [(epochs, metric) for epochs in reached for metric in metrics]
+        rows: list[list[Any]] = [["id", "state", "seed", *names, "epochs"]]
+        rows[0] += [f"{metric}_at_{epochs}" for epochs, metric in columns]
+        for trial in trials:
+            values = [trial.configuration.get(name, "") for name in names]
+            scores = [trial.metrics.get(epochs, {}).get(metric) for epochs, metric in columns]
+            row = [trial.id, trial.state, trial.seed, *values, trial.epochs]
+            rows.append([*row, *map(_cell, scores)])
+        self._write("trials.csv", _csv(rows))
+
+    def write_history(self, trials: Sequence[Trial]) -> None:
+        """`history.csv`: one row per trial and epoch trained, in order of id, then epoch.
+
+        Columns: id, epoch, from 1, and whatever the trainer tells of every epoch, such as the
+        training loss, or norms of gradients, which show where to clip them; empty where a number
+        is not finite.
+        """
+        trials = sorted(trials, key=lambda trial: trial.id)
+        names = list(dict.fromkeys(name for trial in trials for name in trial.history))
+        rows: list[list[Any]] = [["id", "epoch", *names]]
+        for trial in trials:
+            columns = [trial.history.get(name, []) for name in names]
+            for epoch, values in enumerate(zip(*columns, strict=False), start=1):
+                rows.append([trial.id, epoch, *map(_cell, values)])
+        self._write("history.csv", _csv(rows))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
@@ -81,6 +101,12 @@ def unused(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _cell(score: float | None) -> str:

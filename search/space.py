@@ -1,13 +1,10 @@
-"""Where to search: what every entry of a configuration may be."""
+"""Where to search: what every entry of a configuration may be, and when it is there."""
 
-import difflib
-import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
 from optuna.distributions import (
     BaseDistribution,
@@ -16,7 +13,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-RANGE_KEYS = ("low", "high", "log", "step")
+from search.conditions import check_possible, conditions_of
+from search.entries import plain, read
 
 
 class Space:
@@ -28,36 +26,54 @@ class Space:
     `log=True` drawn evenly in the logarithm, with `step=` in steps from `low`. A list is a choice.
     Anything else is fixed. A TOML file says the same: `hidden_size = { low = 16, high = 64 }`.
 
+    An entry may depend on others, its parents, and is absent where they are not as it needs them:
+
+        Space(optimizer=["sgd", "adam"], momentum=dict(value=0.9, when={"optimizer": "sgd"}))
+
+    `when` gives for each parent one value, a list of values, or a range `dict(low=, high=)`, one
+    end of which may be missing. All parents must be there and be so. A choice with `when` is
+    `dict(choices=[...], when=...)`, a fixed value `dict(value=..., when=...)`.
+
     Attributes:
         entries: What was asked for, by name, in plain Python types.
         distributions: Optuna's, for the entries that vary.
         fixed: The other entries.
     """
 
-    def __init__(self, entries: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, Any] | None = None,
+        /,
+        **more: Any,
+    ) -> None:
         """Read the entries of a mapping, and those given by name.
 
+        Args:
+            entries: Ranges, choices and fixed values by name.
+            conditions: What is known of entries in any space: a `when` by name, which holds
+                besides that of the entry. Entries and parents that this space lacks are ignored.
+            more: Further entries.
+
         Raises:
-            ValueError: An entry that is no range, choice or value (see the class).
+            ValueError: An entry that is no range, choice or value; a `when` that is none, that
+                runs in a circle, names no entry of the space, or can never hold.
         """
-        self.entries = {name: _plain(what) for name, what in ({**(entries or {}), **more}).items()}
+        self.entries: dict[str, Any] = plain({**(entries or {}), **more})
         self.distributions: dict[str, BaseDistribution] = {}
         self.fixed: dict[str, Any] = {}
         for name, what in self.entries.items():
-            if isinstance(what, dict):
-                self.distributions[name] = _range(name, what)
-            elif isinstance(what, list):
-                self.distributions[name] = _choice(name, what)
-            elif isinstance(what, (str, int, float)):
-                self.fixed[name] = what
+            values = read(name, what)
+            if isinstance(values, BaseDistribution):
+                self.distributions[name] = values
             else:
-                raise ValueError(
-                    f"`{name}` is {what!r}, but must be a range such as "
-                    "{ low = 1, high = 9 }, a list of choices, or one value."
-                )
+                self.fixed[name] = values
+        self._conditions = conditions_of(self.entries, plain(conditions or {}))
+        always = {name: CategoricalDistribution([value]) for name, value in self.fixed.items()}
+        check_possible(self._conditions, self.distributions | always)
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> "Space":
+    def from_toml(cls, path: str | Path, conditions: Mapping[str, Any] | None = None) -> "Space":
         """The space in a TOML file.
 
         Raises:
@@ -69,89 +85,61 @@ class Space:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ValueError(f"`space` is '{path}', but can't be read: {reason}.") from error
         try:
-            return cls(tomllib.loads(text))
+            return cls(tomllib.loads(text), conditions)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
 
     def to_toml(self) -> str:
-        """The space as `from_toml` reads it, its entries in the same order."""
-        return "".join(map(_toml_line, self.entries, self.entries.values()))
+        """The space as `from_toml` reads it, its entries in the same order.
+
+        Conditions are those of the entries' own `when`.
+        """
+        return "".join(f"{_key(name)} = {_toml(what)}\n" for name, what in self.entries.items())
+
+    def draw(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
+        """A configuration: the entries whose conditions hold, in the order of the space.
+
+        Args:
+            suggest: Gives a value for a name and its distribution; asked about parents before
+                children, and not about entries that are absent.
+        """
+        drawn: dict[str, Any] = {}
+        for name, needed in self._conditions.items():
+            if all(condition.holds(drawn) for condition in needed):
+                varies = name in self.distributions
+                drawn[name] = (
+                    suggest(name, self.distributions[name]) if varies else self.fixed[name]
+                )
+        return {name: drawn[name] for name in self.entries if name in drawn}
 
     def extremes(self) -> Iterator[tuple[str, Any]]:
-        """Every choice, both ends of every range and every fixed value, with its entry's name."""
+        """Values that show what the others are like, each with its entry's name.
+
+        Every choice, both ends of every range and every fixed value; for whole numbers that are
+        not drawn in the logarithm also the second one, since all are the first plus whole steps.
+        """
         for name, distribution in self.distributions.items():
             if isinstance(distribution, CategoricalDistribution):
                 yield from ((name, choice) for choice in distribution.choices)
             elif isinstance(distribution, (FloatDistribution, IntDistribution)):
                 yield name, distribution.low
                 yield name, distribution.high
+            if isinstance(distribution, IntDistribution) and not distribution.log:
+                second = distribution.low + distribution.step
+                if second < distribution.high:
+                    yield name, second
         yield from self.fixed.items()
 
 
-def _toml_line(name: str, what: Any) -> str:
-    """`name = what`, a range as an inline table: a table of its own would move behind the rest."""
-    if not isinstance(what, dict):
-        return tomli_w.dumps({name: what})
-    key = tomli_w.dumps({name: 0}).removesuffix("= 0\n")
-    inside = ", ".join(tomli_w.dumps({part: value}).strip() for part, value in what.items())
-    return f"{key}= {{ {inside} }}\n"
+def _toml(what: Any) -> str:
+    """On one line; `tomli_w` would move a dictionary behind the entries that are none."""
+    if isinstance(what, dict):
+        inside = (f"{_key(key)} = {_toml(value)}" for key, value in what.items())
+        return f"{{ {', '.join(inside)} }}"
+    if isinstance(what, list):
+        return f"[{', '.join(map(_toml, what))}]"
+    return tomli_w.dumps({"_": what}).removeprefix("_ = ").removesuffix("\n")
 
 
-def _plain(what: Any) -> Any:
-    """An entry as TOML would hold it."""
-    if isinstance(what, CategoricalDistribution):
-        return list(what.choices)
-    if isinstance(what, (FloatDistribution, IntDistribution)):
-        keys = {"low": what.low, "high": what.high, "log": what.log}
-        return keys if what.step is None or what.log else {**keys, "step": what.step}
-    if isinstance(what, Mapping):
-        return {key: _plain(value) for key, value in what.items()}
-    if isinstance(what, (list, tuple)):
-        return [_plain(value) for value in what]
-    return what.item() if isinstance(what, np.generic) else what
-
-
-def _range(name: str, what: dict[str, Any]) -> BaseDistribution:
-    for key in what:
-        if key not in RANGE_KEYS:
-            near = difflib.get_close_matches(key, RANGE_KEYS, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else "."
-            known = ", ".join(f"`{known}`" for known in RANGE_KEYS)
-            raise ValueError(f"`{name}` has a key `{key}`, but a range has {known}{hint}")
-    for key in ("low", "high"):
-        if key not in what:
-            raise ValueError(f"`{name}` has no `{key}`, but a range must have `low` and `high`.")
-        if not _is_number(what[key]):
-            raise ValueError(f"`{name}` has `{key}` {what[key]!r}, but must have a number.")
-    low, high, log, step = what["low"], what["high"], what.get("log", False), what.get("step")
-    if low > high:
-        raise ValueError(f"`{name}` has `low` {low}, but it must be at most `high`, {high}.")
-    if not isinstance(log, bool):
-        raise ValueError(f"`{name}` has `log` {log!r}, but it must be true or false.")
-    if log and low <= 0:
-        raise ValueError(f"`{name}` has `low` {low}, but a `log` range must start above 0.")
-    if step is not None and (log or not _is_number(step) or step <= 0):
-        raise ValueError(f"`{name}` has `step` {step!r}, but must have one above 0 and no `log`.")
-    if step is not None and abs((high - low) / step - round((high - low) / step)) > 1e-9:
-        raise ValueError(
-            f"`{name}` has `step` {step!r}, but whole steps from {low} must end at `high`, {high}."
-        )
-    if all(isinstance(end, int) for end in (low, high, step or 1)):
-        return IntDistribution(low, high, log=log, step=step or 1)
-    return FloatDistribution(float(low), float(high), log=log, step=step)
-
-
-def _choice(name: str, what: list[Any]) -> CategoricalDistribution:
-    if not what:
-        raise ValueError(f"`{name}` is an empty list, but must have at least one choice.")
-    for value in what:
-        if not isinstance(value, (str, int, float)):
-            raise ValueError(f"`{name}` has the choice {value!r}, but must have names or numbers.")
-    if len(set(what)) < len(what):
-        raise ValueError(f"`{name}` is {what!r}, but must not have a choice twice.")
-    return CategoricalDistribution(what)
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) <= sys.float_info.max
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).removesuffix(" = 0\n")

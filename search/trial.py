@@ -30,6 +30,7 @@ class Trial:
         state: What became of it.
         epochs: Epochs trained.
         metrics: Validation metrics by name at the epochs of every rung it reached.
+        history: What training itself saw, by name, a number for every epoch trained.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Trial:
     state: State = State.RUNNING
     epochs: int = 0
     metrics: dict[int, dict[str, float]] = field(default_factory=dict)
+    history: dict[str, list[float]] = field(default_factory=dict)
 
     def last(self, metric: str) -> float:
         """The metric at the highest rung reached; NaN before the first."""

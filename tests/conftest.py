@@ -29,6 +29,20 @@ def sequences(samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return inputs, np.where(rng.random(samples) < 0.25, rng.integers(0, 3, samples), labels)
 
 
+def uneven(samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same with true lengths from 2 to all steps, and NaN behind them."""
+    inputs, labels = sequences(samples, seed)
+    lengths = np.random.default_rng(seed + 100).integers(2, TIME + 1, samples)
+    inputs[np.arange(TIME) >= lengths[:, None]] = np.nan
+    return inputs, labels, lengths
+
+
+@pytest.fixture(scope="session")
+def uneven_data() -> jaxrnn.Data:
+    parts = [uneven(samples, seed) for seed, samples in enumerate((64, 40, 30))]
+    return jaxrnn.from_splits(*parts, name="uneven")
+
+
 @pytest.fixture(scope="session")
 def data() -> jaxrnn.Data:
     parts = [sequences(samples, seed) for seed, samples in enumerate((64, 40, 30))]

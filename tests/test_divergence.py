@@ -1,5 +1,6 @@
 """A member that diverges is frozen alone: where, when, and what its neighbours see."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,74 +9,125 @@ import numpy as np
 import pytest
 
 import jaxrnn
+from jaxrnn.member import Report
 
-GOOD = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
-WILD = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e6}
+GOOD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
+WILD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e6}
+SEEDS, OTHERS = [1, 2, 3, 4], [0, 1, 3]
+CROWDS: dict[str, list[dict[str, Any]]] = {
+    "plain": [GOOD] * 4,
+    # Batches of two steps, losses that are watched, several optimizers, values clipped.
+    "every feature": [
+        {**GOOD, "batch_size": 16, "patience": 2, "optimizer": "sgd"},
+        {**GOOD, "schedule": "plateau", "clip_value": 0.1},
+        {**GOOD, "batch_size": 16, "patience": 3},
+        {**GOOD, "optimizer": "lion", "learning_rate": 1e-3},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def trainer(data: jaxrnn.Data) -> Callable[[int], jaxrnn.Trainer]:
+    """By lanes of a single device, so that four members share one layout and compile once."""
+    known = {lanes: jaxrnn.Trainer(data, lanes=lanes, devices=1) for lanes in (1, 4)}
+    return known.__getitem__
 
 
 def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float) -> Any:
     """The population with another learning rate in one lane, past every check."""
     (cohort,) = population.cohorts
-    state: Any = cohort.state
-    rates = state.optimizer.hyperparams["learning_rate"]
+    rates = cohort.setting.numbers.learning_rate
+    assert isinstance(rates, jax.Array)
     changed = jax.device_put(np.array(rates), rates.sharding).at[slot].set(rate)
-    numbers = {**state.optimizer.hyperparams, "learning_rate": changed}
-    optimizer = state.optimizer._replace(hyperparams=numbers)
-    return replace(
-        population, cohorts=(replace(cohort, state=state._replace(optimizer=optimizer)),)
+    setting = cohort.setting._replace(
+        numbers=cohort.setting.numbers._replace(learning_rate=changed)
     )
+    return replace(population, cohorts=(replace(cohort, setting=setting),))
+
+
+def diverged(population: jaxrnn.Population) -> list[bool]:
+    (cohort,) = population.cohorts
+    return cohort.of_members(cohort.state.learner.diverged).tolist()
+
+
+@pytest.mark.parametrize("crowd", list(CROWDS))
+@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("rate", [np.nan, np.inf, 1e6])
+def test_one_bad_rate_freezes_one_member(
+    trainer: Callable[[int], jaxrnn.Trainer], crowd: str, lanes: int, rate: float
+) -> None:
+    own, members = trainer(lanes), CROWDS[crowd]
+    healthy = own.train(own.start(members, SEEDS), 4)
+    expected, seen = own.evaluate(healthy), own.history(healthy)
+    slot = (2, 0) if lanes == 1 else (0, 2)
+    population = own.train(with_rate(own.start(members, SEEDS), slot, rate), 4)
+    assert diverged(healthy) == [False] * 4
+    assert diverged(population) == [False, False, True, False]
+    for name, values in own.evaluate(population).items():
+        assert np.isnan(values[2]), name
+        np.testing.assert_array_equal(values[OTHERS], expected[name][OTHERS])
+    for name, rows in own.history(population).items():
+        np.testing.assert_array_equal(rows[:, OTHERS], seen[name][:, OTHERS])
+    assert np.isnan(own.history(population)["train_loss"][-1, 2])
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
-@pytest.mark.parametrize("rate", [np.nan, np.inf, 1e6])
-def test_one_bad_rate_freezes_one_member(data: jaxrnn.Data, lanes: int, rate: float) -> None:
-    trainer = jaxrnn.Trainer(data, lanes=lanes, devices=1)
-    seeds = [1, 2, 3, 4]
-    healthy = trainer.train(trainer.start([GOOD] * 4, seeds), 4)
-    expected = trainer.evaluate(healthy)
-    slot = (2, 0) if lanes == 1 else (0, 2)
-    population = with_rate(trainer.start([GOOD] * 4, seeds), slot, rate)
-    population = trainer.train(population, 4)
-    metrics = trainer.evaluate(population)
-    for name, values in metrics.items():
-        assert np.isnan(values[2]), name
-        others = [0, 1, 3]
-        np.testing.assert_array_equal(values[others], expected[name][others])
-    (cohort,) = population.cohorts
-    assert cohort.of_members(cohort.state.diverged).tolist() == [False, False, True, False]
-
-
-def test_a_frozen_member_keeps_its_last_finite_weights(data: jaxrnn.Data) -> None:
-    trainer = jaxrnn.Trainer(data, devices=1)
-    population = trainer.train(trainer.start([WILD, GOOD], [1, 2]), 20)
-    frozen = trainer.predictor(population, 0).parameters
-    growing = trainer.predictor(population, 1).parameters
+def test_a_frozen_member_keeps_its_last_finite_weights(
+    trainer: Callable[[int], jaxrnn.Trainer], lanes: int
+) -> None:
+    own = trainer(lanes)
+    population = own.train(own.start([WILD, GOOD, GOOD, GOOD], SEEDS), 20)
+    assert diverged(population) == [True, False, False, False]
+    frozen = own.predictor(population, 0).parameters
+    growing = own.predictor(population, 1).parameters
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(frozen))
-    population = trainer.train(population, 22)
-    later = trainer.predictor(population, 0).parameters
+    before = jax.tree.map(np.asarray, population.cohorts[0].state)
+    population = own.train(population, 22)
+    later = own.predictor(population, 0).parameters
     jax.tree.map(np.testing.assert_array_equal, later, frozen)
-    grown = trainer.predictor(population, 1).parameters
+    after = jax.tree.map(np.asarray, population.cohorts[0].state)
+    jax.tree.map(  # the optimizer's state, too
+        lambda one, other: np.testing.assert_array_equal(one[0, 0], other[0, 0]), after, before
+    )
+    grown = own.predictor(population, 1).parameters
     assert np.any(grown["head"]["kernel"] != growing["head"]["kernel"])
 
 
-def test_no_member_comes_back(data: jaxrnn.Data) -> None:
+def test_history_ends_where_a_member_diverges(trainer: Callable[[int], jaxrnn.Trainer]) -> None:
+    """The epoch itself has no loss; those after it have nothing at all."""
+    own = trainer(1)
+    population = own.train(own.start([GOOD] * 4, SEEDS), 2)
+    population = own.train(with_rate(population, (1, 0), np.nan), 5)
+    history = own.history(population)
+    finite = np.isfinite(history["train_loss"])
+    assert finite[:, 1].tolist() == [True, True, False, False, False]
+    assert finite[:, [0, 2, 3]].all()
+    assert tuple(history) == Report._fields
+    for name, rows in history.items():
+        assert np.isnan(rows[3:, 1]).all(), name
+
+
+def test_no_member_comes_back(trainer: Callable[[int], jaxrnn.Trainer]) -> None:
     """Neither a good step after the bad one nor a selection makes a frozen member healthy."""
-    trainer = jaxrnn.Trainer(data, devices=1)
-    population = with_rate(trainer.start([GOOD] * 3, [1, 2, 3]), (1, 0), np.nan)
-    population = with_rate(trainer.train(population, 1), (1, 0), 1e-2)
-    frozen = trainer.predictor(population, 1).parameters
-    population = trainer.select(trainer.train(population, 2), [2, 1])
+    own = trainer(1)
+    population = with_rate(own.start([GOOD] * 4, SEEDS), (1, 0), np.nan)
+    population = with_rate(own.train(population, 1), (1, 0), 1e-2)
+    frozen = own.predictor(population, 1).parameters
+    population = own.select(own.train(population, 2), [2, 1])
     for epochs in (2, 3):
-        population = trainer.train(population, epochs)
-        metrics = trainer.evaluate(population)
+        population = own.train(population, epochs)
+        metrics = own.evaluate(population)
         assert np.isnan(metrics["loss"]).tolist() == [False, True]
-    later = trainer.predictor(population, 1).parameters
+    later = own.predictor(population, 1).parameters
     jax.tree.map(np.testing.assert_array_equal, later, frozen)
 
 
-def test_nan_in_the_first_step_leaves_the_first_weights(data: jaxrnn.Data) -> None:
-    trainer = jaxrnn.Trainer(data, devices=1)
-    population = with_rate(trainer.start([GOOD], [1]), (0, 0), np.nan)
-    first = trainer.predictor(population).parameters
-    trained = trainer.predictor(trainer.train(population, 1)).parameters
+@pytest.mark.parametrize("crowd", list(CROWDS))
+def test_nan_in_the_first_step_leaves_the_first_weights(
+    trainer: Callable[[int], jaxrnn.Trainer], crowd: str
+) -> None:
+    own = trainer(1)
+    population = with_rate(own.start(CROWDS[crowd], SEEDS), (2, 0), np.nan)
+    first = own.predictor(population, 2).parameters
+    trained = own.predictor(own.train(population, 1), 2).parameters
     jax.tree.map(np.testing.assert_array_equal, trained, first)

@@ -22,8 +22,12 @@ class Table:
     def __init__(self, curves: dict[str, Any]) -> None:
         self.curves = curves
         self.trained: list[tuple[int, int]] = []
+        self.max_epochs = 0
 
-    def start(self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list:
+    def start(
+        self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
+    ) -> list:
+        self.max_epochs = max_epochs
         return [(one["name"], 0) for one in configurations]
 
     def train(self, population: list, epochs: int, tell: Callable[[float], None]) -> list:
@@ -36,6 +40,13 @@ class Table:
     def evaluate(self, population: list) -> dict[str, np.ndarray]:
         scores = np.array([self.curves[name](epochs) for name, epochs in population])
         return {"loss": scores, "score": -scores}
+
+    def history(self, population: list) -> dict[str, np.ndarray]:
+        """The training loss is half the validation loss; members and epochs stay apart."""
+        (epochs,) = {epochs for _, epochs in population}
+        rows = [[self.curves[name](k + 1) / 2 for name, _ in population] for k in range(epochs)]
+        counts = np.broadcast_to(np.arange(1, epochs + 1)[:, None], (epochs, len(population)))
+        return {"training_loss": np.array(rows), "steps": counts}
 
     def select(self, population: list, indices: Sequence[int]) -> list:
         assert list(indices) == sorted(indices)
@@ -85,6 +96,39 @@ def test_the_right_ones_go_on() -> None:
     assert [progress.trained for progress in told[:6]] == [4.5, 9, 9, 10.5, 12, 13.5]
     assert [progress.trained for progress in told if progress.ranked] == [9, 15, 21]
     assert told[-1].trained == told[-1].total == 21
+
+
+def test_every_epoch_is_recorded() -> None:
+    """Each trial keeps its own numbers, of its own epochs, whoever was pruned around it."""
+    curves = {f"c{k}": lambda epochs, k=k: 10.0 * k + epochs for k in (2, 0, 3, 1)}
+    trials, trainer = trials_of(curves), Table(curves)
+    successive_halving(trainer, trials, rungs(4, 1, 5, 2))
+    assert trainer.max_epochs == 5
+    assert [trial.epochs for trial in trials] == [1, 5, 1, 2]
+    for trial in trials:
+        curve = curves[trial.configuration["name"]]
+        seen = range(1, trial.epochs + 1)
+        assert trial.history == {
+            "training_loss": [curve(epochs) / 2 for epochs in seen],
+            "steps": list(seen),
+        }
+        assert all(type(value) is float for value in trial.history["steps"])
+
+
+def test_an_interrupted_search_keeps_whole_epochs() -> None:
+    curves = constant({"a": 1.0, "b": 2.0})
+    trainer, trials = Table(curves), trials_of(curves)
+
+    def stop(progress: Progress) -> None:
+        if progress.trained > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        successive_halving(trainer, trials, rungs(2, 5, 5, 2), observe=stop)
+    assert [trial.epochs for trial in trials] == [2, 2]
+    assert [trial.history["steps"] for trial in trials] == [[1.0, 2.0]] * 2
+    with pytest.raises(ValueError, match="`trials` must be new, but trial 0 is running"):
+        successive_halving(trainer, trials, rungs(2, 5, 5, 2))
 
 
 def test_max_mode_is_the_mirror() -> None:

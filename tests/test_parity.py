@@ -1,123 +1,170 @@
-"""A population trains as a plain loop over its members does, and no member feels another."""
+"""Every entry does what it says: members of mixed populations train as a plain loop does alone.
+
+The loop (tests/reference.py) knows no padding, lanes, accumulation or selection.
+"""
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import reference
 
 import jaxrnn
-from jaxrnn import configuration, initial
+from jaxrnn import initial, structure
+from jaxrnn.population import Population
 
-ORDER_SEED, BATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
+ORDER_SEED, MICROBATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
 
-MIXED: list[dict[str, Any]] = [
-    {"cell": "lstm", "hidden_size": 7},
-    {"cell": "gru", "hidden_size": 7, "learning_rate": 1e-2},
-    {"cell": "lstm", "hidden_size": 64, "learning_rate": 5e-3, "dropout": 0.3},
-    {"cell": "gru", "hidden_size": 33, "weight_decay": 0.1, "dropout": 0.5},
-    {"cell": "lstm", "hidden_size": 20, "layers": 3, "dropout": 0.2},
-    {"cell": "gru", "hidden_size": 12, "layers": 2, "clip_norm": 0.05},
-    {"cell": "lstm", "hidden_size": 70, "clip_norm": 0.05, "weight_decay": 0.0},
-]
-SEEDS = [11, 12, 13, 14, 15, 16, 17]
+LSTM: dict[str, Any] = {"cell": "lstm", "hidden_size": 20}
+GRU: dict[str, Any] = {"cell": "gru", "hidden_size": 12}
+RNN: dict[str, Any] = {"cell": "rnn", "hidden_size": 9}
+STEADY = {"learning_rate": 3e-3, "clip_norm": 0.5}
+
+COHORTS: dict[str, list[dict[str, Any]]] = {
+    "shape": [
+        {**LSTM, "layers": 2},
+        {**LSTM, "layers": 2, "hidden_size_2": 33, "residual": True, "dropout": 0.2},
+        {**LSTM, "layers": 2, "dense_before": 2, "dense_before_units": 7},
+        {**LSTM, "layers": 2, "dense_before": 1, "dense_before_activation": "sigmoid"},
+        {**LSTM, "layers": 2, "dense_after": 2, "dense_after_units": 50},
+        {**LSTM, "layers": 2, "layer_norm": True, "hidden_size_2": 11},
+        {**LSTM, "layers": 2, "learned_start": True, "forget_bias": -1.0},
+    ],
+    "activations": [
+        {**LSTM, "activation": "sigmoid"},
+        {**LSTM, "activation": "relu", "output_activation": "sigmoid", "hidden_size": 64},
+        {**LSTM, "activation": "softsign", "output_activation": "silu", "hidden_size": 5},
+        {**LSTM, "activation": "elu", "output_activation": "elu", "clip_value": 0.01},
+        {**LSTM, "activation": "sigmoid", "layer_norm": True},
+    ],
+    "both directions": [
+        {**GRU, "layers": 2, "bidirectional": True},
+        {**GRU, "layers": 2, "bidirectional": True, "hidden_size_2": 30, "residual": True},
+        {**GRU, "layers": 2, "bidirectional": True, "layer_norm": True, "recurrent_dropout": 0.3},
+        {**GRU, "layers": 2, "bidirectional": True, "learned_start": True, "crop_length": 3},
+        {**GRU, "layers": 2, "bidirectional": True, "dropout": 0.3, "target_replication": 0.4},
+    ],
+    "regularisation": [
+        {**GRU, "input_dropout": 0.3, "input_noise": 0.2},
+        {**GRU, "recurrent_dropout": 0.4, "dropout": 0.3},
+        {**GRU, "l2": 0.01, "label_smoothing": 0.1},
+        {**GRU, "clip_norm": 0.05, "weight_decay": 0.1, "hidden_size": 40},
+        {**GRU, "clip_value": 0.005, "clip_norm": float("inf")},
+        {**GRU, "target_replication": 1.0, "dense_after": 1, "dropout": 0.2},
+        {**GRU, "layer_norm": True, "activation": "relu"},
+    ],
+    "length": [
+        {**LSTM, "block_length": 2},
+        {**LSTM, "block_length": 4, "block_overlap": 0.5, "target_replication": 0.5},
+        {**LSTM, "block_length": 1, "block_growth_epochs": 4, "target_replication": 0.7},
+        {**LSTM, "crop_length": 3, "crop_at": "random", "hidden_size": 31},
+        {**LSTM, "crop_length": 4, "crop_at": "start"},
+        {**LSTM, "crop_length": 4, "block_length": 3, "block_overlap": 0.34},
+        {**LSTM, "learned_start": True, "block_length": 2, "input_noise": 0.1},
+    ],
+    "simple": [
+        {**RNN, "layers": 3},
+        {**RNN, "layers": 3, "activation": "relu", "recurrent_init": "he_normal", **STEADY},
+        {**RNN, "layers": 3, "layer_norm": True, "learned_start": True, "hidden_size_3": 17},
+        {**RNN, "layers": 3, "block_length": 3, "block_overlap": 0.5, "target_replication": 0.3},
+        {**RNN, "layers": 3, "activation": "sigmoid", "residual": True, "dropout": 0.2},
+    ],
+    "optimizers": [
+        {**LSTM, "optimizer": "sgd", "learning_rate": 0.1},
+        {**LSTM, "optimizer": "momentum", "learning_rate": 0.03, "momentum": 0.7},
+        {**LSTM, "optimizer": "nesterov", "learning_rate": 0.03, "clip_value": 0.02},
+        {**LSTM, "optimizer": "adagrad", "learning_rate": 0.03, "eps": 1e-6},
+        {**LSTM, "optimizer": "adam", "b1": 0.8, "b2": 0.95},
+        {**LSTM, "optimizer": "adamw", "weight_decay": 0.1, "eps": 1e-6},
+        {**LSTM, "optimizer": "nadam", "hidden_size": 47},
+        {**LSTM, "optimizer": "lion", "learning_rate": 1e-4, "weight_decay": 1.0},
+        {**LSTM, "optimizer": "optax.lamb", "weight_decay": 0.1},
+    ],
+    "rates": [
+        {**GRU, "schedule": "exponential", "decay_rate": 0.9, "warmup_epochs": 1.5},
+        {**GRU, "schedule": "step", "decay_epochs": 5.0, "decay_rate": 0.5},
+        {**GRU, "schedule": "linear", "final_rate": 0.1, "epochs": 12},
+        {**GRU, "schedule": "cosine", "warmup_epochs": 3.0, "learning_rate": 1e-2},
+        {**GRU, "schedule": "plateau", "plateau_patience": 1, "plateau_min_delta": 0.02},
+        {**GRU, "patience": 2, "min_delta": 0.03, "learning_rate": 2e-2},
+        {**GRU, "epochs": 9},
+    ],
+    "batches": [
+        {**GRU, "batch_size": 20, "schedule": "cosine"},
+        {**GRU, "batch_size": 40, "clip_norm": 0.05, "schedule": "linear"},
+        {**GRU, "batch_size": 60, "dropout": 0.3, "hidden_size": 28},
+        {**GRU, "batch_growth_epochs": 3, "batch_growth": 1.5, "input_noise": 0.1},
+        {**GRU, "batch_size": 200, "optimizer": "sgd", "learning_rate": 0.3},
+    ],
+}
+UNEVEN = ("both directions", "length", "simple", "batches")
 
 
-def curves(
-    trainer: jaxrnn.Trainer, configurations: list[dict[str, Any]], seeds: list[int], epochs: int
-) -> tuple[np.ndarray, jaxrnn.Population]:
-    """Training loss `(population, epochs)`, and the population at its end."""
-    population = trainer.start(configurations, seeds)
-    losses = []
-    for epoch in range(epochs):
-        population = trainer.train(population, epoch + 1)
-        losses.append(trainer.evaluate(population)["train_loss"])
-    return np.array(losses).T, population
+def start(trainer: jaxrnn.Trainer, members: list[dict[str, Any]], max_epochs: int) -> Population:
+    return trainer.start(members, range(11, 11 + len(members)), max_epochs)
 
 
-@pytest.mark.parametrize("lanes", [1, 3])
-def test_a_mixed_population_equals_a_loop_of_flax_and_optax(data: jaxrnn.Data, lanes: int) -> None:
-    trainer = jaxrnn.Trainer(data, batch_size=BATCH, lanes=lanes, devices=2, seed=ORDER_SEED)
-    ours, population = curves(trainer, MIXED, SEEDS, EPOCHS)
-    for position, (given, seed) in enumerate(zip(MIXED, SEEDS, strict=True)):
-        entries = configuration.complete(given)
-        architecture = configuration.architecture(entries, 3, 3)
-        first = initial.draw(architecture, entries["hidden_size"], seed)
-        plain, last = reference.loss_curve(
-            entries,
-            first,
-            data.train.inputs,
-            data.train.labels,
-            seed=seed,
-            order_seed=ORDER_SEED,
-            epochs=EPOCHS,
-            batch=BATCH,
-        )
-        assert plain[-1] < plain[0]  # it learns, or equality would say little
-        np.testing.assert_allclose(ours[position], plain, rtol=1e-5, err_msg=str(given))
-        trained = trainer.predictor(population, position).parameters
-        trained = reference.flax_parameters(entries["cell"], trained)
+def alone(
+    trainer: jaxrnn.Trainer, data: jaxrnn.Data, population: Population, position: int
+) -> reference.Run:
+    """The member at `position` trained by the reference."""
+    entries, seed = population.configurations[position], 11 + position
+    return reference.train(
+        entries,
+        initial.draw(structure.alone(entries, data.problem), entries, seed),
+        data.train,
+        data.validation,
+        seed=seed,
+        order_seed=ORDER_SEED,
+        epochs=EPOCHS,
+        microbatch=trainer.microbatch,
+        max_epochs=population.max_epochs,
+    )
+
+
+def compare(
+    trainer: jaxrnn.Trainer, data: jaxrnn.Data, population: Population, position: int
+) -> None:
+    """Training losses of every epoch, gradient norms, and what evaluation and prediction see."""
+    plain = alone(trainer, data, population, position)
+    given = population.configurations[position]
+    history = {name: rows[:, position] for name, rows in trainer.history(population).items()}
+    close = {"rtol": 1e-5, "err_msg": str(given)}
+    np.testing.assert_allclose(history["train_loss"], plain.train_loss, **close)
+    assert plain.train_loss[0] > np.nanmin(plain.train_loss)  # or equality would say little
+    for name in ("gradient_norm_mean", "gradient_norm_max"):
+        np.testing.assert_allclose(history[name], getattr(plain, name), rtol=1e-4)
+    ran = np.isfinite(plain.train_loss)
+    if np.isfinite(history["validation_loss"]).any() and given.get("patience", 0) > 0:
         np.testing.assert_allclose(
-            trained["head"]["kernel"], last["head"]["kernel"], rtol=1e-3, atol=1e-5
+            history["validation_loss"][ran], plain.validation_loss[ran], **close
         )
+    predictor = trainer.predictor(population, position)
+    jax.tree.map(
+        lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-5),
+        predictor.parameters,
+        jax.tree.map(np.asarray, plain.best_parameters),
+    )
+    split = data.test
+    scores = reference.logits(given, plain.best_parameters, split.inputs, split.lengths)
+    log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    loss = -log_p[np.arange(len(split)), split.labels].mean()
+    ours = trainer.evaluate(population, "test")["loss"][position]
+    assert ours == pytest.approx(loss, rel=2e-5)
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_bits_do_not_depend_on_lane_neighbours_or_dummies(data: jaxrnn.Data, lanes: int) -> None:
-    """The same member alone, first, last, beside diverging ones: the same bits."""
-    trainer = jaxrnn.Trainer(data, lanes=lanes, devices=2)
-    mine, seed = {"cell": "lstm", "hidden_size": 9, "dropout": 0.2}, 42
-    alone, _ = curves(trainer, [mine], [seed], 4)
-    others = [{"cell": "lstm", "hidden_size": h, "learning_rate": 1e6} for h in (64, 3, 20, 31, 5)]
-    for place in (0, 2, 5):
-        crowd = [*others[:place], mine, *others[place:]]
-        seeds = [*range(place), seed, *range(place, 5)]
-        losses, _ = curves(trainer, crowd, seeds, 4)
-        np.testing.assert_array_equal(losses[place], alone[0])
-    again, _ = curves(trainer, crowd[::-1], seeds[::-1], 4)
-    np.testing.assert_array_equal(again[::-1], losses)
-
-
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_eight_devices_agree_with_one(data: jaxrnn.Data, lanes: int) -> None:
-    results = []
-    for count in (1, 8):
-        trainer = jaxrnn.Trainer(data, lanes=lanes, devices=count)
-        assert trainer.mesh.size == count
-        losses, population = curves(trainer, MIXED * 3, list(range(21)), 5)
-        population = trainer.select(population, [20, 3, 4, 11])
-        population = trainer.train(population, 8)
-        results.append((losses, *trainer.evaluate(population).values()))
-    for one, eight in zip(*results, strict=True):
-        np.testing.assert_allclose(eight, one, rtol=1e-5)
-
-
-def test_padded_units_stay_exactly_zero(data: jaxrnn.Data) -> None:
-    """Weights and both moments of AdamW, after 50 steps with decay, clipping and dropout."""
-    trainer = jaxrnn.Trainer(data, batch_size=BATCH, devices=1)
-    for cell in ("lstm", "gru"):
-        entries = {"cell": cell, "hidden_size": 10, "layers": 2, "dropout": 0.3}
-        _, population = curves(trainer, [entries], [3], EPOCHS)
-        (cohort,) = population.cohorts
-        inner: Any = cohort.state.optimizer
-        adam = inner.inner_state[1][0]
-        for tree in (cohort.state.parameters, adam.mu, adam.nu):
-            for layer in ("layer_0", "layer_1"):
-                for name, leaf in tree[layer].items():
-                    padded = np.asarray(leaf)[0, 0]
-                    assert np.any(padded[..., :10]), name
-                    assert not np.any(padded[..., 10:]), name
-                    if name == "recurrent_kernel" or (name, layer) == ("input_kernel", "layer_1"):
-                        assert not np.any(padded[10:]), name
-            assert not np.any(np.asarray(tree["head"]["kernel"])[0, 0, 10:])
-
-
-def test_common_order_and_seed(data: jaxrnn.Data) -> None:
-    """Twins train alike, another trial seed or another order seed does not."""
-    trainer = jaxrnn.Trainer(data, devices=1)
-    twin = {"cell": "gru", "hidden_size": 8}
-    losses, _ = curves(trainer, [twin, twin, twin], [7, 7, 8], 3)
-    np.testing.assert_array_equal(losses[0], losses[1])
-    assert np.all(losses[0] != losses[2])
-    other, _ = curves(jaxrnn.Trainer(data, devices=1, seed=1), [twin], [7], 3)
-    assert np.all(other[0] != losses[0])
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("name", COHORTS)
+def test_members_train_as_a_plain_loop_does(
+    name: str, lanes: int, data: jaxrnn.Data, uneven_data: jaxrnn.Data
+) -> None:
+    own = uneven_data if name in UNEVEN else data
+    trainer = jaxrnn.Trainer(own, microbatch=MICROBATCH, lanes=lanes, devices=2, seed=ORDER_SEED)
+    members = COHORTS[name]
+    population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
+    assert len(population.cohorts) == 1
+    assert trainer.compiler.programs == 2
+    for position in range(len(members)):
+        compare(trainer, own, population, position)

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from entry_table import entry_table
 from sklearn.datasets import load_digits
 
 import jaxrnn
@@ -48,15 +49,26 @@ def test_python_blocks_run(
 
 
 def test_toml_block_is_the_default_space() -> None:
-    (block,) = blocks("toml")
+    block, _ = blocks("toml")
     assert search.Space(tomllib.loads(block)).entries == jaxrnn.DEFAULT_SPACE
     assert list(tomllib.loads(block)) == list(jaxrnn.DEFAULT_SPACE)
 
 
-def test_table_of_entries_is_complete() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \| .* \| (.*) \|$", README, re.MULTILINE)
-    known = {name: str(entry.default) for name, entry in jaxrnn.ENTRIES.items()}
-    assert {name: default for name, default, _ in rows} == known
+def test_toml_block_of_conditions() -> None:
+    _, block = blocks("toml")
+    space = search.Space(tomllib.loads(block), jaxrnn.conditions())
+    for trial in search.random_trials(space, 100, seed=0):
+        c = trial.configuration
+        assert ("momentum" in c) == (c["optimizer"] == "momentum")
+        assert ("warmup_epochs" in c) == (c["schedule"] == "cosine" and c["optimizer"] == "adam")
+        assert ("dropout" in c) == (c["layers"] >= 2)
+
+
+def test_table_of_entries_is_that_of_the_code() -> None:
+    table = entry_table()
+    assert table in README
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert rows == list(jaxrnn.ENTRIES)
 
 
 def test_figures_are_those_of_the_results_file() -> None:

@@ -81,7 +81,10 @@ def test_summary(first: tuple[Path, Any]) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "complete"
     assert summary["rungs"] == [{"epochs": 1, "trials": 9}, {"epochs": 3, "trials": 3}]
-    assert summary["programs"] == 8
+    assert summary["programs"] == 4
+    assert [cohort["trials"] for cohort in summary["cohorts"]] == [5, 4]
+    assert {cohort["bucket"] for cohort in summary["cohorts"]} <= {48, 64}
+    assert all(0 < cohort["padded_share"] < 1 for cohort in summary["cohorts"])
     assert summary["seed"] == 0
     assert set(summary["seconds"]) == {"compile", "train", "evaluate", "other", "total"}
     parts = dict(summary["seconds"])
@@ -96,7 +99,7 @@ def test_summary(first: tuple[Path, Any]) -> None:
     own = {"seed": summary["winner"]["seed"], **summary["winner"]["configuration"]}
     assert {name: winner[name] for name in own} == {n: str(value) for n, value in own.items()}
     assert summary["data"]["train"] == 1257
-    assert summary["batch_size"] == 32
+    assert summary["microbatch"] == 32
 
 
 def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
@@ -113,16 +116,38 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     assert {name: model.configuration[name] for name in own} == own
 
 
-def test_the_winner_alone_trains_to_the_same_bits(first: tuple[Path, Any]) -> None:
-    """Seed and configuration in the summary are enough: no pruning, no other trial."""
+def test_history_csv(first: tuple[Path, Any]) -> None:
+    """A row per trial and epoch trained, whose training loss is that of the rung."""
+    folder, _ = first
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    trials = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    expected = [(k, e) for k in range(9) for e in range(1, int(trials[k]["epochs"]) + 1)]
+    assert [(int(row["id"]), int(row["epoch"])) for row in rows] == expected
+    for row in rows:
+        trial = trials[int(row["id"])]
+        if row["epoch"] in ("1", "3"):
+            assert row["train_loss"] == trial[f"train_loss_at_{row['epoch']}"]
+        assert 0 < float(row["gradient_norm_mean"]) <= float(row["gradient_norm_max"])
+        assert float(row["learning_rate"]) == pytest.approx(float(trial["learning_rate"]))
+        assert row["validation_loss"] == ""  # no trial stops early or waits for a plateau
+
+
+def test_the_winner_without_the_others(first: tuple[Path, Any]) -> None:
+    """Seed and configuration are enough: the same bits by the same plan, close to them alone."""
     folder, _ = first
     winner = json.loads((folder / "summary.json").read_text())["winner"]
+    space = search.Space.from_toml(folder / "space.toml")
+    trials = search.random_trials(space, 9, seed=0)
     trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=min(cpu_cores(), 8))
-    population = trainer.start([winner["configuration"]], [winner["seed"]])
+    planned = trainer.start([t.configuration for t in trials], [t.seed for t in trials], 3)
+    planned = trainer.select(planned, [winner["id"]])
+    alone = trainer.start([winner["configuration"]], [winner["seed"]], 3)
     for epochs in (1, 3):
-        population = trainer.train(population, epochs)
-        metrics = {name: float(v[0]) for name, v in trainer.evaluate(population).items()}
+        planned, alone = trainer.train(planned, epochs), trainer.train(alone, epochs)
+        metrics = {name: float(v[0]) for name, v in trainer.evaluate(planned).items()}
         assert metrics == winner["metrics"][str(epochs)]
+        metrics = {name: float(v[0]) for name, v in trainer.evaluate(alone).items()}
+        assert metrics == pytest.approx(winner["metrics"][str(epochs)], rel=1e-4)
 
 
 def test_same_seed_same_trials_and_the_space_file_reproduces(
@@ -149,7 +174,7 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"\d{8}-\d{6}-thirds-7(-2)?", folder.name) for folder in folders)
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
     assert [summary["devices"] for summary in summaries] == ["3 x cpu", "1 x cpu"]
-    assert [summary["programs"] for summary in summaries] == [4, 4]
+    assert [summary["programs"] for summary in summaries] == [2, 2]
     assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], rel=1e-5)
     assert [summary["lanes"] for summary in summaries] == [2, 1]
     # 7 seeds the proposals, the split and the data order
@@ -158,7 +183,7 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     proposed = search.random_trials(space, 9, seed=7)[winner["id"]]
     assert (winner["configuration"], winner["seed"]) == (proposed.configuration, proposed.seed)
     trainer = jaxrnn.Trainer(jaxrnn.load_data(str(tmp_path / "thirds.npz"), 7), seed=7, devices=1)
-    alone = trainer.train(trainer.start([winner["configuration"]], [winner["seed"]]), 3)
+    alone = trainer.train(trainer.start([winner["configuration"]], [winner["seed"]], 3), 3)
     metrics = {name: float(v[0]) for name, v in trainer.evaluate(alone).items()}
     assert metrics == pytest.approx(winner["metrics"]["3"], rel=1e-5)
 
@@ -182,12 +207,29 @@ BAD = [
     (("--space", "blank.toml"), "`space` is empty, but must have at least one entry."),
     (("--devices", "99"), "`devices` is 99, but must be at most 8, the cpu devices"),
     (("--space", "broken.toml"), "`space` is 'broken.toml', but is not TOML"),
-    (("--space", "typo.toml"), "`hiddensize` is no hyperparameter, known are `cell`"),
+    (("--space", "typo.toml"), "`hiddensize` is no hyperparameter; did you mean `hidden_size`?"),
     (("--space", "range.toml"), "`dropout` has `low` 0.5, but it must be at most `high`, 0.1."),
-    (("--space", "limit.toml"), "`dropout` is 1.5, but must be a number from 0 to 0.95."),
+    (
+        ("--space", "limit.toml"),
+        "`dropout` is 1.5, but must be a number from 0 to 0.95; the nearest is 0.95.",
+    ),
     (("--space", "log.toml"), "`learning_rate` has `low` 0, but a `log` range must start above 0"),
     (("--space", "whole.toml"), "`clip_norm` ranges over whole numbers from 1 to 10; write `low`"),
-    (("--batch-size", "2000"), "`batch_size` is 2000, but must be from 1 to 1257"),
+    (("--microbatch", "2000"), "`microbatch` is 2000, but must be from 1 to 1257"),
+    (
+        ("--space", "batch.toml"),
+        "`batch_size` is 48, but must be a multiple of the microbatch, 32;",
+    ),
+    (("--space", "log_batch.toml"), "`batch_size` is "),
+    (("--space", "momentum.toml"), "`momentum` acts only where `optimizer` is 'momentum' or 'nes"),
+    (("--space", "adam.toml"), "`momentum` is searched only where `optimizer` is 'momentum' or"),
+    (
+        ("--space", "overlap.toml"),
+        "`block_overlap` is 0.7, but must be a number from 0 to 0.5; the",
+    ),
+    (("--space", "initial.toml"), "`kernel_init` is 'glorot', but must be one of 'lecun_normal'"),
+    (("--space", "import.toml"), "`optimizer` is 'optax.lam', but there is no such factory"),
+    (("--space", "fulll"), "`space` is 'fulll', but can't be read: No such file"),
     (("--space", "empty.toml"), "`cell` is an empty list, but must have at least one choice."),
     (("--tirals", "3"), "`--tirals` is no argument; did you mean `--trials`?"),
     (("digits",), "`digits` is no argument"),
@@ -210,6 +252,13 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "log": "learning_rate = { low = 0, high = 1, log = true }",
         "whole": "clip_norm = { low = 1, high = 10, log = true }",
         "empty": "cell = []",
+        "batch": "batch_size = { low = 32, high = 64, step = 16 }",
+        "log_batch": "batch_size = { low = 32, high = 128, log = true }",
+        "momentum": "momentum = { low = 0.5, high = 0.9 }",
+        "adam": "optimizer = 'adam'\nmomentum = 0.9",
+        "overlap": "block_length = 4\nblock_overlap = { low = 0.1, high = 0.7 }",
+        "initial": "kernel_init = ['he_normal', 'glorot']",
+        "import": "optimizer = 'optax.lam'",
     }.items():
         (folder / f"{name}.toml").write_text(text)
     return folder
@@ -274,7 +323,7 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_default_job(tmp_path: Path) -> None:
-    """256 trials on digits: the promised rungs, 8 programs, and a winner that is good."""
+    """256 trials on digits: the promised rungs, 4 programs, and a winner that is good."""
     done = run(tmp_path, "--out", "out")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -284,5 +333,27 @@ def test_the_default_job(tmp_path: Path) -> None:
         (9, 28),
         (27, 9),
     ]
-    assert summary["programs"] == 8
+    assert summary["programs"] == 4
     assert summary["test"]["accuracy"] >= 0.96  # one seed; the mean over five is in benchmarks/
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_the_full_space(tmp_path: Path) -> None:
+    """Every entry at once, 128 trials: two programs a cohort, and no trial lost."""
+    done = run(tmp_path, "--space", "full", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    cohorts = summary["cohorts"]
+    assert f"{len(cohorts)} cohorts, each one program to train" in done.stdout
+    assert summary["programs"] <= 2 * len(cohorts)
+    assert sum(cohort["trials"] for cohort in cohorts) == 128
+    rows = list(csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines()))
+    assert [int(row["id"]) for row in rows] == list(range(128))
+    assert {row["state"] for row in rows} <= {"complete", "pruned", "diverged"}
+    assert set(jaxrnn.ENTRIES) <= set(rows[0])
+    for row in rows:  # an entry is there where it acts, and nowhere else
+        assert (row["momentum"] != "") == (row["optimizer"] in ("momentum", "nesterov"))
+        assert (row["hidden_size_3"] != "") == (int(row["layers"]) >= 3)
+        assert (row["block_overlap"] != "") == (row["block_length"] not in ("", "0"))
+    assert summary["test"]["accuracy"] >= 0.9

@@ -1,0 +1,41 @@
+"""Reading sequences of different true lengths forwards and backwards."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxrnn.types import Array
+
+
+def reverse(x: Array, lengths: Array | None) -> Array:
+    """The true steps of `(batch, time, units)` in reverse order, padding still behind them."""
+    if lengths is None:
+        return x[:, ::-1]
+    time = jnp.arange(x.shape[1])[None]
+    index = jnp.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+    return jnp.take_along_axis(x, index[..., None], axis=1)
+
+
+def interleave(directions: Sequence[Array]) -> Array:
+    """The units of all directions, `(..., units * directions)`, directions of a unit side by side.
+
+    So units that are padding come last, whatever the number of directions.
+    """
+    if len(directions) == 1:
+        return directions[0]
+    return jnp.stack(directions, axis=-1).reshape(*directions[0].shape[:-1], -1)
+
+
+def ends(x: Array, lengths: Array) -> Array:
+    """Where every direction stops reading: forwards at the last true step, backwards at step 0.
+
+    Args:
+        x: `(batch, time, units, directions)`, in order of time.
+        lengths: True steps, `(batch,)`.
+
+    Returns:
+        `(batch, units, directions)`.
+    """
+    index = (lengths - 1).reshape(-1, 1, 1, 1)
+    forwards = jnp.take_along_axis(x[..., :1], index, axis=1)[:, 0]
+    return jnp.concatenate([forwards, x[:, 0, :, 1:]], axis=-1)

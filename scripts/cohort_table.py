@@ -1,0 +1,32 @@
+"""What the planner chose, as a table for people and as rows for `summary.json`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from jaxrnn import Group
+
+
+def cohort_rows(groups: Sequence[Group], lanes: int) -> list[dict[str, Any]]:
+    """A row per cohort, from the widest share of the trials to the smallest."""
+    order = sorted(groups, key=lambda group: -len(group.members))
+    return [{**group.description(), "lanes": lanes} for group in order]
+
+
+def cohort_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The rows of `cohort_rows`."""
+    table = Table(
+        title=f"{len(rows)} cohorts, each one program to train and one to evaluate",
+        box=None,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+    )
+    for name in ("cohort", "trials", "bucket", "lanes", "padded"):
+        table.add_column(name, justify="left" if name == "cohort" else "right")
+    for row in rows:
+        layers = f"{row['layers']} layer{'s' * (row['layers'] > 1)}"
+        kind = f"{row['cell']}, {layers}{', both directions' * row['bidirectional']}"
+        numbers = row["trials"], row["bucket"], row["lanes"]
+        table.add_row(kind, *map(str, numbers), f"{row['padded_share']:.0%}")
+    return table

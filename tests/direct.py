@@ -1,0 +1,131 @@
+"""One member without a trainer: its network, its step and its numbers, alone or among others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn import configuration, initial, structure
+from jaxrnn.architecture import Architecture, Problem
+from jaxrnn.hyperparameters import Hyperparameters, hyperparameters
+from jaxrnn.network import Outputs, RecurrentNetwork
+from jaxrnn.packing import Packing
+from jaxrnn.samples import Samples
+from jaxrnn.step import Learner, Setting, Step
+from jaxrnn.update import Update
+
+# Compiled once for every value of the first argument, and in a hurry.
+quick_jit = partial(
+    jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": "0"}
+)
+MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
+PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True)
+
+
+def complete(given: dict[str, Any]) -> dict[str, Any]:
+    return configuration.complete(given, MICROBATCH, MAX_EPOCHS)
+
+
+def numbers_of(optimizers: tuple[str, ...] = ("adamw",), **given: Any) -> Hyperparameters:
+    return hyperparameters(complete(given), optimizers)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A member with the architecture that it runs in."""
+
+    entries: dict[str, Any]
+    architecture: Architecture
+    seed: int
+
+    @property
+    def numbers(self) -> Hyperparameters:
+        return hyperparameters(self.entries, self.architecture.optimizers)
+
+    @property
+    def packing(self) -> Packing:
+        return Packing(self.architecture.shapes())
+
+    @property
+    def step(self) -> Step:
+        return Step(self.architecture, Update(self.architecture.optimizers, self.packing))
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.numbers, np.uint32(self.seed))
+
+    def using(self, **uses: bool) -> "Direct":
+        """The same with other code compiled."""
+        arch = self.architecture
+        return replace(self, architecture=replace(arch, uses=arch.uses._replace(**uses)))
+
+    def weights(self) -> initial.Layers:
+        """First weights with every bias and state random, or mistakes there would not show."""
+        own = structure.alone(self.entries, PROBLEM)
+        drawn = initial.draw(own, self.entries, self.seed)
+        rng = np.random.default_rng(self.seed + 1000)
+        for named in drawn.values():
+            for name, value in named.items():
+                if not name.endswith("kernel"):
+                    noise = 0.3 * rng.normal(size=value.shape)
+                    named[name] = (value + noise).astype(np.float32)
+        return initial.pad(drawn, self.architecture.shapes())
+
+    def learner(self) -> Learner:
+        packed = self.packing.pack(self.weights())
+        slots = self.step.update.init(self.entries["optimizer"], packed)
+        return Learner(packed, slots, np.bool_(False))
+
+    def apply(self, samples: Samples, key: Any = None, stops: Any = None) -> Outputs:
+        network, x = RecurrentNetwork(self.architecture), jnp.asarray(samples.inputs)
+        variables, lengths = {"params": self.weights()}, jnp.asarray(samples.lengths)
+        outputs = network.apply(variables, x, lengths, self.numbers, key, stops)
+        assert isinstance(outputs, Outputs)
+        return outputs
+
+    def gradient(self, samples: Samples, epoch: int = 0) -> dict[str, Any]:
+        """Of the sum of the samples' losses, as a tree: what a step adds up."""
+        given = self.architecture, self.numbers, self.weights(), samples, jnp.int32(epoch)
+        return jax.tree.map(np.asarray, _gradient(*given))
+
+
+@quick_jit
+def _gradient(
+    architecture: Architecture, numbers: Any, weights: Any, samples: Samples, epoch: Any
+) -> Any:
+    step = Step(architecture, Update(("sgd",), Packing(architecture.shapes())))
+    return jax.grad(step._loss)(weights, numbers, samples, jax.random.key(0), epoch)
+
+
+def alone(given: dict[str, Any], seed: int = 3) -> Direct:
+    entries = complete(given)
+    return Direct(entries, structure.alone(entries, PROBLEM), seed)
+
+
+def among(given: dict[str, Any], others: Sequence[dict[str, Any]] = (), width: int = 16) -> Direct:
+    """The same member in arrays of `width` units, with the code and the layers of the others."""
+    members = [complete(one) for one in (given, *others)]
+    together = structure.together(members, PROBLEM, width, MICROBATCH)
+    return replace(alone(given), architecture=together)
+
+
+def sequences(count: int, seed: int = 0, time: int = TIME, even: bool = False) -> Samples:
+    """Random, of true lengths from 1 to `time`, at least one of them whole."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(count, time, PROBLEM.inputs)).astype(np.float32)
+    lengths = np.full(count, time) if even else rng.integers(1, time + 1, count)
+    lengths[-1] = time
+    labels = rng.integers(0, PROBLEM.outputs, count)
+    return Samples(inputs, labels.astype(np.int32), lengths.astype(np.int32))
+
+
+def assert_close(ours: Any, theirs: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Trees, leaf by leaf."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(
+        lambda one, two: np.testing.assert_allclose(one, two, rtol=rtol, atol=atol), ours, theirs
+    )
