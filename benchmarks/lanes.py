@@ -46,7 +46,7 @@ def measure(hidden_size: int, steps: int) -> list[dict[str, object]]:
             "hidden_size": hidden_size,
             "time_steps": steps,
             "lanes": lanes,
-            "compile_seconds": trainers[lanes].compile_seconds,
+            "compile_seconds": trainers[lanes].compiler.seconds,
             "epoch_seconds": seconds[lanes][1:],  # the first round warms up
             "trial_epochs_per_second": TRIALS / statistics.median(seconds[lanes][1:]),
         }

@@ -1,10 +1,10 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
-from jaxrnn.configuration import check_parents
+from jaxrnn.configuration import check_parents, conditions
 from jaxrnn.data import Data, Split, digits, from_arrays, from_splits
 from jaxrnn.data import load as load_data
 from jaxrnn.devices import describe
-from jaxrnn.entries import ENTRIES, GROUPS, conditions
+from jaxrnn.entries import ENTRIES, GROUPS
 from jaxrnn.planner import Group
 from jaxrnn.predictor import Predictor, load
 from jaxrnn.spaces import DEFAULT_SPACE, SPACES

@@ -1,14 +1,14 @@
 """A configuration: checked entry by entry and as a whole, and completed with defaults."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxrnn.entries import ENTRIES, conditions
+from jaxrnn.entries import ENTRIES, takers
 from jaxrnn.entry import holds, words
-from jaxrnn.optimizers import OPTIMIZERS, arguments, factory
+from jaxrnn.optimizers import ARGUMENTS, OPTIMIZERS, arguments, factory
 from jaxrnn.types import Configuration
 
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
@@ -61,7 +61,7 @@ def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> 
     for name, value in configuration.items():
         check(name, value, microbatch)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
-    optimizer = plain.get("optimizer", ENTRIES["optimizer"].default)
+    optimizer = str(plain.get("optimizer", ENTRIES["optimizer"].default))
     own = {"batch_size": microbatch, "epochs": max_epochs} | arguments(optimizer)
     whens = conditions([optimizer])
     entries: dict[str, Any] = {}
@@ -77,17 +77,28 @@ def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> 
     return {name: entries[name] for name in ENTRIES if name in entries}
 
 
-def check_parents(given: Mapping[str, Any], optimizers: tuple[str, ...] = ()) -> None:
+def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
+    """When every entry is active that is not always: what `search.Space` wants to know.
+
+    Args:
+        optimizers: Those in question; only dotted names need telling.
+    """
+    known = dict.fromkeys((*OPTIMIZERS, *optimizers))
+    dynamic = {name: {"optimizer": takers(name, known)} for name in ARGUMENTS}
+    return {name: entry.when for name, entry in ENTRIES.items() if entry.when} | dynamic
+
+
+def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
     """Accept entries whose parents are not among them: their defaults must make them active.
 
     Args:
-        given: What a space says of each entry; only the names count.
-        optimizers: As for `jaxrnn.conditions`.
+        given: Names of the entries.
+        optimizers: As for `conditions`.
 
     Raises:
         ValueError: An entry that could never act.
     """
-    defaults = complete({}, 1, 1)
+    defaults, given = complete({}, 1, 1), set(given)
     for name, when in conditions(optimizers).items():
         absent = {parent: what for parent, what in when.items() if parent not in given}
         # A parent that is itself conditional, such as `block_length`, has its own default.
@@ -113,6 +124,6 @@ def _inactive(name: str, value: Any, when: Mapping[str, Any], entries: Mapping[s
         f"`{parent}` is {entries[parent]!r}" if parent in entries else f"`{parent}` does not act"
         for parent in when
     )
-    if name in ("momentum", "b1", "b2", "eps", "weight_decay"):
+    if name in ARGUMENTS:
         when = {"optimizer": [one for one in when["optimizer"] if one in OPTIMIZERS]}
     return f"`{name}` is {value!r}, but acts only where {words(when)}, and {parents}; leave it out."

@@ -1,14 +1,14 @@
 """Every entry that a configuration may hold, by group: default, range, meaning and source."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from jaxrnn.activations import ACTIVATIONS
 from jaxrnn.architecture import GATES
 from jaxrnn.entry import Entry
 from jaxrnn.initialisers import INITIALISERS
-from jaxrnn.optimizers import ARGUMENTS, OPTIMIZERS, arguments
+from jaxrnn.optimizers import OPTIMIZERS, arguments
 
 CROPS = ("end", "start", "random")
 SCHEDULES = ("constant", "exponential", "step", "linear", "cosine", "plateau")
@@ -104,8 +104,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "forget_bias": _number(
             1.0,
             "first bias of the gate that keeps the state: an LSTM's forget gate (Jozefowicz et al. "
-            "2015), a GRU's update gate z in h' = (1 - z) n + z h (so 1 here is the -1 of those who "
-            "write z for the new state)",
+            "2015), a GRU's update gate z in h' = (1 - z) n + z h (so 1 here is the -1 of those "
+            "who write z for the new state)",
             low=-10.0,
             high=10.0,
             when={"cell": ["lstm", "gru"]},
@@ -238,14 +238,3 @@ GROUPS: dict[str, dict[str, Entry]] = {
 ENTRIES: dict[str, Entry] = {
     name: entry for group in GROUPS.values() for name, entry in group.items()
 }
-
-
-def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
-    """When every entry is active that is not always: what `search.Space` wants to know.
-
-    Args:
-        optimizers: Those in question; only dotted names need telling.
-    """
-    known = dict.fromkeys((*OPTIMIZERS, *optimizers))
-    dynamic = {name: {"optimizer": takers(name, known)} for name in ARGUMENTS}
-    return {name: entry.when for name, entry in ENTRIES.items() if entry.when} | dynamic

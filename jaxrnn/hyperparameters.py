@@ -82,7 +82,7 @@ def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> 
         optimizers: Names, of which the configuration's is one.
     """
 
-    def number(name: str) -> np.generic:
+    def number(name: str) -> Any:
         entry, value = ENTRIES[name], entries.get(name)
         if name == "optimizer":
             return np.int32(optimizers.index(entries["optimizer"]))

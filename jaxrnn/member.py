@@ -12,7 +12,7 @@ from jaxrnn.growth import grown
 from jaxrnn.network import Outputs, RecurrentNetwork
 from jaxrnn.packing import Packed
 from jaxrnn.samples import Batches, Samples, epoch_order
-from jaxrnn.step import Epoch, Learner, Seen, Setting, Step
+from jaxrnn.step import Batch, Epoch, Learner, Seen, Setting, Step
 from jaxrnn.types import AnyArray, Array
 from jaxrnn.watch import Watch
 
@@ -141,11 +141,13 @@ class Member:
         )
         epoch = Epoch(index, len(order), batch, plateau)
 
-        def one(carried: tuple, scanned: tuple[Array, Array]) -> tuple[tuple, Seen]:
-            step, rows = scanned
+        def one(
+            carried: tuple[Learner, Batch | None], scanned: tuple[Array, Array]
+        ) -> tuple[tuple[Learner, Batch | None], Seen]:
+            (learner, batch), (step, rows) = carried, scanned
             chosen = Samples(*(leaf[rows] for leaf in samples))
-            *carried, seen = self.step(setting, epoch, *carried, chosen, step)
-            return tuple(carried), seen
+            learner, batch, seen = self.step(setting, epoch, learner, batch, chosen, step)
+            return (learner, batch), seen
 
         steps = jnp.arange(len(order)), order
         (learner, _), seen = jax.lax.scan(one, (learner, self.step.first(learner)), steps)

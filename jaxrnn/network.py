@@ -1,6 +1,6 @@
 """The recurrent network of one member: dense layers, cells over time, dense layers, a head."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -131,11 +131,12 @@ class RecurrentNetwork(nn.Module):
             learned = _Parameters({"state": start.shape}, name="start" + name)()["state"]
             start = jnp.where(constants.numbers.learned_start, learned, start)
         carry = tuple(jnp.broadcast_to(state[None], (x.shape[0], units)) for state in start)
+        axes: Any = (1, 0, nn.broadcast)
         over_time = nn.scan(
             CELLS[arch.cell],
             variable_broadcast="params",
             split_rngs={"params": False},
-            in_axes=(1, 0, nn.broadcast),
+            in_axes=axes,
             out_axes=1,
         )
         cell = over_time(arch, tuple(shapes.items()), name="layer" + name)

@@ -1,7 +1,7 @@
 """All parameters of a member in two long vectors: those that decay, and those that never do.
 
-Optimizers, clipping, accumulation and copies treat every weight alike. On two vectors they are a few
-operations, on a tree of forty small arrays they are hundreds, each compiled and started by itself.
+Optimizers, clipping, accumulation and copies treat every weight alike. On two vectors they are a
+few operations, on a tree of forty small arrays hundreds, each compiled and started by itself.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Which members share a program: compile time weighed against padded arithmetic.
 
-Cell, depth and direction always split. Within these, widths share a bucket as long as the
-arithmetic that is wasted on padding takes less time than compiling one program more.
+Cell, depth and direction always split. Within these, widths share a bucket unless the
+arithmetic wasted on padding would clearly take longer than compiling one program more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,9 @@ from jaxrnn.architecture import Architecture, Problem
 Entries = Mapping[str, Any]
 FORWARDS_AND_BACKWARDS = 3
 """Arithmetic of a training step in units of that of the forward pass."""
+CERTAIN = 4.0
+"""Seconds of compiling weigh so much more than others: they are sure, while arithmetic is saved by
+rough figures, and only in trials that live on."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Costs:
         return self.compile_first + self.compile_layer * (layers - 1)
 
 
-CPU = Costs(compile_first=4.0, compile_layer=2.5, multiplications=3e10)
+CPU = Costs(compile_first=4.0, compile_layer=2.5, multiplications=6e10)
 """Of two cores, see benchmarks/compile.py."""
 ACCELERATOR = Costs(compile_first=10.0, compile_layer=5.0, multiplications=1e12)
 """A guess that no measurement stands behind."""
@@ -88,7 +91,7 @@ def plan(
     def seconds(group: Group) -> float:
         passes = steps * FORWARDS_AND_BACKWARDS * len(group.members)
         work = group.architecture.arithmetic() * passes / costs.multiplications
-        return costs.compiling(group.architecture) + work
+        return CERTAIN * costs.compiling(group.architecture) + work
 
     def group(width: int, members: Sequence[int]) -> Group:
         return _group(members, width, entries, problem, microbatch)

@@ -57,13 +57,13 @@ class Epoch(NamedTuple):
     """What the steps of an epoch share.
 
     Attributes:
-        index: `()` int32, epochs behind.
+        behind: `()` int32, epochs before it.
         steps: Microbatches in it.
         batch: `()` int32, microbatches of an update.
         plateau: `()`, factor of the learning rate.
     """
 
-    index: Array
+    behind: Array
     steps: int
     batch: Array
     plateau: AnyArray
@@ -117,10 +117,10 @@ class Step:
 
         A loss or an update that is not finite freezes the run as it was before.
         """
-        key = jax.random.fold_in(jax.random.key(setting.seed), epoch.index * epoch.steps + index)
+        key = jax.random.fold_in(jax.random.key(setting.seed), epoch.behind * epoch.steps + index)
         packing = self.update.packing
         loss, gradients = jax.value_and_grad(self._loss)(
-            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.index
+            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.behind
         )
         gradients = packing.pack(gradients)
         learner = learner._replace(diverged=learner.diverged | ~jnp.isfinite(loss))
@@ -195,7 +195,7 @@ class Step:
     ) -> tuple[Learner, Array, Array]:
         """The learner after the update of a whole batch, with gradient norm and learning rate."""
         gradients = jax.tree.map(lambda leaf: leaf / batch.samples, batch.gradients)
-        time = epoch.index + batch.begin / epoch.steps
+        time = epoch.behind + batch.begin / epoch.steps
         rate = learning_rate(numbers, time, epoch.plateau)
         old = learner.parameters
         updates, slots = self.update(gradients, learner.slots, old, numbers, rate)

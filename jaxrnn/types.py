@@ -5,12 +5,12 @@ from typing import Any, TypeAlias
 
 import chex
 import jax
-import numpy as np
 
 Array: TypeAlias = jax.Array
-AnyArray: TypeAlias = jax.Array | np.ndarray
-"""On a device, or on the host and about to go there."""
-Number: TypeAlias = chex.Numeric
+AnyArray: TypeAlias = Any
+"""A JAX array, or NumPy's on the host that is about to become one."""
+Number: TypeAlias = jax.Array
+"""A number that programs take as an argument, `()`."""
 Key: TypeAlias = chex.PRNGKey
 Parameters: TypeAlias = dict[str, Any]
 """What Linen calls `params`: nested dicts with one array per weight."""

@@ -117,6 +117,7 @@ class Update:
             hyperparams_states={},
             inner_state=jax.tree.unflatten(own.structure, [slots[place] for place in own.places]),
         )
+        updates: Any
         if own.packed:
             updates, new = own.transformation.update(gradients, state, parameters)
         else:

@@ -18,10 +18,9 @@ from jaxrnn.samples import Samples
 from jaxrnn.step import Learner, Setting, Step
 from jaxrnn.update import Update
 
+QUICK: Any = {"xla_backend_optimization_level": "0"}
 # Compiled once for every value of the first argument, and in a hurry.
-quick_jit = partial(
-    jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": "0"}
-)
+quick_jit = partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
 PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True)
 
@@ -56,7 +55,7 @@ class Direct:
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.numbers, np.uint32(self.seed))
+        return Setting(self.numbers, np.asarray(self.seed, np.uint32))
 
     def using(self, **uses: bool) -> "Direct":
         """The same with other code compiled."""
@@ -78,7 +77,7 @@ class Direct:
     def learner(self) -> Learner:
         packed = self.packing.pack(self.weights())
         slots = self.step.update.init(self.entries["optimizer"], packed)
-        return Learner(packed, slots, np.bool_(False))
+        return Learner(packed, slots, np.asarray(False))
 
     def apply(self, samples: Samples, key: Any = None, stops: Any = None) -> Outputs:
         network, x = RecurrentNetwork(self.architecture), jnp.asarray(samples.inputs)

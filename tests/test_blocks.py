@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from direct import TIME, Direct, alone, assert_close, numbers_of, quick_jit, sequences
+from direct import QUICK, TIME, Direct, alone, assert_close, numbers_of, quick_jit, sequences
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +47,7 @@ def first_steps(numbers: Any, epoch: int, time: int, streams: int) -> list[int]:
     growth=st.sampled_from(GROWTHS),
     every=st.sampled_from([0, 3, 4, 7]),
     epoch=st.integers(0, 20),
-    time=st.integers(1, 30),
+    time=st.sampled_from([1, 13, 30]),
 )
 def test_gradients_reach_back_to_the_start_of_their_block(
     length: int, percent: int, growth: Fraction, every: int, epoch: int, time: int
@@ -166,19 +166,20 @@ def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) 
             for t in range(step + 1):
                 if t == begin_of(step, length, shared):
                     states = jax.lax.stop_gradient(states)
-                x = jnp.asarray(samples.inputs[:, t])
+                x: jax.Array = jnp.asarray(samples.inputs[:, t])
                 for k, h in enumerate(states):
                     w, r, b = (
                         tree[f"layer_{k}"][f"{name}"].reshape(-1, h.shape[1])
                         for name in ("input_kernel", "recurrent_kernel", "bias")
                     )
                     states[k] = x = jnp.tanh(x @ w + h @ r + b)
-            log_p = jax.nn.log_softmax(x @ tree["head"]["kernel"] + tree["head"]["bias"][None])
+            log_p = jax.nn.log_softmax(
+                states[-1] @ tree["head"]["kernel"] + tree["head"]["bias"][None]
+            )
             total -= log_p[np.arange(3), samples.labels].sum() / TIME
         return total
 
-    quick = {"xla_backend_optimization_level": "0"}
-    expected = jax.jit(jax.grad(loss), compiler_options=quick)(member.weights())
+    expected = jax.jit(jax.grad(loss), compiler_options=QUICK)(member.weights())
     ours = member.gradient(samples)
     assert_close(ours, jax.tree.map(np.asarray, expected))
     full = truncated("rnn", {}, target_replication=1.0).gradient(samples)

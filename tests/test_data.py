@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import sequences
+from conftest import sequences, uneven
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,6 +108,124 @@ def test_npz_files(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.classes[split.labels], Y[rows])
 
 
+def test_lengths_bound_all_that_is_seen() -> None:
+    """Mean and deviation are of true steps; what lies behind them is 0, whatever it was."""
+    raw, labels, lengths = uneven(100)
+    behind = np.isnan(raw)
+    assert 0 < behind.mean() < 0.5
+    found = []
+    for garbage in (np.nan, np.inf, -1e30, 0.0, 3.0):
+        x = np.where(behind, np.float32(garbage), raw * np.float32(4) + 7)
+        train, validation, test = ((x[k:], labels[k:], lengths[k:]) for k in (0, 20, 40))
+        data = jaxrnn.from_splits(train, validation, test)
+        found.append([data.mean, data.scale])
+        for k, split in zip((0, 20, 40), (data.train, data.validation, data.test), strict=True):
+            found[-1] += [split.inputs, split.labels, split.lengths]
+            np.testing.assert_array_equal(split.lengths, lengths[k:])
+            assert (split.inputs.dtype, split.lengths.dtype) == (np.float32, np.int32)
+            assert not split.inputs[behind[k:]].any()
+        assert data.problem.lengths_differ
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+    true = (raw * np.float32(4) + 7)[~behind].reshape(-1, 3).astype(np.float64)
+    np.testing.assert_allclose(found[0][0], true.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found[0][1], true.std(0), rtol=1e-6)
+    np.testing.assert_allclose(
+        found[0][2][~behind].reshape(-1, 3), (true - true.mean(0)) / true.std(0), atol=1e-5
+    )
+
+
+def test_padding_too_large_for_single_precision_is_ignored() -> None:
+    raw, labels, lengths = uneven(100)
+    part = np.where(np.isnan(raw), 1e300, raw.astype(np.float64)), labels, lengths
+    assert np.isfinite(jaxrnn.from_splits(part, part, part).train.inputs).all()
+
+
+def test_lengths_stay_with_their_samples() -> None:
+    raw, labels, lengths = uneven(200)
+    raw[:, 0, 0] = np.arange(200)  # no length is below 2
+    data = jaxrnn.from_arrays(raw, labels, seed=2, lengths=lengths)
+    seen = 0
+    for split in (data.train, data.validation, data.test):
+        sample = np.rint(split.inputs[:, 0, 0] * data.scale[0] + data.mean[0]).astype(int)
+        np.testing.assert_array_equal(split.lengths, lengths[sample])
+        np.testing.assert_array_equal(data.classes[split.labels], labels[sample])
+        seen += len(set(sample))
+    assert seen == 200
+
+
+def test_lengths_may_be_left_out() -> None:
+    """Then every step is true, also where lengths say so."""
+    part, full = (X, Y), (X, Y, np.full(200, 6))
+    silent, explicit = jaxrnn.from_splits(part, part, part), jaxrnn.from_splits(full, full, part)
+    for data in (silent, explicit):
+        assert not data.problem.lengths_differ
+        np.testing.assert_array_equal(data.train.inputs, silent.train.inputs)
+        np.testing.assert_array_equal(data.train.lengths, np.full(200, 6))
+    short = X, Y, np.r_[5, np.full(199, 6)]
+    assert jaxrnn.from_splits(part, part, short).problem.lengths_differ  # in any split
+
+
+def test_npz_files_may_hold_lengths(tmp_path: Path) -> None:
+    raw, labels, lengths = uneven(200)
+    np.savez(tmp_path / "one.npz", X=raw, y=labels, lengths=lengths)
+    loaded = jaxrnn.load_data(str(tmp_path / "one.npz"), 3)
+    direct = jaxrnn.from_arrays(raw, labels, 3, lengths=lengths)
+    np.testing.assert_array_equal(loaded.train.inputs, direct.train.inputs)
+    np.testing.assert_array_equal(loaded.test.lengths, direct.test.lengths)
+    arrays: dict[str, Any] = {}
+    parts = {"train": slice(100), "validation": slice(100, 150), "test": slice(150, None)}
+    for key, rows in parts.items():
+        arrays |= {f"X_{key}": raw[rows], f"y_{key}": labels[rows], f"lengths_{key}": lengths[rows]}
+    np.savez(tmp_path / "fixed.npz", **arrays)
+    data = jaxrnn.load_data(str(tmp_path / "fixed.npz"))
+    for split, rows in zip((data.train, data.validation, data.test), parts.values(), strict=True):
+        np.testing.assert_array_equal(split.lengths, lengths[rows])
+    del arrays["lengths_validation"]
+    np.savez(tmp_path / "partly.npz", **arrays)
+    with pytest.raises(ValueError, match="`validation` inputs must be finite"):
+        jaxrnn.load_data(str(tmp_path / "partly.npz"))
+
+
+def lengths_with(value: Any, dtype: Any = None) -> np.ndarray:
+    return np.array([*[6] * 17, value, *[6] * 182], dtype)
+
+
+BAD_LENGTHS: list[tuple[Any, str]] = [
+    (lengths_with(0), "`data` lengths are from 0 to 6, but must be from 1 to 6, the time steps."),
+    (lengths_with(-1), "`data` lengths are from -1 to 6"),
+    (lengths_with(7), "`data` lengths are from 6 to 7, but must be from 1 to 6"),
+    (lengths_with(2**62), f"`data` lengths are from 6 to {2**62}"),
+    (
+        lengths_with(6)[:-1],
+        "`data` lengths are int64 of the shape (199,), but must be a whole number per sample: (200",
+    ),
+    (lengths_with(6)[:, None], "of the shape (200, 1), but must be a whole number per sample"),
+    (6, "`data` lengths are int64 of the shape ()"),
+    (lengths_with(6.0), "`data` lengths are float64 of the shape (200,), but must be a whole"),
+    (lengths_with(np.nan), "`data` lengths are float64"),
+    (lengths_with(True, bool), "`data` lengths are bool"),
+    (lengths_with("6"), "`data` lengths are <U"),
+    (lengths_with(None), "`data` lengths are object"),
+    ([[1, 2], [3]], "`data` inputs and labels must be arrays: "),
+]
+
+
+@pytest.mark.parametrize(("lengths", "message"), BAD_LENGTHS)
+def test_bad_lengths(lengths: Any, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        jaxrnn.from_arrays(X, Y, lengths=lengths)
+    assert message in str(error.value)
+
+
+def test_nan_is_refused_up_to_the_true_length() -> None:
+    bad = with_nan(np.nan)  # at step 2 of sample 17
+    jaxrnn.from_arrays(bad, Y, lengths=lengths_with(2))
+    with pytest.raises(ValueError, match="`data` inputs must be finite, but sample 17 holds NaN"):
+        jaxrnn.from_arrays(bad, Y, lengths=lengths_with(3))
+
+
 def with_nan(value: float) -> np.ndarray:
     bad = X.copy()
     bad[17, 2, 1] = value
@@ -179,10 +297,11 @@ def test_bad_files(tmp_path: Path) -> None:
         assert message in str(error.value)
 
 
-@pytest.fixture(scope="module")
-def good_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+@pytest.fixture(scope="module", params=["same lengths", "lengths"])
+def good_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "good.npz"
-    np.savez(path, X=X[:40], y=np.arange(40) % 2)
+    more: Any = {"lengths": np.arange(40) % 6 + 1} if request.param == "lengths" else {}
+    np.savez(path, X=X[:40], y=np.arange(40) % 2, **more)
     return path.read_bytes()
 
 

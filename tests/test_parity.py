@@ -134,7 +134,10 @@ def compare(
     np.testing.assert_allclose(history["train_loss"], plain.train_loss, **close)
     assert plain.train_loss[0] > np.nanmin(plain.train_loss)  # or equality would say little
     for name in ("gradient_norm_mean", "gradient_norm_max"):
-        np.testing.assert_allclose(history[name], getattr(plain, name), rtol=1e-4)
+        theirs = getattr(plain, name)
+        np.testing.assert_allclose(history[name][:8], theirs[:8], rtol=1e-4)
+        # Norms feel last bits of the weights more than losses do, by as much as the loss is curved.
+        np.testing.assert_allclose(history[name], theirs, rtol=1e-3)
     ran = np.isfinite(plain.train_loss)
     if np.isfinite(history["validation_loss"]).any() and given.get("patience", 0) > 0:
         np.testing.assert_allclose(
@@ -154,9 +157,19 @@ def compare(
     assert ours == pytest.approx(loss, rel=2e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("lanes", [1, 3])
-@pytest.mark.parametrize("name", COHORTS)
+QUICK = {("shape", 3), ("batches", 1)}
+"""Of all combinations, those that are not left to `pytest -m slow`."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "lanes"),
+    [
+        pytest.param(name, lanes, marks=[] if (name, lanes) in QUICK else pytest.mark.slow)
+        for name in COHORTS
+        for lanes in (1, 3)
+    ],
+)
 def test_members_train_as_a_plain_loop_does(
     name: str, lanes: int, data: jaxrnn.Data, uneven_data: jaxrnn.Data
 ) -> None:
@@ -168,3 +181,56 @@ def test_members_train_as_a_plain_loop_does(
     assert trainer.compiler.programs == 2
     for position in range(len(members)):
         compare(trainer, own, population, position)
+
+
+def rmsprop(entries: dict[str, Any]) -> dict[str, Any]:
+    return {**entries, "optimizer": "rmsprop", "learning_rate": 1e-3}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_rmsprop_beside_others(data: jaxrnn.Data) -> None:
+    """Its trajectories feel last bits early, so they are followed for nine steps."""
+    trainer = jaxrnn.Trainer(data, microbatch=MICROBATCH, devices=2, seed=ORDER_SEED)
+    members = [rmsprop(LSTM), LSTM, rmsprop({**LSTM, "b2": 0.99, "eps": 1e-6, "hidden_size": 33})]
+    population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
+    for position in (0, 2):
+        plain = alone(trainer, data, population, position)
+        ours = trainer.history(population)["train_loss"][:3, position]
+        np.testing.assert_allclose(ours, plain.train_loss[:3], rtol=1e-5)
+
+
+def test_eight_devices_agree_with_one(data: jaxrnn.Data) -> None:
+    members = [*COHORTS["batches"], *COHORTS["rates"][:3], *COHORTS["batches"]]
+    results = []
+    for count in (1, 8):
+        trainer = jaxrnn.Trainer(data, microbatch=MICROBATCH, lanes=2, devices=count)
+        assert trainer.mesh.size == count
+        population = trainer.train(start(trainer, members, 8), 5)
+        population = trainer.train(trainer.select(population, [12, 3, 4, 9]), 8)
+        results.append([*trainer.history(population).values()])
+        results[-1] += trainer.evaluate(population).values()
+    for one, eight in zip(*results, strict=True):
+        np.testing.assert_allclose(eight, one, rtol=2e-5)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_bits_do_not_depend_on_lane_or_neighbours(data: jaxrnn.Data, lanes: int) -> None:
+    """By the same plan, first or last, beside diverging members or healthy ones: the same bits."""
+    trainer = jaxrnn.Trainer(data, lanes=lanes, devices=2)
+    mine = {**GRU, "hidden_size": 60, "dropout": 0.2, "optimizer": "lion", "batch_size": 16}
+    others = [
+        {**GRU, "hidden_size": 64 - k, "learning_rate": 10.0**k, "dropout": 0.1} for k in range(5)
+    ]
+    losses = []
+    for place in (0, 2, 5):
+        crowd = [*others[:place], mine, *others[place:]]
+        seeds = [*range(place), 42, *range(place, 5)]
+        population = trainer.train(trainer.start(crowd, seeds), 4)
+        assert len(population.cohorts) == 1
+        losses.append(trainer.history(population)["train_loss"][:, place])
+    for other in losses[1:]:
+        np.testing.assert_array_equal(other, losses[0])
+    assert trainer.compiler.programs == 2
+    alone = trainer.train(trainer.start([mine], [42]), 4)
+    np.testing.assert_allclose(trainer.history(alone)["train_loss"][:, 0], losses[0], rtol=1e-5)

@@ -97,7 +97,7 @@ def test_warmup_over_all_epochs_leaves_no_schedule_and_no_nan() -> None:
 def test_members_side_by_side_keep_their_own_schedules() -> None:
     members = [given(schedule) for schedule in CURVES]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    at = partial(learning_rate, time=jnp.float32(7.5), plateau=1.0)
+    at = partial(learning_rate, time=jnp.float32(7.5), plateau=jnp.float32(1))
     ours = jax.vmap(lambda numbers: at(numbers))(stacked)
     expected = [curve(EPOCHS)(7.5) for curve in CURVES.values()]
     np.testing.assert_allclose(ours, expected, rtol=1e-5)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import population_search
 import pytest
 from conftest import sequences
 
@@ -266,15 +267,25 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("arguments", "message"), BAD)
 def test_mistakes_get_one_sentence(
-    workshop: Path, arguments: tuple[str, ...], message: str
+    workshop: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = files_of(workshop)
-    done = run(workshop, *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: " + message), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
+    monkeypatch.chdir(workshop)
+    assert population_search.main(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: " + message), said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
     assert files_of(workshop) == before  # nothing half-written
+
+
+def test_a_mistake_ends_the_process_with_status_2(workshop: Path) -> None:
+    done = run(workshop, "--space", "typo.toml")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 def test_help_is_for_newcomers(tmp_path: Path) -> None:

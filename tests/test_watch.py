@@ -25,7 +25,7 @@ def watched(numbers: Hyperparameters, losses: list[float]) -> list[Watch]:
     """What is remembered after every epoch."""
     seen = [Watch.over(parameters(0))]
     for epoch, loss in enumerate(losses, start=1):
-        seen.append(seen[-1].after(numbers, np.float32(loss), parameters(epoch)))
+        seen.append(seen[-1].after(numbers, np.asarray(loss, np.float32), parameters(epoch)))
     return seen[1:]
 
 

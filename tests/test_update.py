@@ -1,0 +1,413 @@
+"""The step from gradients to parameters: Optax's, padding stays zero, slots are shared."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from direct import QUICK, Direct, alone, among, assert_close, quick_jit, sequences
+
+import jaxrnn
+from jaxrnn import initial, structure
+from jaxrnn.architecture import Architecture
+from jaxrnn.hyperparameters import hyperparameters
+from jaxrnn.optimizers import OPTIMIZERS, arguments
+from jaxrnn.packing import Packed, Packing
+from jaxrnn.samples import Samples
+from jaxrnn.step import Batch, Epoch, Learner, Seen, Setting, Step
+from jaxrnn.update import Slots, Update
+
+NAMES = (*OPTIMIZERS, "optax.lamb")
+Tree = dict[str, Any]
+
+# Padding stays zero
+
+EVERYTHING: list[Tree] = [  # an optimizer each, and something that could wake padding
+    {"layer_norm": True, "hidden_size_2": 21},
+    {"activation": "sigmoid", "output_activation": "sigmoid", "dropout": 0.2},
+    {"residual": True, "hidden_size_2": 29, "recurrent_dropout": 0.2},
+    {"residual": True, "hidden_size": 28, "hidden_size_2": 18, "dropout": 0.3, "layer_norm": True},
+    {"dense_before": 2, "dense_before_units": 9, "dense_before_activation": "sigmoid"},
+    {"dense_after": 2, "dense_after_units": 11, "dense_after_activation": "sigmoid"},
+    {"learned_start": True, "l2": 0.01, "clip_value": 0.01, "weight_decay": 0.1},
+    {"layer_norm": True, "learned_start": True, "l2": 0.01, "clip_norm": 0.05},
+    {"activation": "sigmoid", "layer_norm": True, "weight_decay": 0.1, "dense_before": 1},
+    {"activation": "sigmoid", "residual": True, "weight_decay": 0.1, "dense_after": 1},
+]
+
+
+def is_tree(value: Any) -> bool:
+    return isinstance(value, (Packed, dict))
+
+
+def own_state(update: Update, name: str, slots: Slots) -> Any:
+    """What the optimizer `name` keeps among the slots."""
+    (own,) = (one for one in update._optimizers if one.name == name)
+    return jax.tree.unflatten(own.structure, [slots[place] for place in own.places])
+
+
+def moments(update: Update, name: str, slots: Slots) -> list[Tree]:
+    """Those parts of it that have the shape of the parameters."""
+    found = jax.tree.leaves(own_state(update, name, slots), is_leaf=is_tree)
+    packing = update.packing
+    unpacked = [packing.unpack(one) if isinstance(one, Packed) else one for one in found]
+    return [one for one in unpacked if isinstance(one, dict)]
+
+
+def padding(architecture: Architecture, true: Architecture) -> Tree:
+    """True where a member of the sizes `true` has nothing."""
+    shapes = true.shapes()
+    ones = {
+        layer: {name: np.ones(shape, np.float32) for name, shape in named.items()}
+        for layer, named in shapes.items()
+    }
+    return jax.tree.map(lambda one: one == 0, initial.pad(ones, architecture.shapes()))
+
+
+def check_padding(tree: Tree, padded: Tree, what: str, alive: float = 0.8) -> None:
+    """Exactly zero where padded, and mostly not elsewhere, or the test could not fail."""
+    for layer, named in tree.items():
+        for name, value in named.items():
+            assert not np.asarray(value)[padded[layer][name]].any(), (what, layer, name)
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(padded), strict=True)
+    true = np.concatenate([np.asarray(value)[~pad] for value, pad in pairs])
+    assert (true != 0).mean() > alive, (what, (true != 0).mean())
+
+
+def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.Data) -> None:
+    members = [
+        {"layers": 2, "hidden_size": 17 + k, "optimizer": name, "learning_rate": 0.01, **given}
+        for k, (name, given) in enumerate(zip(NAMES, EVERYTHING, strict=True))
+    ]
+    for one in members:
+        if "weight_decay" in one and "weight_decay" not in arguments(one["optimizer"]):
+            del one["weight_decay"]
+    trainer = jaxrnn.Trainer(data, microbatch=20, lanes=5, devices=2)
+    population = trainer.train(trainer.start(members, range(len(members)), 17), 17)  # 51 steps
+    (cohort,) = population.cohorts
+    architecture = cohort.group.architecture
+    assert min(architecture.sizes.layers) == 32 and architecture.optimizers == NAMES
+    states = cohort.of_members(cohort.state)
+    update = Update(NAMES, Packing(architecture.shapes()))
+    for k, name in enumerate(NAMES):
+        true = structure.alone(population.configurations[k], data.problem)
+        padded = padding(architecture, true)
+        learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.learner)
+        assert not learner.diverged and states.epochs[k] == 17
+        check_padding(update.packing.unpack(learner.parameters), padded, name)
+        for moment in moments(update, name, learner.slots):
+            check_padding(moment, padded, f"a slot of {name}")
+        (own,) = (one for one in update._optimizers if one.name == name)
+        unused = set(range(len(learner.slots))) - set(own.places)
+        assert not any(np.any(learner.slots[place]) for place in unused), name
+        first = initial.draw(true, population.configurations[k], k)["head"]["kernel"]
+        last = trainer.predictor(population, k).parameters["head"]["kernel"]
+        assert np.abs(last - first).max() > 1e-3, name
+
+
+MIXED: list[Tree] = [
+    {
+        "layers": 2,
+        "hidden_size": 7,
+        "hidden_size_2": 5,
+        "layer_norm": True,
+        "residual": True,
+        "learned_start": True,
+        "dense_before": 1,
+        "dense_before_units": 6,
+        "dense_before_activation": "sigmoid",
+        "dense_after": 1,
+        "dense_after_units": 9,
+        "dense_after_activation": "sigmoid",
+        "dropout": 0.2,
+        "recurrent_dropout": 0.2,
+        "target_replication": 0.3,
+    },
+    {"layers": 2, "hidden_size": 5, "hidden_size_2": 9, "activation": "sigmoid", "residual": True},
+    {"layers": 2, "hidden_size": 5, "dense_before": 2, "dense_before_units": 4},
+    {"layers": 2, "hidden_size": 6},
+]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("which", range(len(MIXED)))
+def test_gradients_know_no_padding(which: int, cell: str) -> None:
+    """Zero where a member has nothing, elsewhere those of its own network at its true width."""
+    members = [{"cell": cell, **one, "bidirectional": cell == "gru"} for one in MIXED]
+    given, samples = members[which], sequences(3)
+    narrow, wide = alone(given), among(given, members)
+    gradient = wide.gradient(samples)
+    padded = padding(wide.architecture, narrow.architecture)
+    check_padding(gradient, padded, cell)
+    trimmed = initial.trim(gradient, narrow.architecture.shapes())
+    assert_close(trimmed, narrow.gradient(samples), rtol=1e-4, atol=1e-5)
+
+
+# Updates
+
+HYPER: Tree = {"b1": 0.8, "b2": 0.95, "eps": 1e-5, "momentum": 0.7, "weight_decay": 0.03}
+PENALTIES: list[Tree] = [
+    {"clip_norm": float("inf")},
+    {"clip_norm": 0.7, "clip_value": 0.4, "l2": 0.05},
+]
+RATE, SMALL = 0.02, {"cell": "gru", "hidden_size": 3, "layer_norm": True}
+
+
+def taken(name: str) -> Tree:
+    return {entry: value for entry, value in HYPER.items() if entry in arguments(name)}
+
+
+def kernels(tree: Tree) -> Tree:
+    return {
+        layer: {name: name.endswith("kernel") for name in named} for layer, named in tree.items()
+    }
+
+
+def optax_own(name: str) -> optax.GradientTransformation:
+    """On plain trees, with the numbers of `HYPER`."""
+    b1, b2, eps, decay = (HYPER[entry] for entry in ("b1", "b2", "eps", "weight_decay"))
+    known = {
+        "sgd": partial(optax.sgd, RATE),
+        "momentum": partial(optax.sgd, RATE, HYPER["momentum"]),
+        "nesterov": partial(optax.sgd, RATE, HYPER["momentum"], nesterov=True),
+        "rmsprop": partial(optax.rmsprop, RATE, decay=b2, eps=eps),
+        "adagrad": partial(optax.adagrad, RATE, initial_accumulator_value=0.0, eps=eps),
+        "adam": partial(optax.adam, RATE, b1, b2, eps),
+        "adamw": partial(optax.adamw, RATE, b1, b2, eps, weight_decay=decay, mask=kernels),
+        "nadam": partial(optax.nadam, RATE, b1, b2, eps),
+        "lion": partial(optax.lion, RATE, b1, b2, weight_decay=decay, mask=kernels),
+        "optax.lamb": partial(optax.lamb, RATE, b1, b2, eps, weight_decay=decay, mask=kernels),
+    }
+    return known[name]()
+
+
+def random_like(tree: Tree, seed: int) -> Tree:
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), tree)
+
+
+def prepared(given: Tree, gradient: Tree, parameters: Tree) -> Tree:
+    """Penalty, then entries cut, then the norm, written out."""
+    l2, value, norm = given.get("l2", 0.0), given.get("clip_value", np.inf), given["clip_norm"]
+
+    def one(g: Any, p: Any, kernel: bool) -> Any:
+        return np.clip(g + l2 * p * kernel, -value, value)
+
+    cut = jax.tree.map(one, gradient, parameters, kernels(parameters))
+    length = np.sqrt(sum(np.sum(leaf.astype(float) ** 2) for leaf in jax.tree.leaves(cut)))
+    factor = min(1.0, norm / length)
+    return jax.tree.map(lambda leaf: (leaf * factor).astype(np.float32), cut)
+
+
+@pytest.mark.parametrize("penalties", PENALTIES, ids=["bare", "penalty and clipping"])
+@pytest.mark.parametrize("name", NAMES)
+def test_ten_updates_are_optaxs_on_the_plain_tree(name: str, penalties: Tree) -> None:
+    given = {**SMALL, "optimizer": name, **taken(name), **penalties}
+    member, others = alone(given), [{**SMALL, "optimizer": one} for one in NAMES]
+    wide = among(given, others)
+    assert wide.architecture.optimizers == NAMES
+    update, packing = wide.step.update, wide.packing
+    parameters = initial.trim(wide.weights(), member.architecture.shapes())
+
+    def packed(tree: Tree) -> Packed:
+        return packing.pack(initial.pad(tree, wide.architecture.shapes()))
+
+    theirs: Any = optax_own(name)
+    state, slots = theirs.init(parameters), update.init(name, packed(parameters))
+    run = jax.jit(partial(update, learning_rate=jnp.float32(RATE)), compiler_options=QUICK)
+    for k in range(10):
+        gradient = random_like(parameters, k)
+        ours, slots = run(packed(gradient), slots, packed(parameters), wide.numbers)
+        clean = prepared(penalties, gradient, parameters)
+        plain, state = theirs.update(clean, state, parameters)
+        unpacked = jax.tree.map(np.asarray, packing.unpack(ours))
+        trimmed = initial.trim(unpacked, member.architecture.shapes())
+        assert_close(trimmed, plain, rtol=1e-4, atol=1e-6)
+        parameters = optax.apply_updates(parameters, plain)
+        parameters = jax.tree.map(np.asarray, parameters)
+        check_padding(unpacked, padding(wide.architecture, member.architecture), name)
+
+
+# Slots
+
+
+def test_slots_are_shared() -> None:
+    """Two moments of the packed parameters and a count are enough for all that are built in."""
+    packing = Packing(alone(SMALL).architecture.shapes())
+    update = Update(tuple(OPTIMIZERS), packing)
+    vectors = Packed(*(np.zeros(size, np.float32) for size in packing.sizes))
+    for name in OPTIMIZERS:
+        slots = update.init(name, vectors)
+        shapes = [slot.shape for slot in slots]
+        assert sorted(shapes) == sorted([(), *[(size,) for size in packing.sizes] * 2]), name
+        assert not any(slot.any() for slot in slots)
+
+
+def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
+    """All branches run side by side; each member keeps its own state, and no other's."""
+    members = [among({**SMALL, "optimizer": name}, others()) for name in NAMES]
+    update, packing = members[0].step.update, members[0].packing
+    weights = packing.pack(members[0].weights())
+    gradient = Packed(*(jnp.ones(size) for size in packing.sizes))
+    slots = [update.init(name, weights) for name in NAMES]
+
+    def step(numbers: Any, slots: Slots) -> tuple[Packed, Slots]:
+        return update(gradient, slots, weights, numbers, jnp.float32(RATE))
+
+    run = jax.jit(jax.vmap(step), compiler_options=QUICK)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.numbers for one in members])
+    held = jax.tree.map(lambda *leaves: jnp.stack(leaves), *slots)
+    for _ in range(2):
+        _, held = run(stacked, held)
+    for k, name in enumerate(NAMES):
+        own_update = Update((name,), packing)
+        numbers = hyperparameters(members[k].entries, (name,))
+        own = own_update.init(name, weights)
+        run_own = jax.jit(own_update, compiler_options=QUICK)
+        for _ in range(2):
+            _, own = run_own(gradient, own, weights, numbers, jnp.float32(RATE))
+        mine = tuple(leaf[k] for leaf in held)
+        assert_close(own_state(update, name, mine), own_state(own_update, name, own))
+        places = next(one.places for one in update._optimizers if one.name == name)
+        unused = set(range(len(mine))) - set(places)
+        assert not any(np.any(mine[place]) for place in unused), name
+    assert len(held) > 5  # `optax.lamb` has arrays of its own
+
+
+def others() -> list[Tree]:
+    return [{**SMALL, "optimizer": name} for name in NAMES]
+
+
+def test_an_optimizer_may_start_from_other_than_zeros() -> None:
+    """`optax.adagrad` does, ours does not; its first state must survive the way into the slots."""
+    packing = Packing(alone(SMALL).architecture.shapes())
+    update = Update(("adagrad", "optax.adagrad"), packing)
+    weights = packing.pack(alone(SMALL).weights())
+    plain: Any = optax.adagrad(RATE).init(packing.unpack(weights))
+    ours = own_state(update, "optax.adagrad", update.init("optax.adagrad", weights))
+    assert_close(jax.tree.leaves(ours), jax.tree.leaves(plain))
+    assert min(float(np.min(leaf)) for leaf in jax.tree.leaves(plain)) > 0
+
+
+TAKEN = ["adabelief", "adagrad", "fromage", "lars", "novograd", "radam", "sm3"]
+DIFFICULT = ["noisy_sgd", "rprop", "yogi"]
+
+
+@pytest.mark.filterwarnings("ignore:Specifying a key")
+@pytest.mark.parametrize("name", [*TAKEN, *DIFFICULT])
+def test_other_optimizers_are_optaxs_or_refused(name: str) -> None:
+    """With their own defaults; padding that moves would make a member depend on its bucket."""
+    given = {**SMALL, "optimizer": f"optax.{name}", "clip_norm": float("inf")}
+    try:
+        member = alone(given)
+    except ValueError as error:
+        assert name in DIFFICULT and f"`optimizer` is 'optax.{name}'" in str(error)
+        return
+    wide = among(given, [SMALL])
+    update, packing, shapes = wide.step.update, wide.packing, wide.architecture.shapes()
+    parameters = initial.trim(wide.weights(), member.architecture.shapes())
+    theirs: Any = getattr(optax, name)(learning_rate=RATE)
+    state = theirs.init(parameters)
+    slots = update.init(f"optax.{name}", packing.pack(wide.weights()))
+    run, unpacked = jax.jit(update, compiler_options=QUICK), {}
+    for k in range(3):
+        gradient = random_like(parameters, k)
+        packed, whole = (packing.pack(initial.pad(t, shapes)) for t in (gradient, parameters))
+        ours, slots = run(packed, slots, whole, wide.numbers, jnp.float32(RATE))
+        plain, state = theirs.update(gradient, state, parameters)
+        unpacked = jax.tree.map(np.asarray, packing.unpack(ours))
+        assert_close(initial.trim(unpacked, member.architecture.shapes()), plain, rtol=1e-4)
+        parameters = jax.tree.map(np.asarray, optax.apply_updates(parameters, plain))
+    check_padding(unpacked, padding(wide.architecture, member.architecture), name)
+
+
+# Accumulation
+
+
+class Sent(NamedTuple):
+    """What a step is called with, but the run so far."""
+
+    setting: Setting
+    epoch: Epoch
+    samples: Samples
+    index: Any
+
+
+@quick_jit
+def call(architecture: Architecture, sent: Sent, learner: Learner, batch: Batch | None) -> Any:
+    step = Step(architecture, Update(architecture.optimizers, Packing(architecture.shapes())))
+    given = sent.setting, sent.epoch, learner, step.first(learner) if batch is None else batch
+    return step(*given, sent.samples, sent.index)
+
+
+def train(
+    member: Direct, parts: list[Samples], steps: int, batch: int, begin: int = 0
+) -> tuple[Learner, list[Seen]]:
+    """One call of a step for each part; `steps` of them in an epoch, `batch` in an update."""
+    learner, so_far, seen = member.learner(), None, []
+    epoch = Epoch(jnp.int32(2), np.int32(steps), jnp.int32(batch), jnp.float32(1))  # type: ignore[arg-type]
+    for index, samples in enumerate(parts, start=begin):
+        sent = Sent(member.setting, epoch, samples, jnp.int32(index))
+        learner, so_far, told = call(member.architecture, sent, learner, so_far)
+        seen.append(told)
+    return learner, seen
+
+
+def cut(samples: Samples, size: int) -> list[Samples]:
+    parts = range(0, len(samples.labels), size)
+    return [Samples(*(leaf[begin : begin + size] for leaf in samples)) for begin in parts]
+
+
+CLIPPED: Tree = {
+    "hidden_size": 5,
+    "optimizer": "momentum",
+    "learning_rate": 0.1,
+    "schedule": "linear",
+    "target_replication": 0.3,
+    "clip_norm": 0.1,
+}
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
+    member = alone({**CLIPPED, "optimizer": optimizer})
+    assert not member.architecture.uses.accumulation
+    samples = sequences(6, seed=2)
+    assert len(set(samples.lengths)) > 2
+    together, (whole,) = train(member, [samples], steps=4, batch=1)
+    piecewise, seen = train(member.using(accumulation=True), cut(samples, 2), steps=4, batch=3)
+    assert [bool(one.updated) for one in seen] == [False, False, True] and whole.updated
+    assert float(whole.norm) > 2 * CLIPPED["clip_norm"]  # clipping has something to do
+    np.testing.assert_allclose(seen[-1].norm, whole.norm, rtol=1e-5)
+    np.testing.assert_allclose(sum(float(one.loss) for one in seen), whole.loss, rtol=1e-5)
+    assert float(seen[-1].rate) == float(whole.rate) == pytest.approx(0.1 * 28 / 30)
+    assert_close(piecewise, together, rtol=1e-4, atol=1e-6)
+    if optimizer == "momentum":  # its slot is the gradient as it was clipped
+        norm = np.sqrt(sum(float(np.sum(np.square(slot))) for slot in piecewise.slots))
+        assert norm == pytest.approx(CLIPPED["clip_norm"], rel=1e-5)
+
+
+def test_nothing_moves_before_a_batch_is_complete() -> None:
+    member = alone(CLIPPED).using(accumulation=True)
+    learner, seen = train(member, cut(sequences(4), 2), steps=4, batch=3)
+    assert not any(one.updated for one in seen)
+    first = member.learner()
+    assert_close(learner, first, rtol=0, atol=0)
+
+
+def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> None:
+    """Four microbatches, three to a batch: the last updates alone, as a batch of its own."""
+    member, samples = alone(CLIPPED), sequences(8, seed=2)
+    parts = cut(samples, 2)
+    learner, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
+    assert [bool(one.updated) for one in seen] == [False, False, True, True]
+    first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
+    epoch = Epoch(jnp.int32(2), np.int32(4), jnp.int32(1), jnp.float32(1))  # type: ignore[arg-type]
+    sent = Sent(member.setting, epoch, parts[3], jnp.int32(3))
+    expected, _, last = call(member.architecture, sent, first, None)
+    np.testing.assert_allclose(seen[3].norm, last.norm, rtol=1e-5)
+    assert float(seen[3].rate) == float(last.rate) == pytest.approx(0.1 * (30 - 2.75) / 30)
+    assert_close(learner, expected, rtol=1e-4, atol=1e-6)
