@@ -67,10 +67,6 @@ class Uses(NamedTuple):
     validation: bool = False
     """The validation loss steers training: early stopping, or the plateau schedule."""
 
-    def __or__(self, other: "Uses") -> "Uses":  # type: ignore[override]
-        """What either of two needs."""
-        return Uses(*(one or two for one, two in zip(self, other, strict=True)))
-
 
 @dataclass(frozen=True)
 class Architecture:

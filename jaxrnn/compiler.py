@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
+
 from jaxrnn.architecture import Architecture
 from jaxrnn.cohort import Cohort, Draft
 from jaxrnn.devices import cpu_cores
@@ -48,4 +50,5 @@ class Compiler:
 
     def _one(self, one: Draft) -> Programs:
         arguments = one.state, one.setting, self._samples, self._batches
-        return compile_programs(one.member, one.layout, *arguments)
+        with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
+            return compile_programs(one.member, one.layout, *arguments)

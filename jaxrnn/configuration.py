@@ -2,25 +2,27 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from jaxrnn.entries import ENTRIES, takers
-from jaxrnn.entry import holds, words
+from jaxrnn.entry import MOST, holds, words
 from jaxrnn.optimizers import ARGUMENTS, OPTIMIZERS, arguments, factory
 from jaxrnn.types import Configuration
 
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
 
 
-def check(name: str, value: Any, microbatch: int | None = None) -> None:
+def check(name: str, value: Any, microbatch: int | None = None, called: str | None = None) -> None:
     """Accept one entry of a configuration.
 
     Args:
         name: Of the entry.
         value: Of the entry.
         microbatch: Sequences per step; without it, any batch size is accepted.
+        called: What to call the entry in a message; `name` by default.
 
     Raises:
         ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule
@@ -33,12 +35,14 @@ def check(name: str, value: Any, microbatch: int | None = None) -> None:
         raise ValueError(f"`{name}` is no hyperparameter{hint}")
     if not entry.allows(value):
         near = entry.nearest(value)
+        if name == "batch_size" and isinstance(near, int):
+            near = _multiple(near, microbatch or 1)
         hint = "" if near is None else f"; the nearest is {near!r}"
-        raise ValueError(f"`{name}` is {value!r}, but must be {entry.rule}{hint}.")
+        raise ValueError(f"`{called or name}` is {value!r}, but must be {entry.rule}{hint}.")
     if name == "optimizer":
         factory(value)
     if name == "batch_size" and microbatch is not None and value % microbatch:
-        near = max(1, round(value / microbatch)) * microbatch
+        near = _multiple(value, microbatch)
         raise ValueError(
             f"`batch_size` is {value}, but must be a multiple of the microbatch, {microbatch}; "
             f"the nearest is {near}."
@@ -62,8 +66,8 @@ def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> 
         check(name, value, microbatch)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
     optimizer = str(plain.get("optimizer", ENTRIES["optimizer"].default))
-    own = {"batch_size": microbatch, "epochs": max_epochs} | arguments(optimizer)
-    whens = conditions([optimizer])
+    own = {"batch_size": microbatch, "epochs": max_epochs, **arguments(optimizer)}
+    whens = _conditions(optimizer)
     entries: dict[str, Any] = {}
     for name in _parents_first():
         entry = ENTRIES[name]
@@ -111,6 +115,16 @@ def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
             )
 
 
+def _multiple(value: int, microbatch: int) -> int:
+    return max(1, min(round(value / microbatch), MOST[int] // microbatch)) * microbatch
+
+
+@cache
+def _conditions(optimizer: str) -> dict[str, Mapping[str, Any]]:
+    return conditions([optimizer])
+
+
+@cache
 def _parents_first() -> list[str]:
     """All names, each after those that its condition names."""
     order = [name for name, entry in ENTRIES.items() if not entry.when]

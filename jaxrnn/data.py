@@ -66,9 +66,16 @@ class Data:
         return Problem(len(self.mean), len(self.classes), differ)
 
 
-def standardise(inputs: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Raw inputs as networks see them: float32, subtracted and divided in double precision."""
-    return ((inputs - mean.astype(np.float64)) / scale).astype(np.float32)
+def standardise(
+    inputs: np.ndarray, lengths: np.ndarray, mean: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """Raw inputs as networks see them: subtracted and divided in double precision, then float32.
+
+    What lies behind the true `lengths` becomes 0, whatever it was.
+    """
+    true = true_steps(lengths, inputs)[..., None]
+    raw = np.where(true, inputs, 0.0)
+    return np.where(true, (raw - mean.astype(np.float64)) / scale, 0.0).astype(np.float32)
 
 
 def from_splits(
@@ -113,7 +120,7 @@ def from_splits(
                 f"allowed: {', '.join(repr(c.item()) for c in classes[:20])}."
             )
         indices = np.searchsorted(classes, y).astype(np.int32)
-        x = np.where(true_steps(lengths, x)[..., None], standardise(x, mean, scale), np.float32(0))
+        x = standardise(x, lengths, mean, scale)
         splits[key] = Split(x, indices, lengths)
     return Data(name=name, classes=classes, mean=mean, scale=scale, **splits)
 

@@ -133,7 +133,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "momentum": _of_optimizer("momentum", "share of the last update kept", high=0.9999),
         "b1": _of_optimizer("b1", "decay of the first moment", high=0.9999),
         "b2": _of_optimizer("b2", "decay of the second moment", high=0.999999),
-        "eps": _of_optimizer("eps", "least denominator", low=1e-12, high=1.0),
+        "eps": _of_optimizer("eps", "least denominator", high=1.0),
     },
     "learning rate": {
         "learning_rate": _number(3e-3, "step size"),

@@ -12,6 +12,8 @@ import numpy as np
 from jaxrnn.types import Value
 
 WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a name"}
+MOST = {float: float(np.finfo(np.float32).max), int: 2**31 - 1}
+"""Greatest numbers that programs can take: they hold 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,8 @@ class Entry:
             return WORDS[bool]
         if self.high < math.inf:
             return f"{WORDS[self.kind]} from {self.low:g} to {self.high:g}"
-        return f"{WORDS[self.kind]} of at least {self.low:g}" + (
-            ", below infinity" if self.finite else ""
-        )
+        below = ", below infinity" if self.finite and self.kind is float else ""
+        return f"{WORDS[self.kind]} of at least {self.low:g}{below}"
 
     def allows(self, value: Any) -> bool:
         """Whether `value` keeps the rule."""
@@ -64,7 +65,9 @@ class Entry:
             return self.kind is bool and isinstance(value, (bool, np.bool_))
         if not isinstance(value, Integral if self.kind is int else Real):
             return False
-        return self.low <= float(value) <= self.high and not (self.finite and math.isinf(value))
+        if math.isinf(value):
+            return not self.finite and value > 0
+        return self.low <= float(value) <= min(self.high, MOST[self.kind])
 
     def nearest(self, value: Any) -> Value | None:
         """The allowed value closest to one that is not; None where nothing is close."""
@@ -73,8 +76,8 @@ class Entry:
         number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
         if self.kind in (bool, str) or not number or not math.isfinite(value):
             return None
-        inside = min(max(float(value), self.low), self.high)
-        return round(inside) if self.kind is int else inside
+        inside = min(max(value, self.low), self.high, MOST[self.kind])
+        return round(inside) if self.kind is int else float(inside)
 
 
 def holds(when: Mapping[str, Any], entries: Mapping[str, Any]) -> bool:

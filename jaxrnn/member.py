@@ -14,7 +14,7 @@ from jaxrnn.packing import Packed
 from jaxrnn.samples import Batches, Samples, epoch_order
 from jaxrnn.step import Batch, Epoch, Learner, Seen, Setting, Step
 from jaxrnn.types import AnyArray, Array
-from jaxrnn.watch import Watch
+from jaxrnn.watch import Watch, watches
 
 METRICS = (*classification.METRICS, "train_loss")
 """What `Member.evaluate` tells: the task's metrics, and the training loss of the last epoch."""
@@ -28,7 +28,7 @@ class Report(NamedTuple):
         gradient_norm_mean: Over the updates, of the global norm before penalty and clipping.
         gradient_norm_max: Likewise.
         learning_rate: Of the last update.
-        validation_loss: At the end, where early stopping or the plateau schedule asked for it.
+        validation_loss: At the end, where the member's stopping or schedule asks for it.
     """
 
     train_loss: AnyArray
@@ -110,7 +110,8 @@ class Member:
             loss = self._metrics(setting, learner.parameters, validation)[0]
             loss = jnp.where(learner.diverged, jnp.nan, loss)
             seen = watch.after(setting.numbers, loss, learner.parameters)
-            report = report._replace(validation_loss=loss)
+            asked = watches(setting.numbers)
+            report = report._replace(validation_loss=jnp.where(asked, loss, jnp.nan))
             return State(learner, seen, report, state.epochs + 1)
 
         return jax.lax.cond(running, run, lambda state: state, state)

@@ -103,7 +103,8 @@ class RecurrentNetwork(nn.Module):
             # Units that either layer lacks must not send gradients to the padding of the other.
             both = jnp.minimum(*numbers.hidden_sizes[layer - 1 : layer + 1])
             own = jnp.arange(units * directions) < both * directions
-            shortcut = jnp.where(numbers.residual & own.reshape(1, 1, -1), below, 0.0)
+            fit = _fit(below, units * directions)
+            shortcut = jnp.where(numbers.residual & own.reshape(1, 1, -1), fit, 0.0)
             y = y + shortcut
             by_direction = shortcut.reshape(*y.shape[:2], units, directions)
             last = last + ends(by_direction, lengths).reshape(last.shape)
@@ -178,8 +179,12 @@ class RecurrentNetwork(nn.Module):
             x @ own["kernel"] + own["bias"].reshape(1, 1, -1),
             mask,
         )
-        passed = jnp.pad(x[..., :units], [(0, 0), (0, 0), (0, max(0, units - x.shape[-1]))])
-        return jnp.where(k < getattr(numbers, f"dense_{place}"), y, passed)
+        return jnp.where(k < getattr(numbers, f"dense_{place}"), y, _fit(x, units))
+
+
+def _fit(x: Array, units: int) -> Array:
+    """`(batch, time, ...)` cut or filled with zeros to so many units."""
+    return jnp.pad(x[..., :units], [(0, 0), (0, 0), (0, max(0, units - x.shape[-1]))])
 
 
 class _Parameters(nn.Module):

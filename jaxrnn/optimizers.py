@@ -5,12 +5,13 @@ Any other factory goes by its dotted name, such as `optax.lamb` or `my_module.my
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
 ARGUMENTS = ("momentum", "b1", "b2", "eps", "weight_decay")
@@ -109,7 +110,8 @@ def factory(name: str) -> Factory:
     """The factory called `name`.
 
     Raises:
-        ValueError: No such optimizer, or one that needs more than a learning rate.
+        ValueError: No such optimizer, one that needs more than a learning rate, or one that
+            would move padding.
     """
     if name in OPTIMIZERS:
         return OPTIMIZERS[name]
@@ -123,36 +125,74 @@ def factory(name: str) -> Factory:
         )
     try:
         found = getattr(import_module(module), attribute)
-        needed = [
-            argument.name
-            for argument in inspect.signature(found).parameters.values()
-            if argument.default is argument.empty and argument.kind is not argument.VAR_KEYWORD
-        ]
+        known = inspect.signature(found).parameters
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f"`optimizer` is {name!r}, but there is no such factory to import."
         ) from error
-    if needed != ["learning_rate"]:
+    needed = [n for n, argument in known.items() if argument.default is argument.empty]
+    if "learning_rate" not in known or set(needed) - {"learning_rate", "kwargs"}:
         raise ValueError(
-            f"`optimizer` is {name!r}, which needs {', '.join(needed) or 'nothing'}, but must be a "
-            "factory that needs `learning_rate` alone."
+            f"`optimizer` is {name!r}, which takes {', '.join(known) or 'nothing'}, but must be a "
+            "factory that takes `learning_rate` and needs nothing else."
+        )
+    if not _fits(found):
+        raise ValueError(
+            f"`optimizer` is {name!r}, which does not fit populations: its updates must be the "
+            "same with zeros around the weights, and its first state must be of numbers that do "
+            "not depend on the learning rate."
         )
     return found
 
 
-def arguments(name: str) -> dict[str, float]:
+def _fits(made: Factory) -> bool:
+    """Whether padding changes nothing and stays zero, and the state needs no learning rate."""
+    rng = np.random.default_rng(0)
+    own = {"layer": {"kernel": rng.normal(size=(130, 2, 140)), "bias": rng.normal(size=(2, 140))}}
+    own = jax.tree.map(np.float32, own)  # larger than what some factor into rows and columns
+    padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, 0)] * (leaf.ndim - 1) + [(0, 9)]), own)
+    optimizer = _injectable(made)
+
+    def updated(weights: Any, rate: float) -> list[np.ndarray]:
+        state: Any = optimizer.init(weights)
+        state = state._replace(hyperparams={**state.hyperparams, "learning_rate": rate})
+        updates, _ = jax.jit(optimizer.update)(weights, state, weights)
+        return [np.asarray(leaf) for leaf in jax.tree.leaves(updates)]
+
+    try:
+        states = (jax.tree.leaves(made(learning_rate=rate).init(own)) for rate in (0.0, 0.5))
+        if not all(np.array_equal(one, two) for one, two in zip(*states, strict=True)):
+            return False
+        alone, among = updated(own, 0.5), updated(padded, 0.5)
+    except Exception:  # whatever it is that others' code does not like
+        return False
+    return all(
+        np.allclose(wide[..., :140], narrow, rtol=1e-4, atol=1e-6) and not wide[..., 140:].any()
+        for narrow, wide in zip(alone, among, strict=True)
+    )
+
+
+@cache
+def arguments(name: str) -> Mapping[str, float]:
     """Those of `ARGUMENTS` that the optimizer `name` takes, with its defaults."""
-    known = inspect.signature(factory(name)).parameters
-    return {entry: float(known[entry].default or 0.0) for entry in ARGUMENTS if entry in known}
+    return _arguments(factory(name))
 
 
 def injectable(name: str) -> optax.GradientTransformationExtraArgs:
-    """The optimizer `name` with every number injectable; the numbers it starts with are zeros."""
-    made = factory(name)
-    numbers = "learning_rate", *arguments(name)
+    """The optimizer `name` with every number injectable."""
+    return _injectable(factory(name))
+
+
+def _arguments(made: Factory) -> dict[str, float]:
+    known = inspect.signature(made).parameters
+    return {entry: float(known[entry].default or 0.0) for entry in ARGUMENTS if entry in known}
+
+
+def _injectable(made: Factory) -> optax.GradientTransformationExtraArgs:
+    numbers = {"learning_rate": 0.0, **_arguments(made)}
     others = [
         argument for argument in inspect.signature(made).parameters if argument not in numbers
     ]
     masked = {"mask": kernels} if "mask" in others else {}
     build = optax.inject_hyperparams(made, static_args=others)
-    return build(**dict.fromkeys(numbers, 0.0), **masked)
+    return build(**numbers, **masked)

@@ -39,7 +39,7 @@ class Costs:
         return self.compile_first + self.compile_layer * (layers - 1)
 
 
-CPU = Costs(compile_first=4.0, compile_layer=2.5, multiplications=6e10)
+CPU = Costs(compile_first=5.0, compile_layer=1.0, multiplications=5e10)
 """Of two cores, see benchmarks/compile.py."""
 ACCELERATOR = Costs(compile_first=10.0, compile_layer=5.0, multiplications=1e12)
 """A guess that no measurement stands behind."""
@@ -83,60 +83,52 @@ def plan(
         steps: Time steps of sequences that a member is expected to train on.
         costs: Of the machine.
     """
-    kinds: dict[tuple, list[int]] = {}
-    for position, one in enumerate(entries):
-        kind = one["cell"], one["layers"], one["bidirectional"]
+    own = [structure.alone(one, problem, microbatch) for one in entries]
+    kinds: dict[tuple[str, int, bool], list[int]] = {}
+    for position, one in enumerate(own):
+        kind = one.cell, len(one.sizes.layers), one.bidirectional
         kinds.setdefault(kind, []).append(position)
 
-    def seconds(group: Group) -> float:
-        passes = steps * FORWARDS_AND_BACKWARDS * len(group.members)
-        work = group.architecture.arithmetic() * passes / costs.multiplications
-        return CERTAIN * costs.compiling(group.architecture) + work
+    def seconds(architecture: Architecture, members: int) -> float:
+        passes = steps * FORWARDS_AND_BACKWARDS * members
+        work = architecture.arithmetic() * passes / costs.multiplications
+        return CERTAIN * costs.compiling(architecture) + work
 
-    def group(width: int, members: Sequence[int]) -> Group:
-        return _group(members, width, entries, problem, microbatch)
-
-    return [found for kind in kinds.values() for found in _cut(kind, entries, group, seconds)]
+    parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
+    return [_group(width, members, own) for width, members in parts]
 
 
 def _cut(
     positions: Sequence[int],
-    entries: Sequence[Entries],
-    group: Callable[[int, Sequence[int]], Group],
-    seconds: Callable[[Group], float],
-) -> list[Group]:
-    """The groups of one kind that take the fewest seconds, from narrow to wide.
+    own: Sequence[Architecture],
+    seconds: Callable[[Architecture, int], float],
+) -> list[tuple[int, list[int]]]:
+    """The cut of one kind that takes the fewest seconds: width and members, from narrow to wide.
 
     Buckets are joined with their neighbours alone, so the best cut of the first few is the best
-    one of fewer, and one group more.
+    one of fewer, and one part more.
     """
     buckets: dict[int, list[int]] = {}
     for position in positions:
-        buckets.setdefault(structure.bucket(structure.widest(entries[position])), []).append(
-            position
-        )
+        width = structure.bucket(max(own[position].sizes.layers))
+        buckets.setdefault(width, []).append(position)
     widths = sorted(buckets)
-    best: list[tuple[float, list[Group]]] = [(0.0, [])]
+    alike = [structure.merged([own[p] for p in buckets[width]], width) for width in widths]
+    best: list[tuple[float, list[tuple[int, list[int]]]]] = [(0.0, [])]
     for end, width in enumerate(widths, start=1):
         options = []
         for begin in range(end):
             members = sorted(p for narrow in widths[begin:end] for p in buckets[narrow])
-            last = group(width, members)
-            time, groups = best[begin]
-            options.append((time + seconds(last), [*groups, last]))
+            last = seconds(structure.merged(alike[begin:end], width), len(members))
+            before, parts = best[begin]
+            options.append((before + last, [*parts, (width, members)]))
         best.append(min(options, key=lambda option: option[0]))
     return best[-1][1]
 
 
-def _group(
-    members: Sequence[int],
-    width: int,
-    entries: Sequence[Entries],
-    problem: Problem,
-    microbatch: int,
-) -> Group:
-    own = [entries[position] for position in members]
-    architecture = structure.together(own, problem, width, microbatch)
-    needed = sum(structure.alone(one, problem).arithmetic() for one in own)
-    spent = architecture.arithmetic() * len(own)
-    return Group(architecture, tuple(members), 1.0 - needed / spent)
+def _group(width: int, members: Sequence[int], own: Sequence[Architecture]) -> Group:
+    architecture = structure.merged([own[position] for position in members], width)
+    needed = sum(own[position].arithmetic() for position in members)
+    return Group(
+        architecture, tuple(members), 1.0 - needed / architecture.arithmetic() / len(members)
+    )

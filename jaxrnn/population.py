@@ -34,10 +34,16 @@ class Population:
         """Epochs that every member has been through."""
         return len(self.reports)
 
-    @property
-    def consumed(self) -> bool:
-        """Whether training went on from here, and took the buffers along."""
-        return any(cohort.state.epochs.is_deleted() for cohort in self.cohorts)
+    def check(self) -> None:
+        """Accept a population whose buffers are still its own.
+
+        Running a compiled program on buffers that it was given before can end the process.
+
+        Raises:
+            ValueError: Training went on from here, and took the buffers along.
+        """
+        if any(cohort.state.epochs.is_deleted() for cohort in self.cohorts):
+            raise ValueError("`population` was trained before; go on with what `train` returned.")
 
     def after(self, cohorts: list[Cohort]) -> "Population":
         """The population whose `cohorts` have trained one more epoch."""

@@ -14,7 +14,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxrnn.architecture import Problem
-from jaxrnn.arrays import check_inputs, true_steps
+from jaxrnn.arrays import check_inputs
 from jaxrnn.data import standardise
 from jaxrnn.hyperparameters import hyperparameters
 from jaxrnn.network import Outputs, RecurrentNetwork
@@ -75,8 +75,7 @@ class Predictor:
                 f"(samples, time, {len(self.mean)})."
             )
         x, true = check_inputs("predict", inputs, lengths)
-        steps = true_steps(true, x)[..., None]
-        x = np.where(steps, standardise(x, self.mean, self.scale), np.float32(0))
+        x = standardise(x, true, self.mean, self.scale)
         return np.asarray(self._apply(self.parameters, x, true))
 
     def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """From configurations to architectures: what one member needs, and what many need together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxrnn.activations import ACTIVATIONS
@@ -19,44 +19,75 @@ def bucket(units: int) -> int:
     return power * 3 // 4 if power > 2 * SMALLEST and units <= power * 3 // 4 else power
 
 
-def widest(entries: Entries) -> int:
-    """Units of a member's widest recurrent layer."""
-    return max(entries[name] for name in UNITS_OF_LAYERS[: entries["layers"]])
+def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> Architecture:
+    """A member's own architecture, at its true sizes.
 
+    Args:
+        entries: Its complete configuration.
+        problem: What the data asks.
+        microbatch: Sequences of a step; by default, the member's whole batch.
+    """
 
-def alone(entries: Entries, problem: Problem) -> Architecture:
-    """A member's own architecture, at its true sizes."""
-    return _architecture([entries], problem, _sizes(entries, problem), entries["batch_size"])
+    def name(entry: str, default: str) -> tuple[str]:
+        return (entries.get(entry, default),)
+
+    return Architecture(
+        cell=entries["cell"],
+        bidirectional=entries["bidirectional"],
+        sizes=_sizes(entries, problem),
+        uses=_uses(entries, problem, microbatch or entries["batch_size"]),
+        activations=name("activation", "tanh"),
+        output_activations=name("output_activation", "tanh"),
+        before_activations=name("dense_before_activation", "relu"),
+        after_activations=name("dense_after_activation", "relu"),
+        optimizers=name("optimizer", "adamw"),
+    )
 
 
 def together(
     members: Sequence[Entries], problem: Problem, width: int, microbatch: int
 ) -> Architecture:
-    """The architecture that holds members of one cell, depth and direction.
+    """The architecture that holds members of one cell, depth and direction; see `merged`."""
+    return merged([alone(entries, problem, microbatch) for entries in members], width)
+
+
+def merged(own: Sequence[Architecture], width: int) -> Architecture:
+    """The architecture that holds what others hold.
 
     Args:
-        members: Complete configurations.
-        problem: What their data asks.
-        width: Units of every recurrent layer; at least the members' own.
-        microbatch: Sequences of a step.
+        own: Architectures of one cell, depth and direction.
+        width: Units of every recurrent layer; at least their own.
     """
-    own = [_sizes(entries, problem) for entries in members]
-    layers = (width,) * len(own[0].layers)
-    above = width * (1 + members[0]["bidirectional"])
-    sizes = Sizes(
-        own[0].inputs,
-        _stack([sizes.before for sizes in own], own[0].inputs),
-        layers,
-        _stack([sizes.after for sizes in own], above),
-        own[0].outputs,
+    first = own[0]
+    inputs = first.sizes.inputs
+    sizes = first.sizes._replace(
+        before=_stack([one.sizes.before for one in own], inputs),
+        layers=(width,) * len(first.sizes.layers),
+        after=_stack([one.sizes.after for one in own], width * len(first.directions)),
     )
-    return _architecture(members, problem, sizes, microbatch)
+    return Architecture(
+        cell=first.cell,
+        bidirectional=first.bidirectional,
+        sizes=sizes,
+        uses=Uses(*map(any, zip(*(one.uses for one in own), strict=True))),
+        activations=_names(ACTIVATIONS, [one.activations for one in own]),
+        output_activations=_names(ACTIVATIONS, [one.output_activations for one in own]),
+        before_activations=_names(ACTIVATIONS, [one.before_activations for one in own]),
+        after_activations=_names(ACTIVATIONS, [one.after_activations for one in own]),
+        optimizers=_names(OPTIMIZERS, [one.optimizers for one in own]),
+    )
 
 
 def _stack(own: Sequence[tuple[int, ...]], least: int) -> tuple[int, ...]:
-    """As many dense layers as any member has, wide enough to pass on what others don't use."""
+    """As many dense layers as anyone has, wide enough to pass on what others don't use."""
     widest = max((units for layers in own for units in layers), default=0)
     return (max(bucket(widest), least),) * max(map(len, own))
+
+
+def _names(known: Iterable[str], own: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Every name that occurs: the known ones in their order, then the others."""
+    found = {name for names in own for name in names}
+    return (*(name for name in known if name in found), *sorted(found.difference(known)))
 
 
 def _sizes(entries: Entries, problem: Problem) -> Sizes:
@@ -65,31 +96,6 @@ def _sizes(entries: Entries, problem: Problem) -> Sizes:
 
     layers = tuple(entries[name] for name in UNITS_OF_LAYERS[: entries["layers"]])
     return Sizes(problem.inputs, dense("before"), layers, dense("after"), problem.outputs)
-
-
-def _architecture(
-    members: Sequence[Entries], problem: Problem, sizes: Sizes, microbatch: int
-) -> Architecture:
-    def names(entry: str, order: Mapping[str, Any], default: str) -> tuple[str, ...]:
-        given = dict.fromkeys(one[entry] for one in members if entry in one) or {default: None}
-        return tuple(sorted(given, key=lambda name: list(order).index(name)))
-
-    used = {one["optimizer"] for one in members}
-    known = dict.fromkeys((*OPTIMIZERS, *sorted(used)))
-    uses = Uses()
-    for one in members:
-        uses |= _uses(one, problem, microbatch)
-    return Architecture(
-        cell=members[0]["cell"],
-        bidirectional=members[0]["bidirectional"],
-        sizes=sizes,
-        uses=uses,
-        activations=names("activation", ACTIVATIONS, "tanh"),
-        output_activations=names("output_activation", ACTIVATIONS, "tanh"),
-        before_activations=names("dense_before_activation", ACTIVATIONS, "relu"),
-        after_activations=names("dense_after_activation", ACTIVATIONS, "relu"),
-        optimizers=names("optimizer", known, "adamw"),
-    )
 
 
 def _uses(entries: Entries, problem: Problem, microbatch: int) -> Uses:

@@ -144,9 +144,7 @@ class Trainer:
                 f"`epochs` is {epochs}, but must be a whole number from {least}, the epochs seen, "
                 f"to {most}, `max_epochs` at the start."
             )
-        # Running a compiled program on buffers that it was given before can end the process.
-        if population.consumed:
-            raise ValueError("`population` was trained before; go on with what `train` returned.")
+        population.check()
         ahead = epochs - least
         for done in range(ahead):
 
@@ -179,6 +177,7 @@ class Trainer:
             `loss` and `accuracy` on the split and `train_loss` of the last epoch, each
             `(population,)`.
         """
+        population.check()
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
         table = np.full((len(population), len(METRICS)), np.nan, np.float32)
@@ -189,6 +188,7 @@ class Trainer:
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
+        population.check()
         chosen = np.asarray(indices)
         whole = chosen.ndim == 1 and len(chosen) > 0 and chosen.dtype.kind in "iu"
         if not whole or chosen.min() < 0 or chosen.max() >= len(population):
@@ -213,6 +213,7 @@ class Trainer:
         Raises:
             ValueError: No such member.
         """
+        population.check()
         if not 0 <= index < len(population):
             raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
         entries, data = population.configurations[index], self._data
@@ -223,10 +224,7 @@ class Trainer:
     def _complete(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[dict[str, Any]]:
-        if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
-            raise ValueError(
-                f"`max_epochs` is {max_epochs!r}, but must be a whole number of at least 1."
-            )
+        configuration.check("epochs", max_epochs, called="max_epochs")
         return [configuration.complete(one, self.microbatch, max_epochs) for one in configurations]
 
     def _plan(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:

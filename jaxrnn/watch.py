@@ -9,7 +9,7 @@ import numpy as np
 from jaxrnn.entries import SCHEDULES
 from jaxrnn.hyperparameters import Hyperparameters
 from jaxrnn.packing import Packed
-from jaxrnn.types import AnyArray
+from jaxrnn.types import AnyArray, Array
 
 
 class Watch(NamedTuple):
@@ -72,3 +72,8 @@ class Watch(NamedTuple):
         return jax.tree.map(
             lambda best, last: jnp.where(restore, best, last), self.parameters, parameters
         )
+
+
+def watches(numbers: Hyperparameters) -> Array:
+    """Whether the validation loss steers a member's training, `()` bool."""
+    return (numbers.patience > 0) | (numbers.schedule == SCHEDULES.index("plateau"))

@@ -80,16 +80,23 @@ class Direct:
         return Learner(packed, slots, np.asarray(False))
 
     def apply(self, samples: Samples, key: Any = None, stops: Any = None) -> Outputs:
-        network, x = RecurrentNetwork(self.architecture), jnp.asarray(samples.inputs)
-        variables, lengths = {"params": self.weights()}, jnp.asarray(samples.lengths)
-        outputs = network.apply(variables, x, lengths, self.numbers, key, stops)
-        assert isinstance(outputs, Outputs)
-        return outputs
+        return outputs(self.architecture, self.weights(), samples, self.numbers, key, stops)
 
     def gradient(self, samples: Samples, epoch: int = 0) -> dict[str, Any]:
         """Of the sum of the samples' losses, as a tree: what a step adds up."""
         given = self.architecture, self.numbers, self.weights(), samples, jnp.int32(epoch)
         return jax.tree.map(np.asarray, _gradient(*given))
+
+
+@quick_jit
+def outputs(
+    architecture: Architecture, weights: Any, samples: Samples, numbers: Any, key: Any, stops: Any
+) -> Any:
+    network, x = RecurrentNetwork(architecture), jnp.asarray(samples.inputs)
+    variables, lengths = {"params": weights}, jnp.asarray(samples.lengths)
+    out = network.apply(variables, x, lengths, numbers, key, stops)
+    assert isinstance(out, Outputs)
+    return out
 
 
 @quick_jit

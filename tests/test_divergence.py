@@ -5,11 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import sequences
 
 import jaxrnn
-from jaxrnn.member import Report
+from jaxrnn import configuration, initial, structure
+from jaxrnn.architecture import Problem
+from jaxrnn.hyperparameters import hyperparameters
+from jaxrnn.member import Member, Report
+from jaxrnn.packing import Packing
+from jaxrnn.samples import Samples
+from jaxrnn.step import Epoch, Setting, Step
+from jaxrnn.update import Update
 
 GOOD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
 WILD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e6}
@@ -131,3 +140,41 @@ def test_nan_in_the_first_step_leaves_the_first_weights(
     first = own.predictor(population, 2).parameters
     trained = own.predictor(own.train(population, 1), 2).parameters
     jax.tree.map(np.testing.assert_array_equal, trained, first)
+
+
+@pytest.mark.parametrize("batch_size", [8, 16])
+def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
+    """Steps after the bad one, though good by themselves, change neither weights nor optimizer."""
+    entries = configuration.complete({**GOOD, "batch_size": batch_size}, 8, 10)
+    problem = Problem(3, 3, False)
+    architecture = structure.together([entries], problem, 16, 8)
+    assert architecture.uses.accumulation == (batch_size == 16)
+    packing = Packing(architecture.shapes())
+    member = Member(Step(architecture, Update(architecture.optimizers, packing)), 8)
+    drawn = initial.draw(structure.alone(entries, problem), entries, 1)
+    first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
+    setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
+    epoch = Epoch(jnp.int32(0), 4, jnp.int32(batch_size // 8), jnp.float32(1))
+    inputs, labels = sequences(8)
+
+    @jax.jit
+    def two_steps(learner: Any, inputs: jax.Array) -> Any:
+        samples, batch = Samples(inputs, labels, np.full(8, 6)), member.step.first(learner)
+        learner, batch, _ = member.step(setting, epoch, learner, batch, samples, jnp.int32(0))
+        learner, _, seen = member.step(setting, epoch, learner, batch, samples, jnp.int32(1))
+        return learner, seen.loss
+
+    good, loss = two_steps(first, inputs)
+    assert np.isfinite(loss) and not good.diverged
+    bad, loss = two_steps(good, inputs * np.float32(np.nan))
+    assert np.isnan(loss) and bad.diverged
+    later, loss = two_steps(bad, inputs)
+    assert np.isnan(loss) and later.diverged
+    for frozen in (bad, later):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            (frozen.parameters, frozen.slots),
+            (good.parameters, good.slots),
+        )
+    moved, _ = two_steps(good, inputs)
+    assert np.any(moved.parameters.kernels != good.parameters.kernels)

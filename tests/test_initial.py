@@ -191,7 +191,8 @@ def test_padding_changes_nothing_inside(
 ) -> None:
     """Every member of a cohort, whatever it has in common with the others."""
     problem = Problem(inputs, outputs, False)
-    width = structure.bucket(max(map(structure.widest, members)))
+    layers = [structure.alone(entries, problem).sizes.layers for entries in members]
+    width = structure.bucket(max(map(max, layers)))
     wide = structure.together(members, problem, width, 8)
     assert wide.sizes.layers == (width,) * members[0]["layers"]
     packing = Packing(wide.shapes())

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from direct import TIME, Direct, alone, among, assert_close, numbers_of, sequences
+from direct import TIME, Direct, alone, among, assert_close, numbers_of, outputs, sequences
 
 from jaxrnn import randomness
 from jaxrnn.crop import crop
 from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.network import Outputs, RecurrentNetwork
+from jaxrnn.network import Outputs
 from jaxrnn.randomness import Use
+from jaxrnn.samples import Samples
 
 KEY = jax.random.key(8)
 DEEP: dict[str, Any] = {"layers": 2, "hidden_size": 5, "hidden_size_2": 7}
@@ -64,17 +65,15 @@ def passed_on(given: dict[str, Any], x: np.ndarray, key: Any = KEY) -> Outputs:
     layers = {f"layer_{k}": gates for k in range(given.get("layers", 1))}
     # The head and the inputs are as wide as the layers here, which no problem of ours is.
     sizes = member.architecture.sizes._replace(inputs=WIDTH, outputs=WIDTH)
-    network = RecurrentNetwork(replace(member.architecture, sizes=sizes))
-    variables = {"params": layers | {"head": {"kernel": one, "bias": zero}}}
-    lengths = jnp.full(len(x), x.shape[1])
-    outputs = network.apply(variables, jnp.asarray(x), lengths, member.numbers, key)
-    assert isinstance(outputs, Outputs)
-    return outputs
+    weights = layers | {"head": {"kernel": one, "bias": zero}}
+    samples = Samples(x, np.zeros(len(x), int), np.full(len(x), x.shape[1]))
+    wide = replace(member.architecture, sizes=sizes)
+    return outputs(wide, weights, samples, member.numbers, key, None)
 
 
-def shares(outputs: Any) -> dict[float, float]:
+def shares(found: Any) -> dict[float, float]:
     """How often each value occurs."""
-    values, counts = np.unique(np.asarray(outputs, float).round(4), return_counts=True)
+    values, counts = np.unique(np.asarray(found, float).round(4), return_counts=True)
     return dict(zip(values.tolist(), (counts / counts.sum()).tolist(), strict=True))
 
 
@@ -106,21 +105,21 @@ def test_outputs_drop_out_between_layers_and_before_the_head() -> None:
 
 
 def test_every_step_has_the_mask_of_the_last_one() -> None:
-    outputs = passed_on({"dropout": RATE, "target_replication": 0.5}, steps(1.0, 0.0, 0.0))
-    assert outputs.every is not None
+    seen = passed_on({"dropout": RATE, "target_replication": 0.5}, steps(1.0, 0.0, 0.0))
+    assert seen.every is not None
     for step in range(3):
-        np.testing.assert_array_equal(outputs.every[:, step], outputs.last)
-    check_shares(shares(outputs.last), {0.0: RATE, KEPT: 1 - RATE})
+        np.testing.assert_array_equal(seen.every[:, step], seen.last)
+    check_shares(shares(seen.last), {0.0: RATE, KEPT: 1 - RATE})
 
 
 def test_the_state_drops_out_with_one_mask_for_all_steps() -> None:
     """And only where it enters the next step: the first output is whole."""
     given = {"recurrent_dropout": RATE, "target_replication": 0.5}
-    outputs = passed_on(given, steps(1.0, 0.0, 0.0))
-    assert outputs.every is not None
-    assert shares(outputs.every[:, 0]) == {1.0: 1.0}
-    check_shares(shares(outputs.every[:, 1]), {0.0: RATE, KEPT: 1 - RATE})
-    np.testing.assert_allclose(outputs.last, outputs.every[:, 1] ** 2, rtol=1e-6)
+    seen = passed_on(given, steps(1.0, 0.0, 0.0))
+    assert seen.every is not None
+    assert shares(seen.every[:, 0]) == {1.0: 1.0}
+    check_shares(shares(seen.every[:, 1]), {0.0: RATE, KEPT: 1 - RATE})
+    np.testing.assert_allclose(seen.last, seen.every[:, 1] ** 2, rtol=1e-6)
 
 
 def test_layers_have_masks_of_their_own() -> None:
@@ -157,11 +156,8 @@ def test_uses_of_a_key_never_meet() -> None:
 def outputs_of(member: Direct, key: Any, **replaced: Any) -> np.ndarray:
     entries = member.entries | replaced
     numbers = hyperparameters(entries, member.architecture.optimizers)
-    samples, network = sequences(4), RecurrentNetwork(member.architecture)
-    x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-    out = network.apply({"params": member.weights()}, x, lengths, numbers, key)
-    assert isinstance(out, Outputs)
-    return np.asarray(out.last)
+    given = member.architecture, member.weights(), sequences(4), numbers, key, None
+    return np.asarray(outputs(*given).last)
 
 
 @pytest.mark.parametrize("kind", KINDS)

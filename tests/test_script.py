@@ -68,7 +68,7 @@ def test_trials_csv(first: tuple[Path, Any]) -> None:
     assert {row["cell"] for row in rows} <= {"lstm", "gru"}
     for row in rows:
         reached = 3 if row["state"] == "complete" else 1
-        assert int(row["epochs"]) == reached
+        assert int(row["trained_epochs"]) == reached
         assert (row["loss_at_3"] == "") == (reached == 1)
         assert 0 <= float(row["accuracy_at_1"]) <= 1
     # the three with the best loss at epoch 1 went on, and no other
@@ -122,7 +122,7 @@ def test_history_csv(first: tuple[Path, Any]) -> None:
     folder, _ = first
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     trials = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
-    expected = [(k, e) for k in range(9) for e in range(1, int(trials[k]["epochs"]) + 1)]
+    expected = [(k, e) for k in range(9) for e in range(1, int(trials[k]["trained_epochs"]) + 1)]
     assert [(int(row["id"]), int(row["epoch"])) for row in rows] == expected
     for row in rows:
         trial = trials[int(row["id"])]

@@ -350,9 +350,10 @@ def test_what_is_pruned_no_longer_runs(trainer: jaxrnn.Trainer) -> None:
     unused = np.asarray(population.cohorts[0].state.report.train_loss)
     after = trainer.train(population, 2)
     assert np.sum(np.asarray(after.cohorts[0].state.report.train_loss) != unused) == 2
-    assert population.consumed
+    with pytest.raises(ValueError, match="was trained before"):
+        population.check()
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(population.cohorts[0].state))
-    assert not before.consumed
+    before.check()
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(before.cohorts[0].state))
 
 

@@ -77,6 +77,7 @@ def check_padding(tree: Tree, padded: Tree, what: str, alive: float = 0.8) -> No
     assert (true != 0).mean() > alive, (what, (true != 0).mean())
 
 
+@pytest.mark.slow
 def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.Data) -> None:
     members = [
         {"layers": 2, "hidden_size": 17 + k, "optimizer": name, "learning_rate": 0.01, **given}
@@ -388,6 +389,18 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     if optimizer == "momentum":  # its slot is the gradient as it was clipped
         norm = np.sqrt(sum(float(np.sum(np.square(slot))) for slot in piecewise.slots))
         assert norm == pytest.approx(CLIPPED["clip_norm"], rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_an_update_goes_down_the_mean_gradient(size: int) -> None:
+    given = {**CLIPPED, "optimizer": "sgd", "schedule": "constant", "clip_norm": float("inf")}
+    member, samples = alone(given), sequences(size, seed=2)
+    learner, (seen,) = train(member, [samples], steps=4, batch=1)
+    mean = jax.tree.map(lambda leaf: leaf / size, member.gradient(samples))
+    moved = jax.tree.map(lambda weight, slope: weight - 0.1 * slope, member.weights(), mean)
+    assert_close(member.packing.unpack(learner.parameters), moved, atol=1e-6)
+    norm = np.sqrt(sum(float(np.sum(np.square(leaf))) for leaf in jax.tree.leaves(mean)))
+    np.testing.assert_allclose(seen.norm, norm, rtol=1e-5)
 
 
 def test_nothing_moves_before_a_batch_is_complete() -> None:
