@@ -66,7 +66,7 @@ class Entry:
         if not isinstance(value, Integral if self.kind is int else Real):
             return False
         if math.isinf(value):
-            return not self.finite and value > 0
+            return not self.finite and float(value) > 0
         return self.low <= float(value) <= min(self.high, MOST[self.kind])
 
     def nearest(self, value: Any) -> Value | None:
@@ -76,8 +76,8 @@ class Entry:
         number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
         if self.kind in (bool, str) or not number or not math.isfinite(value):
             return None
-        inside = min(max(value, self.low), self.high, MOST[self.kind])
-        return round(inside) if self.kind is int else float(inside)
+        inside = min(max(float(value), self.low), self.high, MOST[self.kind])
+        return round(inside) if self.kind is int else inside
 
 
 def holds(when: Mapping[str, Any], entries: Mapping[str, Any]) -> bool:

@@ -393,7 +393,7 @@ BAD_CALLS = [
     (lambda t, p: t.start([LSTM], [2**32]), "`seed` is 4294967296, but must be from 0 to"),
     (
         lambda t, p: t.start([LSTM], [1], 0),
-        "`max_epochs` is 0, but must be a whole number of at least 1.",
+        "`max_epochs` is 0, but must be a whole number of at least 1; the nearest is 1.",
     ),
     (lambda t, p: t.start([LSTM], [1], 1.5), "`max_epochs` is 1.5"),
     (lambda t, p: t.start([LSTM], [1], True), "`max_epochs` is True"),

@@ -153,13 +153,18 @@ def test_a_stopped_member_rests_and_is_judged_by_its_best_epoch(data: jaxrnn.Dat
     trainer = jaxrnn.Trainer(data, microbatch=16, lanes=2, devices=1)
     population = trainer.start(members, [4] * len(members), epochs)
     after: list[Packed] = []
+    losses = []
     for epoch in range(1, epochs + 1):
         population = trainer.train(population, epoch)
         after.append(current(population))
+        losses.append(trainer.evaluate(population)["loss"][epochs])
     history, metrics = trainer.history(population), trainer.evaluate(population, "test")
-    last, best = expected_stop(history["validation_loss"][:, epochs], patience, min_delta)
+    last, best = expected_stop(np.array(losses), patience, min_delta)
     assert 1 < best < last < epochs - 1
     assert np.isfinite(history["train_loss"][:, 0]).tolist() == [k < last for k in range(epochs)]
+    seen = history["validation_loss"]  # told for the one who asks for it alone
+    np.testing.assert_allclose(seen[:last, 0], losses[:last], rtol=1e-6)
+    assert np.isnan(seen[last:, 0]).all() and np.isnan(seen[:, 1:]).all()
     for one in after[last:]:
         np.testing.assert_array_equal(one.kernels[0], after[last - 1].kernels[0])
     assert (after[last - 1].kernels[0] != after[last - 2].kernels[0]).any()
