@@ -88,11 +88,11 @@ class Architecture:
     bidirectional: bool
     sizes: Sizes
     uses: Uses
-    activations: tuple[str, ...] = ("tanh",)
-    output_activations: tuple[str, ...] = ("tanh",)
-    before_activations: tuple[str, ...] = ("relu",)
-    after_activations: tuple[str, ...] = ("relu",)
-    optimizers: tuple[str, ...] = ("adamw",)
+    activations: tuple[str, ...]
+    output_activations: tuple[str, ...]
+    before_activations: tuple[str, ...]
+    after_activations: tuple[str, ...]
+    optimizers: tuple[str, ...]
 
     @property
     def directions(self) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def check(name: str, value: Any, microbatch: int | None = None, called: str | No
         near = _multiple(value, microbatch)
         raise ValueError(
             f"`batch_size` is {value}, but must be a multiple of the microbatch, {microbatch}; "
-            f"the nearest is {near}."
+            f"the nearest is {near} (`microbatch` can be set)."
         )
 
 

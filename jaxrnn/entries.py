@@ -8,7 +8,7 @@ from jaxrnn.activations import ACTIVATIONS
 from jaxrnn.architecture import GATES
 from jaxrnn.entry import Entry
 from jaxrnn.initialisers import INITIALISERS
-from jaxrnn.optimizers import OPTIMIZERS, arguments
+from jaxrnn.optimizers import LEAST_EPS, OPTIMIZERS, arguments
 
 CROPS = ("end", "start", "random")
 SCHEDULES = ("constant", "exponential", "step", "linear", "cosine", "plateau")
@@ -133,7 +133,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "momentum": _of_optimizer("momentum", "share of the last update kept", high=0.9999),
         "b1": _of_optimizer("b1", "decay of the first moment", high=0.9999),
         "b2": _of_optimizer("b2", "decay of the second moment", high=0.999999),
-        "eps": _of_optimizer("eps", "least denominator", high=1.0),
+        "eps": _of_optimizer("eps", "least denominator", low=LEAST_EPS, high=1.0),
     },
     "learning rate": {
         "learning_rate": _number(3e-3, "step size"),
@@ -188,7 +188,6 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "clip_value": _number(
             math.inf,
             "greatest size of a gradient's entry, clipped before the norm",
-            low=0.0,
             finite=False,
         ),
     },

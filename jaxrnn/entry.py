@@ -65,19 +65,20 @@ class Entry:
             return self.kind is bool and isinstance(value, (bool, np.bool_))
         if not isinstance(value, Integral if self.kind is int else Real):
             return False
-        if math.isinf(value):
-            return not self.finite and float(value) > 0
-        return self.low <= float(value) <= min(self.high, MOST[self.kind])
+        number: Any = value.item() if isinstance(value, np.generic) else value
+        if number == math.inf:
+            return not self.finite
+        return self.low <= number <= min(self.high, MOST[self.kind])
 
     def nearest(self, value: Any) -> Value | None:
         """The allowed value closest to one that is not; None where nothing is close."""
         if self.kind is str and isinstance(value, str):
             return next(iter(difflib.get_close_matches(value, self.choices, n=1, cutoff=0.4)), None)
         number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-        if self.kind in (bool, str) or not number or not math.isfinite(value):
+        if self.kind in (bool, str) or not number or value != value:
             return None
-        inside = min(max(float(value), self.low), self.high, MOST[self.kind])
-        return round(inside) if self.kind is int else inside
+        inside: Any = min(max(value, self.low), self.high, MOST[self.kind])
+        return round(inside) if self.kind is int else float(inside)
 
 
 def holds(when: Mapping[str, Any], entries: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The numbers of a member that programs take as arguments: no value of them compiles anything."""
+"""The numbers of a member that its cohort's programs take as arguments."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

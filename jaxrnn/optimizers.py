@@ -16,6 +16,8 @@ import optax
 
 ARGUMENTS = ("momentum", "b1", "b2", "eps", "weight_decay")
 """Entries that act where a factory has an argument of that name."""
+LEAST_EPS = 1e-30
+"""Without any, padding would be zero divided by zero."""
 Factory = Callable[..., optax.GradientTransformation]
 
 
@@ -118,17 +120,18 @@ def factory(name: str) -> Factory:
     module, _, attribute = name.rpartition(".")
     if not module:
         near = difflib.get_close_matches(name, OPTIMIZERS, n=1, cutoff=0.0)[0]
-        known = ", ".join(f"'{known}'" for known in OPTIMIZERS)
+        names = ", ".join(f"'{one}'" for one in OPTIMIZERS)
         raise ValueError(
-            f"`optimizer` is {name!r}, but must be one of {known}, or the dotted name of an Optax "
+            f"`optimizer` is {name!r}, but must be one of {names}, or the dotted name of an Optax "
             f"factory such as 'optax.lamb'; the nearest is '{near}'."
         )
     try:
         found = getattr(import_module(module), attribute)
         known = inspect.signature(found).parameters
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # importing runs code of others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(
-            f"`optimizer` is {name!r}, but there is no such factory to import."
+            f"`optimizer` is {name!r}, but there is no such factory to import ({reason})."
         ) from error
     needed = [n for n, argument in known.items() if argument.default is argument.empty]
     if "learning_rate" not in known or set(needed) - {"learning_rate", "kwargs"}:
@@ -139,37 +142,40 @@ def factory(name: str) -> Factory:
     if not _fits(found):
         raise ValueError(
             f"`optimizer` is {name!r}, which does not fit populations: its updates must be the "
-            "same with zeros around the weights, and its first state must be of numbers that do "
-            "not depend on the learning rate."
+            "same with zeros around the weights, and its first state must not depend on its "
+            "numbers."
         )
     return found
 
 
 def _fits(made: Factory) -> bool:
-    """Whether padding changes nothing and stays zero, and the state needs no learning rate."""
+    """Whether padding changes nothing and stays zero, and first states need no numbers."""
     rng = np.random.default_rng(0)
     own = {"layer": {"kernel": rng.normal(size=(130, 2, 140)), "bias": rng.normal(size=(2, 140))}}
     own = jax.tree.map(np.float32, own)  # larger than what some factor into rows and columns
-    padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, 0)] * (leaf.ndim - 1) + [(0, 9)]), own)
-    optimizer = _injectable(made)
+    ends = {"kernel": [(0, 8), (0, 0), (0, 9)], "bias": [(0, 0), (0, 9)]}
+    padded = {"layer": {name: np.pad(own["layer"][name], ends[name]) for name in ends}}
+    padded["unused"] = jax.tree.map(np.zeros_like, padded["layer"])
 
-    def updated(weights: Any, rate: float) -> list[np.ndarray]:
+    def updated(weights: Any) -> Any:
+        optimizer = _injectable(made)
         state: Any = optimizer.init(weights)
-        state = state._replace(hyperparams={**state.hyperparams, "learning_rate": rate})
-        updates, _ = jax.jit(optimizer.update)(weights, state, weights)
-        return [np.asarray(leaf) for leaf in jax.tree.leaves(updates)]
+        state = state._replace(hyperparams={**state.hyperparams, "learning_rate": 0.5})
+        return jax.tree.map(np.asarray, jax.jit(optimizer.update)(weights, state, weights)[0])
 
     try:
-        states = (jax.tree.leaves(made(learning_rate=rate).init(own)) for rate in (0.0, 0.5))
+        numbers = {"learning_rate": 0.0, **_arguments(made)}
+        other = {name: value + 0.01 for name, value in numbers.items()}
+        states = (jax.tree.leaves(made(**given).init(own)) for given in (numbers, other))
         if not all(np.array_equal(one, two) for one, two in zip(*states, strict=True)):
             return False
-        alone, among = updated(own, 0.5), updated(padded, 0.5)
+        narrow, wide = updated(own)["layer"], updated(padded)
+        expected = {name: np.pad(narrow[name], ends[name]) for name in ends}
     except Exception:  # whatever it is that others' code does not like
         return False
-    return all(
-        np.allclose(wide[..., :140], narrow, rtol=1e-4, atol=1e-6) and not wide[..., 140:].any()
-        for narrow, wide in zip(alone, among, strict=True)
-    )
+    close = (np.allclose(wide["layer"][n], expected[n], rtol=1e-4, atol=1e-6) for n in ends)
+    silent = not any(leaf.any() for leaf in jax.tree.leaves(wide["unused"]))
+    return all(close) and silent and not wide["layer"]["kernel"][130:].any()
 
 
 @cache
@@ -185,7 +191,8 @@ def injectable(name: str) -> optax.GradientTransformationExtraArgs:
 
 def _arguments(made: Factory) -> dict[str, float]:
     known = inspect.signature(made).parameters
-    return {entry: float(known[entry].default or 0.0) for entry in ARGUMENTS if entry in known}
+    own = {entry: float(known[entry].default or 0.0) for entry in ARGUMENTS if entry in known}
+    return own | {"eps": max(own["eps"], LEAST_EPS)} if "eps" in own else own
 
 
 def _injectable(made: Factory) -> optax.GradientTransformationExtraArgs:
@@ -193,6 +200,6 @@ def _injectable(made: Factory) -> optax.GradientTransformationExtraArgs:
     others = [
         argument for argument in inspect.signature(made).parameters if argument not in numbers
     ]
-    masked = {"mask": kernels} if "mask" in others else {}
+    masked = {name: kernels for name in ("mask", "weight_decay_mask") if name in others}
     build = optax.inject_hyperparams(made, static_args=others)
     return build(**numbers, **masked)

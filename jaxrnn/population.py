@@ -17,7 +17,7 @@ class Population:
     Attributes:
         configurations: Complete ones, in the order given to `Trainer.start`.
         cohorts: The members by architecture.
-        max_epochs: The most that any member may train; schedules run over it.
+        max_epochs: The most that any member may train.
         reports: Of every epoch behind, each field `(population,)`.
     """
 

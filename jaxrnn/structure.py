@@ -28,19 +28,19 @@ def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> 
         microbatch: Sequences of a step; by default, the member's whole batch.
     """
 
-    def name(entry: str, default: str) -> tuple[str]:
-        return (entries.get(entry, default),)
+    def name(entry: str) -> tuple[str, ...]:
+        return (entries[entry],) if entry in entries else ()
 
     return Architecture(
         cell=entries["cell"],
         bidirectional=entries["bidirectional"],
         sizes=_sizes(entries, problem),
         uses=_uses(entries, problem, microbatch or entries["batch_size"]),
-        activations=name("activation", "tanh"),
-        output_activations=name("output_activation", "tanh"),
-        before_activations=name("dense_before_activation", "relu"),
-        after_activations=name("dense_after_activation", "relu"),
-        optimizers=name("optimizer", "adamw"),
+        activations=name("activation"),
+        output_activations=name("output_activation"),
+        before_activations=name("dense_before_activation"),
+        after_activations=name("dense_after_activation"),
+        optimizers=name("optimizer"),
     )
 
 

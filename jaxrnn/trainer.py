@@ -99,7 +99,8 @@ class Trainer:
         Args:
             configurations: One per member; see `jaxrnn.ENTRIES`.
             seeds: One per member, from 0 to 2**32 - 1: first weights and dropout.
-            max_epochs: The most that any member will train, at least 1; schedules run over it.
+            max_epochs: The most that any member trains, at least 1, and the default of `epochs`,
+                over which schedules run.
 
         Raises:
             ValueError: An unknown, bad or inactive entry, or not one seed per configuration.

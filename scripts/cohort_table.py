@@ -17,7 +17,7 @@ def cohort_rows(groups: Sequence[Group], lanes: int) -> list[dict[str, Any]]:
 def cohort_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The rows of `cohort_rows`."""
     table = Table(
-        title=f"{len(rows)} cohorts, each one program to train and one to evaluate",
+        title=f"{len(rows)} cohort{'s' * (len(rows) > 1)}, each with two compiled programs",
         box=None,
         padding=(0, 1, 0, 0),
         title_justify="left",

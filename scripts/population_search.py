@@ -60,6 +60,9 @@ def space_of(source: str, data: jaxrnn.Data, trainer: jaxrnn.Trainer, epochs: in
     if source in jaxrnn.SPACES:
         time = data.train.inputs.shape[1]
         space = search.Space(jaxrnn.SPACES[source](time, trainer.microbatch, epochs))
+    elif Path(source).suffix != ".toml" and not Path(source).exists():
+        names = ", ".join(f"'{name}'" for name in jaxrnn.SPACES)
+        raise ValueError(f"`space` is '{source}', but must be {names} or the path of a .toml file.")
     else:
         space = search.Space.from_toml(source)
     if not space.entries:
@@ -204,6 +207,7 @@ def write_summary(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     console = Console(markup=False, highlight=False)
+    sys.path.append(os.getcwd())  # where a user's own optimizers are
     try:
         job = prepare(parse(arguments))
     except ValueError as error:

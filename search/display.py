@@ -96,7 +96,7 @@ def leaderboard_table(
     """
     best = leaderboard(trials, metrics[0], mode)[:rows]
     columns = {"trial": [str(trial.id) for trial in best]}
-    columns["trained_epochs"] = [str(trial.epochs) for trial in best]
+    columns["search_epochs"] = [str(trial.epochs) for trial in best]
     columns |= {name: [f"{trial.last(name):.4f}" for trial in best] for name in metrics}
     entries = _entries(best)
     room = width - sum(_width(name, cells) for name, cells in columns.items())

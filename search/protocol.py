@@ -19,7 +19,7 @@ class Trainer(Protocol[Population]):
     ) -> Population:
         """A population of untrained members, one per configuration and seed.
 
-        `max_epochs` are those of the members that are never pruned; schedules run over them.
+        `max_epochs` are those of the members that are never pruned; schedules may run over them.
         """
         ...
 

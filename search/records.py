@@ -43,7 +43,7 @@ class RunFolder:
     def write_trials(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
         """`trials.csv`: one row per trial, in order of id.
 
-        Columns: id, state, seed, every entry of the configurations, trained_epochs, then every
+        Columns: id, state, seed, every entry of the configurations, search_epochs, then every
         metric at every rung, such as `loss_at_3`; empty where a trial has no such entry, did not
         get there, or diverged.
 
@@ -59,7 +59,7 @@ class RunFolder:
         scored = (row for trial in trials for row in trial.metrics.values())
         metrics = dict.fromkeys(metric for row in scored for metric in row)
         columns = [(epochs, metric) for epochs in reached for metric in metrics]
-        rows: list[list[Any]] = [["id", "state", "seed", *names, "trained_epochs"]]
+        rows: list[list[Any]] = [["id", "state", "seed", *names, "search_epochs"]]
         rows[0] += [f"{metric}_at_{epochs}" for epochs, metric in columns]
         for trial in trials:
             values = [trial.configuration.get(name, "") for name in names]

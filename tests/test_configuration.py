@@ -238,6 +238,10 @@ BAD: list[tuple[str, Entries, str]] = [
     ("optimizer", {"optimizer": ".adam"}, "but must be one of 'sgd'"),
     ("optimizer", {"optimizer": "optax."}, "there is no such factory to import"),
     ("optimizer", {"optimizer": "optax.__version__"}, "there is no such factory to import"),
+    ("eps", {"eps": 0.0}, "must be a number from 1e-30 to 1"),
+    ("huge", {"learning_rate": 10**400}, "the nearest is 3.4"),
+    ("optimizer", {"optimizer": "optax.yogi"}, "does not fit populations"),
+    ("optimizer", {"optimizer": "optax.contrib.dowg"}, "does not fit populations"),
     (
         "optimizer",
         {"optimizer": "optax.masked"},

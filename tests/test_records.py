@@ -28,7 +28,7 @@ def test_trials_csv(tmp_path: Path) -> None:
     folder.write_trials(TRIALS)
     rows = rows_of(folder)
     assert list(rows[0]) == [
-        *("id", "state", "seed", "cell", "rate", "trained_epochs"),
+        *("id", "state", "seed", "cell", "rate", "search_epochs"),
         *("loss_at_3", "loss_at_9"),
     ]
     assert [row["id"] for row in rows] == ["0", "1", "2"]
@@ -38,7 +38,7 @@ def test_trials_csv(tmp_path: Path) -> None:
     assert [row["rate"] for row in rows] == ["0.5", "0.001", ""]
     assert (rows[0]["loss_at_3"], rows[0]["loss_at_9"]) == ("2.5", "1.25")
     assert (rows[1]["state"], rows[1]["loss_at_3"], rows[1]["loss_at_9"]) == ("diverged", "", "")
-    assert (rows[2]["rate"], rows[2]["trained_epochs"]) == ("", "0")
+    assert (rows[2]["rate"], rows[2]["search_epochs"]) == ("", "0")
     folder.write_trials(TRIALS[:1])
     assert len(rows_of(folder)) == 1
     assert [path.name for path in folder.path.iterdir()] == ["trials.csv"]  # nothing partial
@@ -57,7 +57,7 @@ def test_columns_are_those_of_the_space(tmp_path: Path) -> None:
     for order in (trials, trials[::-1], trials[7:] + trials[:7]):
         folder.write_trials(order, entries)
         rows = rows_of(folder)
-        assert list(rows[0]) == ["id", "state", "seed", *entries, "trained_epochs"]
+        assert list(rows[0]) == ["id", "state", "seed", *entries, "search_epochs"]
         assert [row["id"] for row in rows] == [str(k) for k in range(20)]
         for row, trial in zip(rows, trials, strict=True):
             expected = {name: str(trial.configuration.get(name, "")) for name in entries}
@@ -182,7 +182,7 @@ def test_the_leaderboard_fits_its_console(width: int) -> None:
     console.print(table)
     text = console.export_text()
     names = [str(column.header).replace("\n", "_") for column in table.columns]
-    assert names[:4] == ["trial", "trained_epochs", "loss", "accuracy"]
+    assert names[:4] == ["trial", "search_epochs", "loss", "accuracy"]
     assert len(names) > 4
     assert "text" not in names
     assert width == 200 or set(names).isdisjoint({"fixed_0", "forget"})
@@ -199,7 +199,7 @@ def test_a_leaderboard_of_few_entries_shows_all() -> None:
     table = leaderboard_table(TRIALS[:2], ["loss"], "min")
     assert [column.header for column in table.columns] == [
         "trial",
-        "trained\nepochs",
+        "search\nepochs",
         "loss",
         "cell",
         "rate",

@@ -68,7 +68,7 @@ def test_trials_csv(first: tuple[Path, Any]) -> None:
     assert {row["cell"] for row in rows} <= {"lstm", "gru"}
     for row in rows:
         reached = 3 if row["state"] == "complete" else 1
-        assert int(row["trained_epochs"]) == reached
+        assert int(row["search_epochs"]) == reached
         assert (row["loss_at_3"] == "") == (reached == 1)
         assert 0 <= float(row["accuracy_at_1"]) <= 1
     # the three with the best loss at epoch 1 went on, and no other
@@ -122,7 +122,7 @@ def test_history_csv(first: tuple[Path, Any]) -> None:
     folder, _ = first
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     trials = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
-    expected = [(k, e) for k in range(9) for e in range(1, int(trials[k]["trained_epochs"]) + 1)]
+    expected = [(k, e) for k in range(9) for e in range(1, int(trials[k]["search_epochs"]) + 1)]
     assert [(int(row["id"]), int(row["epoch"])) for row in rows] == expected
     for row in rows:
         trial = trials[int(row["id"])]
@@ -230,7 +230,7 @@ BAD = [
     ),
     (("--space", "initial.toml"), "`kernel_init` is 'glorot', but must be one of 'lecun_normal'"),
     (("--space", "import.toml"), "`optimizer` is 'optax.lam', but there is no such factory"),
-    (("--space", "fulll"), "`space` is 'fulll', but can't be read: No such file"),
+    (("--space", "fulll"), "`space` is 'fulll', but must be 'default', 'full' or the path of a"),
     (("--space", "empty.toml"), "`cell` is an empty list, but must have at least one choice."),
     (("--tirals", "3"), "`--tirals` is no argument; did you mean `--trials`?"),
     (("digits",), "`digits` is no argument"),
@@ -332,6 +332,23 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     assert search.Space.from_toml(tmp_path / "out" / "space.toml").entries
 
 
+def test_an_optimizer_of_ones_own(tmp_path: Path) -> None:
+    """A module beside the data, by its dotted name."""
+    (tmp_path / "mine.py").write_text(
+        "import optax\n\ndef slow(learning_rate, b1=0.5):\n"
+        "    return optax.adam(learning_rate * 0.1, b1)\n"
+    )
+    (tmp_path / "space.toml").write_text('optimizer = "mine.slow"\nb1 = [0.3, 0.6]\n')
+    done = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"winner: trial \d: optimizer mine.slow, b1 0.[36]", done.stdout)
+    (tmp_path / "mine.py").write_text("import optax\n\nsyntax error\n")
+    done = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
+    assert done.returncode == 2
+    assert "no such factory to import (SyntaxError: invalid syntax" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_the_default_job(tmp_path: Path) -> None:
     """256 trials on digits: the promised rungs, 4 programs, and a winner that is good."""
@@ -356,7 +373,7 @@ def test_the_full_space(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     cohorts = summary["cohorts"]
-    assert f"{len(cohorts)} cohorts, each one program to train" in done.stdout
+    assert f"{len(cohorts)} cohorts, each with two compiled programs" in done.stdout
     assert summary["programs"] <= 2 * len(cohorts)
     assert sum(cohort["trials"] for cohort in cohorts) == 128
     rows = list(csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines()))
