@@ -100,8 +100,8 @@ class Cohort:
         """Padded parameters of the member at `position` of the population, on the host."""
         rank = int(np.searchsorted(self.members, position))
         row, lane = divmod(int(self.layout.slots(len(self.members))[rank]), self.layout.lanes)
-        one = jax.tree.map(lambda leaf: np.asarray(leaf[row, lane]), (self.setting, self.state))
-        packed = jax.tree.map(np.asarray, chosen(*one))
+        one = jax.tree.map(lambda leaf: leaf[row, lane], (self.setting, self.state))
+        packed = jax.device_get(chosen(*one))
         return Packing(self.group.architecture.shapes()).unpack(packed)
 
 

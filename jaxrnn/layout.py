@@ -77,5 +77,5 @@ class Layout:
         """The inverse of `place`: host arrays with a leading axis `(members, ...)`."""
         slots = self.slots(members)
         return jax.tree.map(
-            lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[slots], values
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[slots], jax.device_get(values)
         )

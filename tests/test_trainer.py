@@ -480,7 +480,7 @@ BAD_CONFIGURATIONS = [
     ({"hidden_size": np.float32(8)}, "`hidden_size` is np.float32(8.0)"),
     ({"learning_rate": "fast"}, "`learning_rate` is 'fast'"),
     ({"clip_norm": float("nan")}, "`clip_norm` is nan"),
-    ({"batch_size": 20}, "a multiple of the microbatch, 8; the nearest is 16."),
+    ({"batch_size": 20}, "a multiple of the microbatch, 8; the nearest is 16 ("),
     ({"optimizer": "adm"}, "`optimizer` is 'adm', but must be one of 'sgd', 'momentum'"),
     ({"optimizer": "optax.nothing"}, "`optimizer` is 'optax.nothing', but there is no such"),
     (
