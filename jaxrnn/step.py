@@ -156,22 +156,7 @@ class Step:
         key: Key,
         epoch: Array,
     ) -> Array:
-        """Sum of the samples' losses."""
-        outputs = self._outputs(parameters, numbers, samples, key, epoch)
-        losses = classification.training_loss(
-            numbers, outputs.last, outputs.every, samples.labels, outputs.lengths
-        )
-        return losses.sum()
-
-    def _outputs(
-        self,
-        parameters: Parameters,
-        numbers: Hyperparameters,
-        samples: Samples,
-        key: Key,
-        epoch: Array,
-    ) -> Outputs:
-        """Outputs of the network, with gradients that stop where blocks begin."""
+        """Sum of the samples' losses, with gradients that stop where blocks begin."""
 
         def apply(stops: Array | None) -> Outputs:
             network = RecurrentNetwork(self.architecture)
@@ -180,15 +165,18 @@ class Step:
             assert isinstance(outputs, Outputs)
             return outputs
 
-        uses = self.architecture.uses
+        uses, time = self.architecture.uses, samples.inputs.shape[1]
         if not uses.blocks:
-            return apply(None)
-        time = samples.inputs.shape[1]
-        streams = 2 if uses.overlap else 1
-        stops = blocks.stops(numbers, epoch, time, streams)
-        if streams == 1:
-            return apply(stops[0])
-        return _merge(jax.vmap(apply)(stops), blocks.stream_of(numbers, epoch, time, streams))
+            outputs = apply(None)
+        elif not uses.overlap:
+            outputs = apply(blocks.stops(numbers, epoch, time, 1)[0])
+        else:
+            streams = jax.vmap(apply)(blocks.stops(numbers, epoch, time, 2))
+            outputs = _merge(streams, blocks.stream_of(numbers, epoch, time, 2))
+        losses = classification.training_loss(
+            numbers, outputs.last, outputs.every, samples.labels, outputs.lengths
+        )
+        return losses.sum()
 
     def _updated(
         self, numbers: Hyperparameters, epoch: Epoch, learner: Learner, batch: Batch
