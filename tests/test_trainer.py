@@ -529,8 +529,8 @@ def test_the_nearest_value_is_allowed(trainer: jaxrnn.Trainer, name: str, value:
         message = str(error)
         assert message.startswith(f"`{name}` is {value!r}")
         if "; the nearest is " in message:
-            nearest = message.rpartition("; the nearest is ")[2].removesuffix(".")
-            trainer.check(name, ast.literal_eval(nearest))
+            nearest = message.rpartition("; the nearest is ")[2].partition(" (`")[0]
+            trainer.check(name, ast.literal_eval(nearest.removesuffix(".")))
 
 
 def test_inactive_defaults_are_absent(trainer: jaxrnn.Trainer) -> None:
