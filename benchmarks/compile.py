@@ -3,8 +3,8 @@
     python benchmarks/compile.py
 
 For cohorts of some depths and directions, with the code of the default space and with that of the
-full one, prints and writes `benchmarks/results/compile-<device>.json`. `jaxrnn.planner.CPU`
-rounds it.
+full one, prints and writes `benchmarks/results/compile-<device>.json`.
+`jaxrnn.population.planner.CPU` rounds it.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 
 import jaxrnn
 import search
-from jaxrnn.planner import FORWARDS_AND_BACKWARDS
+from jaxrnn.population.planner import FORWARDS_AND_BACKWARDS
 
 RESULTS = Path(__file__).resolve().parent / "results"
 KINDS = ((1, False), (2, False), (4, False), (1, True), (4, True))

@@ -1,13 +1,13 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
-from jaxrnn.configuration import check_parents, conditions
-from jaxrnn.data import Data, Split, digits, from_arrays, from_splits
-from jaxrnn.data import load as load_data
-from jaxrnn.devices import describe
-from jaxrnn.entries import ENTRIES, GROUPS
-from jaxrnn.planner import Group
+from jaxrnn.configuration.entries import ENTRIES, GROUPS
+from jaxrnn.configuration.rules import check_parents, conditions
+from jaxrnn.configuration.spaces import DEFAULT_SPACE, SPACES
+from jaxrnn.data.data import Data, Split, digits, from_arrays, from_splits
+from jaxrnn.data.data import load as load_data
+from jaxrnn.population.devices import describe
+from jaxrnn.population.planner import Group
 from jaxrnn.predictor import Predictor, load
-from jaxrnn.spaces import DEFAULT_SPACE, SPACES
 from jaxrnn.trainer import Population, Trainer
 
 __all__ = [

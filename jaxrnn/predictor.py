@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxrnn.architecture import Problem
-from jaxrnn.arrays import check_inputs
-from jaxrnn.data import standardise
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.network import Outputs, RecurrentNetwork
-from jaxrnn.structure import alone
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.data.arrays import check_inputs
+from jaxrnn.data.data import standardise
+from jaxrnn.network.architecture import Problem
+from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.structure import alone
 
 CONFIGURATION, PARAMETERS = "configuration.json", "parameters.npz"
 

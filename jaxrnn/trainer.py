@@ -7,18 +7,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn import configuration, initial, planner, structure
-from jaxrnn.cohort import draft
-from jaxrnn.compiler import Compiler
-from jaxrnn.data import Data, check_seed
-from jaxrnn.devices import lanes_per_device, population_mesh, replicated
-from jaxrnn.layout import Layout
-from jaxrnn.member import METRICS
-from jaxrnn.planner import Group
-from jaxrnn.population import Population
+from jaxrnn.configuration import rules
+from jaxrnn.data.data import Data, check_seed
+from jaxrnn.network import initial, structure
+from jaxrnn.population import planner
+from jaxrnn.population.cohort import draft
+from jaxrnn.population.compiler import Compiler
+from jaxrnn.population.devices import lanes_per_device, population_mesh, replicated
+from jaxrnn.population.layout import Layout
+from jaxrnn.population.planner import Group
+from jaxrnn.population.population import Population
+from jaxrnn.population.slices import Slices
 from jaxrnn.predictor import Predictor
-from jaxrnn.samples import Batches, Samples
-from jaxrnn.slices import Slices
+from jaxrnn.training.member import METRICS
+from jaxrnn.training.samples import Batches, Samples
 from jaxrnn.types import Configuration
 
 
@@ -81,7 +83,7 @@ class Trainer:
         Raises:
             ValueError: Unknown name, or a value outside the rule, `batch_size` included.
         """
-        configuration.check(name, value, self.microbatch)
+        rules.check(name, value, self.microbatch)
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything.
@@ -200,7 +202,7 @@ class Trainer:
         return population.select(chosen)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
-        """What training itself saw, by name of `jaxrnn.member.Report`.
+        """What training itself saw, by name of `jaxrnn.training.member.Report`.
 
         Returns:
             Training loss, gradient norms (see where to clip), learning rate and so on, each
@@ -225,8 +227,8 @@ class Trainer:
     def _complete(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[dict[str, Any]]:
-        configuration.check("epochs", max_epochs, called="max_epochs")
-        return [configuration.complete(one, self.microbatch, max_epochs) for one in configurations]
+        rules.check("epochs", max_epochs, called="max_epochs")
+        return [rules.complete(one, self.microbatch, max_epochs) for one in configurations]
 
     def _plan(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from jaxrnn import GROUPS
-from jaxrnn.entry import Entry, words
-from jaxrnn.optimizers import OPTIMIZERS, arguments
+from jaxrnn.configuration.entry import Entry, words
+from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BETWEEN = re.compile(r"(<!-- entries: [^>]*-->\n).*?(<!-- end of entries -->)", re.DOTALL)

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn import configuration, initial, structure
-from jaxrnn.architecture import Architecture, Problem
-from jaxrnn.hyperparameters import Hyperparameters, hyperparameters
-from jaxrnn.network import Outputs, RecurrentNetwork
-from jaxrnn.packing import Packing
-from jaxrnn.samples import Samples
-from jaxrnn.step import Learner, Setting, Step
-from jaxrnn.update import Update
+from jaxrnn.configuration import rules
+from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import Architecture, Problem
+from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.packing import Packing
+from jaxrnn.training.samples import Samples
+from jaxrnn.training.step import Learner, Setting, Step
+from jaxrnn.training.update import Update
 
 QUICK: Any = {"xla_backend_optimization_level": "0"}
 # Compiled once for every value of the first argument, and in a hurry.
@@ -26,7 +27,7 @@ PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True)
 
 
 def complete(given: dict[str, Any]) -> dict[str, Any]:
-    return configuration.complete(given, MICROBATCH, MAX_EPOCHS)
+    return rules.complete(given, MICROBATCH, MAX_EPOCHS)
 
 
 def numbers_of(optimizers: tuple[str, ...] = ("adamw",), **given: Any) -> Hyperparameters:

@@ -13,10 +13,10 @@ from direct import QUICK, TIME, Direct, alone, assert_close, numbers_of, quick_j
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxrnn.architecture import Architecture
-from jaxrnn.blocks import stops, stream_of
-from jaxrnn.network import Outputs, RecurrentNetwork
-from jaxrnn.samples import Samples
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.blocks import stops, stream_of
+from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.training.samples import Samples
 
 CELLS = ["lstm", "gru", "rnn"]
 UNEVEN_LAYERS: dict[str, Any] = {"layers": 2, "hidden_size": 5, "hidden_size_2": 3}

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 import jaxrnn
 import search
-from jaxrnn import initial, structure
-from jaxrnn.architecture import Architecture
-from jaxrnn.classification import training_loss
-from jaxrnn.configuration import check, check_parents, complete
-from jaxrnn.entries import CROPS, SCHEDULES
-from jaxrnn.entry import holds
-from jaxrnn.hyperparameters import Hyperparameters, hyperparameters
-from jaxrnn.network import Outputs, RecurrentNetwork
-from jaxrnn.optimizers import OPTIMIZERS, arguments
+from jaxrnn.configuration.entries import CROPS, SCHEDULES
+from jaxrnn.configuration.entry import holds
+from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
+from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
+from jaxrnn.configuration.rules import check, check_parents, complete
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.tasks.classification import training_loss
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 Entries = dict[str, Any]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxrnn
-from jaxrnn.data import Data
+from jaxrnn.data.data import Data
 
 X, Y = sequences(200)
 

@@ -11,14 +11,15 @@ import pytest
 from conftest import sequences
 
 import jaxrnn
-from jaxrnn import configuration, initial, structure
-from jaxrnn.architecture import Problem
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.member import Member, Report
-from jaxrnn.packing import Packing
-from jaxrnn.samples import Samples
-from jaxrnn.step import Epoch, Setting, Step
-from jaxrnn.update import Update
+from jaxrnn.configuration import rules
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import Problem
+from jaxrnn.network.packing import Packing
+from jaxrnn.training.member import Member, Report
+from jaxrnn.training.samples import Samples
+from jaxrnn.training.step import Epoch, Setting, Step
+from jaxrnn.training.update import Update
 
 GOOD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
 WILD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e6}
@@ -145,7 +146,7 @@ def test_nan_in_the_first_step_leaves_the_first_weights(
 @pytest.mark.parametrize("batch_size", [8, 16])
 def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     """Steps after the bad one, though good by themselves, change neither weights nor optimizer."""
-    entries = configuration.complete({**GOOD, "batch_size": batch_size}, 8, 10)
+    entries = rules.complete({**GOOD, "batch_size": batch_size}, 8, 10)
     problem = Problem(3, 3, False)
     architecture = structure.together([entries], problem, 16, 8)
     assert architecture.uses.accumulation == (batch_size == 16)

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxrnn import configuration, initial, structure
-from jaxrnn.architecture import GATES, Problem
-from jaxrnn.initialisers import INITIALISERS
-from jaxrnn.packing import Packing
-from jaxrnn.randomness import dropout
+from jaxrnn.configuration import rules
+from jaxrnn.configuration.initialisers import INITIALISERS
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import GATES, Problem
+from jaxrnn.network.packing import Packing
+from jaxrnn.network.randomness import dropout
 
 cells = pytest.mark.parametrize("cell", list(GATES))
 
 
 def complete(**given: Any) -> dict[str, Any]:
-    return configuration.complete(given, 8, 10)
+    return rules.complete(given, 8, 10)
 
 
 def draw(inputs: int = 5, outputs: int = 3, seed: int = 1, **given: Any) -> initial.Layers:

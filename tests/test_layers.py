@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jaxrnn", "search")
-FILES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
+FOLDERS = ("configuration", "tasks", "data", "network", "training", "population")
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 ALL = [
     *FILES,
     *sorted((ROOT / "scripts").glob("*.py")),
@@ -31,28 +32,39 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(("package", "other"), [PACKAGES, PACKAGES[::-1]])
 def test_packages_never_import_each_other(package: str, other: str) -> None:
-    for path in (ROOT / package).glob("*.py"):
+    for path in (ROOT / package).rglob("*.py"):
         assert not {name for name in imported(path) if name.split(".")[0] == other}, path
 
 
 def test_search_knows_no_neural_network() -> None:
-    for path in (ROOT / "search").glob("*.py"):
+    for path in (ROOT / "search").rglob("*.py"):
         assert not {n.split(".")[0] for n in imported(path)} & {"jax", "flax", "optax"}, path
+
+
+def module(path: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_imports_go_down(package: str) -> None:
     """Files can be put in an order in which each imports only earlier ones: no circles."""
-    names = {path.stem: path for path in (ROOT / package).glob("*.py") if path.stem != "__init__"}
-    below = {
-        stem: {n.split(".")[1] for n in imported(path) if n.startswith(f"{package}.")} & set(names)
-        for stem, path in names.items()
+    names = {
+        module(path): path for path in (ROOT / package).rglob("*.py") if path.stem != "__init__"
     }
+    below = {name: imported(path) & set(names) for name, path in names.items()}
     placed: set[str] = set()
     while len(placed) < len(names):
-        ready = {stem for stem in names if stem not in placed and below[stem] <= placed}
+        ready = {name for name in names if name not in placed and below[name] <= placed}
         assert ready, f"circle among {set(names) - placed}"
         placed |= ready
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jaxrnn").glob("*/*.py")), ids=str)
+def test_folders_go_down(path: Path) -> None:
+    """A folder imports only those before it."""
+    above = FOLDERS[FOLDERS.index(path.parent.name) + 1 :]
+    assert not {n for n in imported(path) if n.startswith("jaxrnn.") and n.split(".")[1] in above}
 
 
 @pytest.mark.parametrize("path", ALL, ids=str)

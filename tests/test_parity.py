@@ -11,8 +11,8 @@ import pytest
 import reference
 
 import jaxrnn
-from jaxrnn import initial, structure
-from jaxrnn.population import Population
+from jaxrnn.network import initial, structure
+from jaxrnn.population.population import Population
 
 ORDER_SEED, MICROBATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import jaxrnn
 import search
-from jaxrnn import configuration, structure
-from jaxrnn.architecture import Problem
-from jaxrnn.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, plan
+from jaxrnn.configuration import rules
+from jaxrnn.network import structure
+from jaxrnn.network.architecture import Problem
+from jaxrnn.population.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, plan
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=False)
@@ -34,7 +35,7 @@ def drawn(count: int, seed: int) -> list[Entries]:
 
 
 def complete(given: Any) -> Entries:
-    return configuration.complete(given, MICROBATCH, MAX_EPOCHS)
+    return rules.complete(given, MICROBATCH, MAX_EPOCHS)
 
 
 def planned(entries: list[Entries], costs: Costs) -> list[Group]:
@@ -46,7 +47,7 @@ def kind(entries: Entries) -> tuple[Any, ...]:
 
 
 def units(entries: Entries) -> list[int]:
-    return [entries[name] for name in configuration.UNITS_OF_LAYERS if name in entries]
+    return [entries[name] for name in rules.UNITS_OF_LAYERS if name in entries]
 
 
 populations = st.builds(drawn, st.integers(1, 40), st.integers(0, 10_000))

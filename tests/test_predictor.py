@@ -13,14 +13,15 @@ import pytest
 from conftest import sequences, uneven
 
 import jaxrnn
-from jaxrnn import configuration, initial, structure
-from jaxrnn.architecture import Problem
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.member import Member
-from jaxrnn.packing import Packing
-from jaxrnn.samples import Samples
-from jaxrnn.step import Epoch, Setting, Step
-from jaxrnn.update import Update
+from jaxrnn.configuration import rules
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import Problem
+from jaxrnn.network.packing import Packing
+from jaxrnn.training.member import Member
+from jaxrnn.training.samples import Samples
+from jaxrnn.training.step import Epoch, Setting, Step
+from jaxrnn.training.update import Update
 
 BOTH_WAYS: dict[str, Any] = {"cell": "gru", "layers": 2, "bidirectional": True, "hidden_size": 9}
 COHORT: list[dict[str, Any]] = [
@@ -166,7 +167,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     """Loss, gradients and update keep their bits, whatever the padding holds."""
-    problem, entries = Problem(3, 3, True), configuration.complete(NETWORKS[name], 8, 10)
+    problem, entries = Problem(3, 3, True), rules.complete(NETWORKS[name], 8, 10)
     architecture = structure.together([entries], problem, 16, 8)
     packing = Packing(architecture.shapes())
     member = Member(Step(architecture, Update(architecture.optimizers, packing)), 8)

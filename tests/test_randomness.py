@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from direct import TIME, Direct, alone, among, assert_close, numbers_of, outputs, sequences
 
-from jaxrnn import randomness
-from jaxrnn.crop import crop
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.network import Outputs
-from jaxrnn.randomness import Use
-from jaxrnn.samples import Samples
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.network import randomness
+from jaxrnn.network.crop import crop
+from jaxrnn.network.network import Outputs
+from jaxrnn.network.randomness import Use
+from jaxrnn.training.samples import Samples
 
 KEY = jax.random.key(8)
 DEEP: dict[str, Any] = {"layers": 2, "hidden_size": 5, "hidden_size_2": 7}

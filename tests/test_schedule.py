@@ -11,8 +11,8 @@ import optax
 import pytest
 from direct import MAX_EPOCHS, numbers_of
 
-from jaxrnn.hyperparameters import Hyperparameters
-from jaxrnn.schedule import learning_rate
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.training.schedule import learning_rate
 
 RATE, WARMUP, EPOCHS = 0.02, 4.5, 24
 Curve = Callable[[Any], Any]

@@ -18,7 +18,7 @@ from conftest import sequences
 
 import jaxrnn
 import search
-from jaxrnn.devices import cpu_cores
+from jaxrnn.population.devices import cpu_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "population_search.py"

@@ -14,15 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxrnn
-from jaxrnn import configuration, structure
-from jaxrnn.architecture import Problem
-from jaxrnn.devices import population_mesh
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.layout import Layout
-from jaxrnn.member import METRICS, Report
-from jaxrnn.network import RecurrentNetwork
-from jaxrnn.samples import epoch_order
-from jaxrnn.slices import Slices
+from jaxrnn.configuration import rules
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.network import structure
+from jaxrnn.network.architecture import Problem
+from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.population.devices import population_mesh
+from jaxrnn.population.layout import Layout
+from jaxrnn.population.slices import Slices
+from jaxrnn.training.member import METRICS, Report
+from jaxrnn.training.samples import epoch_order
 
 # Two cohorts of the narrowest bucket. Every number of waves compiles anew, so most tests have one
 # or two members of each, for which `trainer` has one wave.
@@ -83,7 +84,7 @@ def test_slices_change_nothing(
     """One wave at a time or all at once: the same bits, and the share told only grows."""
     trainer, mixed, results = by_lanes, [LSTM, GRU, LSTM, LSTM, GRU, LSTM, LSTM], []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr("jaxrnn.slices.SECONDS", seconds)
+        monkeypatch.setattr("jaxrnn.population.slices.SECONDS", seconds)
         monkeypatch.setattr(trainer, "_slices", Slices())  # as in a new trainer
         told: list[float] = []
         population = trainer.train(trainer.start(mixed, range(7)), 1, told.append)
@@ -302,7 +303,7 @@ EVERYTHING = {
 @pytest.mark.parametrize("more", [{"layers": 3, "hidden_size": 9}, EVERYTHING], ids=["few", "all"])
 def test_linen_holds_the_parameters_that_are_drawn(cell: str, more: dict) -> None:
     """Same tree, same shapes as Linen's own init, whose values nobody can use by mistake."""
-    entries = configuration.complete({"cell": cell, **more}, 8, 1)
+    entries = rules.complete({"cell": cell, **more}, 8, 1)
     # In a cohort: alone, layers of different sizes have no shortcut between them yet.
     architecture = structure.together([entries], Problem(4, 5, False), 16, 8)
     numbers = hyperparameters(entries, architecture.optimizers)
@@ -332,7 +333,7 @@ def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -
 def test_many_evaluation_batches_score_as_one(
     data: jaxrnn.Data, trainer: jaxrnn.Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jaxrnn.samples.EVALUATION_BATCH", 7)
+    monkeypatch.setattr("jaxrnn.training.samples.EVALUATION_BATCH", 7)
     small = jaxrnn.Trainer(data, devices=2)
     one, many = trainer.start([LSTM], [1]), small.start([LSTM], [1])
     for name in ("validation", "test"):
@@ -558,7 +559,7 @@ HUGE = [
 def test_numbers_beyond_32_bits_are_taken_or_refused(huge: dict[str, Any]) -> None:
     """Neither an OverflowError nor a warning: a sentence, or the greatest number there is."""
     try:
-        entries = configuration.complete(huge, 8, 100)
+        entries = rules.complete(huge, 8, 100)
     except ValueError as error:
         assert str(error).startswith("`")
     else:

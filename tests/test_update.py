@@ -11,14 +11,14 @@ import pytest
 from direct import QUICK, Direct, alone, among, assert_close, quick_jit, sequences
 
 import jaxrnn
-from jaxrnn import initial, structure
-from jaxrnn.architecture import Architecture
-from jaxrnn.hyperparameters import hyperparameters
-from jaxrnn.optimizers import OPTIMIZERS, arguments
-from jaxrnn.packing import Packed, Packing
-from jaxrnn.samples import Samples
-from jaxrnn.step import Batch, Epoch, Learner, Seen, Setting, Step
-from jaxrnn.update import Slots, Update
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
+from jaxrnn.network import initial, structure
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.packing import Packed, Packing
+from jaxrnn.training.samples import Samples
+from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Setting, Step
+from jaxrnn.training.update import Slots, Update
 
 NAMES = (*OPTIMIZERS, "optax.lamb")
 Tree = dict[str, Any]

@@ -8,10 +8,10 @@ import pytest
 from direct import numbers_of
 
 import jaxrnn
-from jaxrnn.hyperparameters import Hyperparameters
-from jaxrnn.packing import Packed
-from jaxrnn.population import Population
-from jaxrnn.watch import Watch
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.network.packing import Packed
+from jaxrnn.population.population import Population
+from jaxrnn.training.watch import Watch
 
 NAN = float("nan")
 

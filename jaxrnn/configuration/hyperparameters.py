@@ -1,0 +1,94 @@
+"""The numbers of a member that its cohort's programs take as arguments."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrnn.configuration.entries import ENTRIES
+from jaxrnn.types import Number
+
+
+class Hyperparameters(NamedTuple):
+    """One entry of the configuration each, by the same name, `()`.
+
+    Names are given as positions among their entry's choices, and 0 stands where an entry is not
+    active. `optimizer` is a position in `Architecture.optimizers`.
+    """
+
+    layer_norm: Number
+    activation: Number
+    output_activation: Number
+    hidden_size: Number
+    hidden_size_2: Number
+    hidden_size_3: Number
+    hidden_size_4: Number
+    residual: Number
+    dense_before: Number
+    dense_before_units: Number
+    dense_before_activation: Number
+    dense_after: Number
+    dense_after_units: Number
+    dense_after_activation: Number
+    learned_start: Number
+    input_dropout: Number
+    dropout: Number
+    recurrent_dropout: Number
+    weight_decay: Number
+    l2: Number
+    input_noise: Number
+    label_smoothing: Number
+    optimizer: Number
+    momentum: Number
+    b1: Number
+    b2: Number
+    eps: Number
+    learning_rate: Number
+    schedule: Number
+    warmup_epochs: Number
+    decay_rate: Number
+    decay_epochs: Number
+    final_rate: Number
+    plateau_factor: Number
+    plateau_patience: Number
+    plateau_min_delta: Number
+    batch_size: Number
+    batch_growth_epochs: Number
+    batch_growth: Number
+    clip_norm: Number
+    clip_value: Number
+    target_replication: Number
+    block_length: Number
+    block_overlap: Number
+    block_growth_epochs: Number
+    block_growth: Number
+    crop_length: Number
+    crop_at: Number
+    epochs: Number
+    patience: Number
+    min_delta: Number
+
+    @property
+    def hidden_sizes(self) -> tuple[Number, ...]:
+        """Units of layer after layer."""
+        return self.hidden_size, self.hidden_size_2, self.hidden_size_3, self.hidden_size_4
+
+
+def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> Hyperparameters:
+    """The numbers of a complete configuration, as NumPy scalars of 32 bits.
+
+    Args:
+        entries: The active entries.
+        optimizers: Names, of which the configuration's is one.
+    """
+
+    def number(name: str) -> Any:
+        entry, value = ENTRIES[name], entries.get(name)
+        if name == "optimizer":
+            return np.int32(optimizers.index(entries["optimizer"]))
+        if entry.kind is str:
+            return np.int32(entry.choices.index(value) if value is not None else 0)
+        kinds = {bool: np.bool_, int: np.int32, float: np.float32}
+        return kinds[entry.kind](value if value is not None else 0)
+
+    return Hyperparameters(*map(number, Hyperparameters._fields))

@@ -1,0 +1,1 @@
+"""The recurrent network of one member: sizes, cells, first weights."""

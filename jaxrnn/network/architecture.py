@@ -1,0 +1,152 @@
+"""What is fixed when a program is compiled: array sizes, and the code that its members use."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jaxrnn.types import Shape
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+STATES = {"lstm": 2, "gru": 1, "rnn": 1}
+DIRECTIONS = ("", "_backward")
+"""Suffixes of a layer's name, by direction of reading."""
+
+
+class Problem(NamedTuple):
+    """What the data asks of every network.
+
+    Attributes:
+        inputs: Features per time step.
+        outputs: Numbers that the head puts out.
+        lengths_differ: Whether some sequences are shorter than others.
+    """
+
+    inputs: int
+    outputs: int
+    lengths_differ: bool
+
+
+class Sizes(NamedTuple):
+    """Units from bottom to top.
+
+    Attributes:
+        inputs: Features per time step.
+        before: Units of every dense layer below the recurrent ones.
+        layers: Units of every recurrent layer, in each direction.
+        after: Units of every dense layer above them.
+        outputs: Numbers that the head puts out.
+    """
+
+    inputs: int
+    before: tuple[int, ...]
+    layers: tuple[int, ...]
+    after: tuple[int, ...]
+    outputs: int
+
+
+class Uses(NamedTuple):
+    """Code that is compiled only where a member of the cohort needs it."""
+
+    layer_norm: bool = False
+    learned_start: bool = False
+    residual: bool = False
+    crop: bool = False
+    lengths: bool = False
+    """True lengths differ from sequence to sequence."""
+    input_noise: bool = False
+    input_dropout: bool = False
+    dropout: bool = False
+    recurrent_dropout: bool = False
+    target_replication: bool = False
+    blocks: bool = False
+    """Truncated back-propagation."""
+    overlap: bool = False
+    """Its blocks overlap."""
+    accumulation: bool = False
+    """Batches of several microbatches."""
+    validation: bool = False
+    """The validation loss steers training: early stopping, or the plateau schedule."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Members that share one share a compiled program.
+
+    Attributes:
+        cell: A name of `jaxrnn.network.cells.CELLS`.
+        bidirectional: Whether every layer also reads backwards.
+        sizes: Units as compiled; a member's own may be smaller.
+        uses: The optional code.
+        activations: Of the cells, those that occur.
+        output_activations: Of an LSTM's output, likewise.
+        before_activations: Of the dense layers below, likewise.
+        after_activations: Of the dense layers above, likewise.
+        optimizers: Names of `jaxrnn.configuration.optimizers`, likewise.
+    """
+
+    cell: str
+    bidirectional: bool
+    sizes: Sizes
+    uses: Uses
+    activations: tuple[str, ...]
+    output_activations: tuple[str, ...]
+    before_activations: tuple[str, ...]
+    after_activations: tuple[str, ...]
+    optimizers: tuple[str, ...]
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """A suffix for each direction of reading."""
+        return DIRECTIONS[: 1 + self.bidirectional]
+
+    @property
+    def inputs_of_layers(self) -> tuple[int, ...]:
+        """Numbers per time step that every recurrent layer reads, and the readout after them."""
+        first = (self.sizes.inputs, *self.sizes.before)[-1]
+        return first, *(len(self.directions) * units for units in self.sizes.layers)
+
+    def shapes(self) -> dict[str, dict[str, Shape]]:
+        """Shape of every parameter by layer and name: the tree that `RecurrentNetwork` holds."""
+        sizes, tree = self.sizes, {}
+        below = sizes.inputs
+        for k, units in enumerate(sizes.before):
+            tree[f"dense_before_{k}"] = _dense(below, units)
+            below = units
+        for layer, units in enumerate(sizes.layers):
+            for direction in self.directions:
+                below = self.inputs_of_layers[layer]
+                tree[f"layer_{layer}{direction}"] = self._cell(below, units)
+                if self.uses.learned_start:
+                    tree[f"start_{layer}{direction}"] = {"state": (STATES[self.cell], units)}
+        below = self.inputs_of_layers[-1]
+        for k, units in enumerate(sizes.after):
+            tree[f"dense_after_{k}"] = _dense(below, units)
+            below = units
+        return tree | {"head": _dense(below, sizes.outputs)}
+
+    def _cell(self, inputs: int, units: int) -> dict[str, Shape]:
+        gates = GATES[self.cell]
+        shapes: dict[str, Shape] = {
+            "input_kernel": (inputs, gates, units),
+            "recurrent_kernel": (units, gates, units),
+            "bias": (gates, units),
+        }
+        if self.cell == "gru":
+            shapes["candidate_bias"] = (units,)
+        if self.uses.layer_norm:
+            shapes |= {"input_scale": (gates, units), "recurrent_scale": (gates, units)}
+        return shapes
+
+    def arithmetic(self) -> int:
+        """Multiplications per sequence and time step: the sizes of all kernels together."""
+        layers = self.shapes().values()
+        return sum(
+            math.prod(shape)
+            for layer in layers
+            for name, shape in layer.items()
+            if name.endswith("kernel")
+        )
+
+
+def _dense(inputs: int, units: int) -> dict[str, Shape]:
+    return {"kernel": (inputs, units), "bias": (units,)}

@@ -1,0 +1,1 @@
+"""Many runs side by side: plan, layout on the devices, compiled programs."""

@@ -1,0 +1,134 @@
+"""Which members share a program: compile time weighed against padded arithmetic.
+
+Cell, depth and direction always split. Within these, widths share a bucket unless the
+arithmetic wasted on padding would clearly take longer than compiling one program more.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxrnn.network import structure
+from jaxrnn.network.architecture import Architecture, Problem
+
+Entries = Mapping[str, Any]
+FORWARDS_AND_BACKWARDS = 3
+"""Arithmetic of a training step in units of that of the forward pass."""
+CERTAIN = 4.0
+"""Seconds of compiling weigh so much more than others: they are sure, while arithmetic is saved by
+rough figures, and only in trials that live on."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a plan weighs: rough figures of one machine.
+
+    Attributes:
+        compile_first: Seconds to compile a cohort's programs with one layer in one direction.
+        compile_layer: Seconds more for every further layer and direction.
+        multiplications: Per second, all devices together.
+    """
+
+    compile_first: float
+    compile_layer: float
+    multiplications: float
+
+    def compiling(self, architecture: Architecture) -> float:
+        """Seconds to compile a cohort's programs."""
+        layers = len(architecture.sizes.layers) * len(architecture.directions)
+        return self.compile_first + self.compile_layer * (layers - 1)
+
+
+CPU = Costs(compile_first=5.0, compile_layer=1.0, multiplications=5e10)
+"""Of two cores, see benchmarks/compile.py."""
+ACCELERATOR = Costs(compile_first=10.0, compile_layer=5.0, multiplications=1e12)
+"""A guess that no measurement stands behind."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A cohort to be.
+
+    Attributes:
+        architecture: What its members share.
+        members: Their positions in the population, ascending.
+        padded: Share of the arithmetic that is spent on padding, from 0 to 1.
+    """
+
+    architecture: Architecture
+    members: tuple[int, ...]
+    padded: float
+
+    def description(self) -> dict[str, Any]:
+        """The group in plain words and numbers."""
+        return {
+            "cell": self.architecture.cell,
+            "layers": len(self.architecture.sizes.layers),
+            "bidirectional": self.architecture.bidirectional,
+            "trials": len(self.members),
+            "bucket": max(self.architecture.sizes.layers),
+            "padded_share": round(self.padded, 4),
+        }
+
+
+def plan(
+    entries: Sequence[Entries], problem: Problem, microbatch: int, steps: float, costs: Costs
+) -> list[Group]:
+    """Group complete configurations into cohorts; nobody is lost, nobody is there twice.
+
+    Args:
+        entries: One complete configuration per member of the population.
+        problem: What their data asks.
+        microbatch: Sequences of a step.
+        steps: Time steps of sequences that a member is expected to train on.
+        costs: Of the machine.
+    """
+    own = [structure.alone(one, problem, microbatch) for one in entries]
+    kinds: dict[tuple[str, int, bool], list[int]] = {}
+    for position, one in enumerate(own):
+        kind = one.cell, len(one.sizes.layers), one.bidirectional
+        kinds.setdefault(kind, []).append(position)
+
+    def seconds(architecture: Architecture, members: int) -> float:
+        passes = steps * FORWARDS_AND_BACKWARDS * members
+        work = architecture.arithmetic() * passes / costs.multiplications
+        return CERTAIN * costs.compiling(architecture) + work
+
+    parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
+    return [_group(width, members, own) for width, members in parts]
+
+
+def _cut(
+    positions: Sequence[int],
+    own: Sequence[Architecture],
+    seconds: Callable[[Architecture, int], float],
+) -> list[tuple[int, list[int]]]:
+    """The cut of one kind that takes the fewest seconds: width and members, from narrow to wide.
+
+    Buckets are joined with their neighbours alone, so the best cut of the first few is the best
+    one of fewer, and one part more.
+    """
+    buckets: dict[int, list[int]] = {}
+    for position in positions:
+        width = structure.bucket(max(own[position].sizes.layers))
+        buckets.setdefault(width, []).append(position)
+    widths = sorted(buckets)
+    alike = [structure.merged([own[p] for p in buckets[width]], width) for width in widths]
+    best: list[tuple[float, list[tuple[int, list[int]]]]] = [(0.0, [])]
+    for end, width in enumerate(widths, start=1):
+        options = []
+        for begin in range(end):
+            members = sorted(p for narrow in widths[begin:end] for p in buckets[narrow])
+            last = seconds(structure.merged(alike[begin:end], width), len(members))
+            before, parts = best[begin]
+            options.append((before + last, [*parts, (width, members)]))
+        best.append(min(options, key=lambda option: option[0]))
+    return best[-1][1]
+
+
+def _group(width: int, members: Sequence[int], own: Sequence[Architecture]) -> Group:
+    architecture = structure.merged([own[position] for position in members], width)
+    needed = sum(own[position].arithmetic() for position in members)
+    return Group(
+        architecture, tuple(members), 1.0 - needed / architecture.arithmetic() / len(members)
+    )

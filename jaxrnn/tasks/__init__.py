@@ -1,0 +1,1 @@
+"""What there is to learn: losses, read-outs and metrics."""

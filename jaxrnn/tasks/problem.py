@@ -1,0 +1,46 @@
+"""What data and task ask of every network, and what a network answers."""
+
+from typing import NamedTuple
+
+from jaxrnn.types import AnyArray
+
+
+class Problem(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        inputs: Features per time step; 0 where inputs are tokens.
+        outputs: Numbers that the head puts out.
+        lengths_differ: Whether some sequences are shorter than others.
+        vocabulary: Tokens that inputs are made of; 0 where they are features.
+        every: Whether an answer is due after every step, rather than after the last.
+        carries: Whether a sequence goes on where the one before it in the same row ended.
+        forecast: The feature that each output is a later value of; empty where outputs are not.
+        without: Entries of a configuration that make no sense here.
+    """
+
+    inputs: int
+    outputs: int
+    lengths_differ: bool
+    vocabulary: int = 0
+    every: bool = False
+    carries: bool = False
+    forecast: tuple[int, ...] = ()
+    without: frozenset[str] = frozenset()
+
+
+class Outputs(NamedTuple):
+    """What the head puts out.
+
+    Attributes:
+        last: After the whole sequence, `(batch, outputs)`; None where an answer is due every step.
+        every: After every step, `(batch, time, outputs)`; None where nobody asks.
+        lengths: True steps that were read, `(batch,)`.
+        memory: The state of every layer after the last step, each `(states, batch, units)`; None
+            where nothing is carried on.
+    """
+
+    last: AnyArray
+    every: AnyArray
+    lengths: AnyArray
+    memory: AnyArray = None

@@ -1,0 +1,92 @@
+"""What a task is: how wrong outputs are, how good a network is, what its answers mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.types import AnyArray, Array
+
+MIN, MAX = "min", "max"
+
+
+class Losses(NamedTuple):
+    """Of the sequences of a batch.
+
+    Attributes:
+        sums: Loss of each, summed over what counts in it, `(batch,)`.
+        weights: How much counts in it: 1, or its true steps, `(batch,)`.
+    """
+
+    sums: Array
+    weights: Array
+
+
+class Scored(NamedTuple):
+    """All sequences of an evaluation, in batches of which some may be padding.
+
+    Attributes:
+        sums: What `Task.sums` gave, added up.
+        kept: What `Task.kept` gave of every batch, `(batches, batch, ...)`.
+        targets: `(batches, batch, ...)`.
+        weights: `(batches, batch)`, 1 for a sequence and 0 for padding.
+    """
+
+    sums: Any
+    kept: Any
+    targets: Array
+    weights: Array
+
+
+class Task(ABC):
+    """One kind of question; its subclasses are frozen dataclasses of plain Python values.
+
+    Everything but `answers` runs inside compiled programs, on one member.
+
+    Attributes:
+        name: Of the kind.
+        every: Whether an answer is due after every step, rather than after the last.
+        carries: Whether state goes on from one block of a text to the next.
+        without: Entries of a configuration that make no sense here.
+        primary: The metric to search by, where nobody says otherwise.
+    """
+
+    name: ClassVar[str]
+    every: ClassVar[bool] = False
+    carries: ClassVar[bool] = False
+    without: ClassVar[frozenset[str]] = frozenset()
+    primary: ClassVar[str] = "loss"
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Numbers that the head puts out."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> Mapping[str, str]:
+        """Names of what `finish` returns, in its order, `loss` first: which values are better."""
+
+    @abstractmethod
+    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+        """Training losses; whatever lies behind the true lengths has no effect."""
+
+    @abstractmethod
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Any:
+        """A tree of sums over a batch, without smoothing; sequences of weight 0 do not count."""
+
+    def kept(self, outputs: Outputs) -> Any:
+        """What `finish` wants to see of every single sequence: a tree of `(batch, ...)`."""
+        del outputs
+        return ()
+
+    @abstractmethod
+    def finish(self, scored: Scored) -> Array:
+        """The metrics, `(metrics,)`."""
+
+    @abstractmethod
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """What people want to read, from outputs on the host: labels, values in their own units."""

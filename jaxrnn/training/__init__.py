@@ -1,0 +1,1 @@
+"""One training run, with no population in sight."""

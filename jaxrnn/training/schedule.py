@@ -1,0 +1,38 @@
+"""The learning rate over time, which is counted in epochs and their fractions.
+
+The same curves as Optax's schedules, but every number of them traced: members with different
+schedules share a program. The horizon is the member's `epochs`, never the rung that it has reached.
+"""
+
+import jax.numpy as jnp
+
+from jaxrnn.configuration.entries import SCHEDULES
+from jaxrnn.configuration.growth import ROUNDING
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.types import Array, Number
+
+
+def learning_rate(numbers: Hyperparameters, time: Array, plateau: Number) -> Array:
+    """The rate of an update.
+
+    Args:
+        numbers: The member's.
+        time: Epochs behind, `()`.
+        plateau: What the plateau schedule has come down to, `()`, 1 at first.
+    """
+    warmup = numbers.warmup_epochs
+    since = jnp.maximum(time - warmup, 0.0)
+    share = jnp.clip(since / jnp.maximum(numbers.epochs - warmup, 1e-6), 0.0, 1.0)
+    left = numbers.final_rate
+    factors = {
+        "constant": 1.0,
+        "exponential": numbers.decay_rate**since,
+        "step": numbers.decay_rate ** jnp.floor(since / numbers.decay_epochs + ROUNDING / 10),
+        "linear": 1.0 + (left - 1.0) * share,
+        "cosine": left + (1.0 - left) * 0.5 * (1.0 + jnp.cos(jnp.pi * share)),
+        "plateau": plateau,
+    }
+    kinds = [numbers.schedule == SCHEDULES.index(kind) for kind in factors]
+    factor = jnp.select(kinds, [jnp.asarray(factor, jnp.float32) for factor in factors.values()])
+    rise = jnp.where(time < warmup, time / jnp.maximum(warmup, 1e-6), factor)
+    return numbers.learning_rate * rise

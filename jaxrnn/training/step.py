@@ -1,0 +1,207 @@
+"""One microbatch of a run: its loss, its gradients, and an update where a batch is complete."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.network import blocks
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.packing import Packed
+from jaxrnn.tasks import classification
+from jaxrnn.training.samples import Samples
+from jaxrnn.training.schedule import learning_rate
+from jaxrnn.training.update import Slots, Update
+from jaxrnn.types import AnyArray, Array, Key, Parameters
+
+
+class Setting(NamedTuple):
+    """What a run reads and never changes: its numbers, and its seed `()` uint32."""
+
+    numbers: Hyperparameters
+    seed: AnyArray
+
+
+class Learner(NamedTuple):
+    """What every update changes.
+
+    Attributes:
+        parameters: Weights, padded to the architecture's sizes.
+        slots: The optimizer's state.
+        diverged: `()` bool; once set, weights and optimizer never change again.
+    """
+
+    parameters: Packed
+    slots: Slots
+    diverged: AnyArray
+
+
+class Batch(NamedTuple):
+    """The microbatches of an update so far.
+
+    Attributes:
+        gradients: Sums over the samples.
+        samples: `()`, how many.
+        begin: `()` int32, index in the epoch of the first microbatch.
+    """
+
+    gradients: Packed
+    samples: Array
+    begin: Array
+
+
+class Epoch(NamedTuple):
+    """What the steps of an epoch share.
+
+    Attributes:
+        behind: `()` int32, epochs before it.
+        steps: Microbatches in it.
+        batch: `()` int32, microbatches of an update.
+        plateau: `()`, factor of the learning rate.
+    """
+
+    behind: Array
+    steps: int
+    batch: Array
+    plateau: AnyArray
+
+
+class Seen(NamedTuple):
+    """What a step saw, each `()`.
+
+    Attributes:
+        loss: Sum over its samples; NaN once diverged.
+        updated: Whether it completed a batch.
+        norm: Global norm of the batch's mean gradient.
+        rate: Learning rate of the update.
+    """
+
+    loss: Array
+    updated: Array
+    norm: Array
+    rate: Array
+
+
+@dataclass(frozen=True)
+class Step:
+    """The step: structure here, numbers in the calls.
+
+    Attributes:
+        architecture: What is compiled.
+        update: From gradients to parameters.
+    """
+
+    architecture: Architecture
+    update: Update
+
+    def first(self, learner: Learner) -> Batch | None:
+        """An empty batch; None where every microbatch is a batch."""
+        if not self.architecture.uses.accumulation:
+            return None
+        zeros = jax.tree.map(jnp.zeros_like, learner.parameters)
+        return Batch(zeros, jnp.float32(0), jnp.int32(0))
+
+    def __call__(
+        self,
+        setting: Setting,
+        epoch: Epoch,
+        learner: Learner,
+        batch: Batch | None,
+        samples: Samples,
+        index: Array,
+    ) -> tuple[Learner, Batch | None, Seen]:
+        """The run one microbatch later; `index` `()` counts the steps of the epoch from 0.
+
+        A loss or an update that is not finite freezes the run as it was before.
+        """
+        key = jax.random.fold_in(jax.random.key(setting.seed), epoch.behind * epoch.steps + index)
+        packing = self.update.packing
+        loss, gradients = jax.value_and_grad(self._loss)(
+            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.behind
+        )
+        gradients = packing.pack(gradients)
+        learner = learner._replace(diverged=learner.diverged | ~jnp.isfinite(loss))
+        count = jnp.float32(len(samples.labels))
+        if batch is None:
+            whole = Batch(gradients, count, index)
+            learner, norm, rate = self._updated(setting.numbers, epoch, learner, whole)
+            updated = jnp.bool_(True)
+        else:
+            sums = jax.tree.map(jnp.add, batch.gradients, gradients)
+            batch = Batch(sums, batch.samples + count, batch.begin)
+            complete = index + 1 - batch.begin >= epoch.batch
+            updated = complete | (index + 1 == epoch.steps)
+            learner, norm, rate = jax.lax.cond(
+                updated,
+                lambda learner, batch: self._updated(setting.numbers, epoch, learner, batch),
+                lambda learner, _: (learner, jnp.float32(0), jnp.float32(0)),
+                learner,
+                batch,
+            )
+            batch = Batch(
+                jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), batch.gradients),
+                jnp.where(updated, 0.0, batch.samples),
+                jnp.where(updated, index + 1, batch.begin),
+            )
+        return learner, batch, Seen(jnp.where(learner.diverged, jnp.nan, loss), updated, norm, rate)
+
+    def _loss(
+        self,
+        parameters: Parameters,
+        numbers: Hyperparameters,
+        samples: Samples,
+        key: Key,
+        epoch: Array,
+    ) -> Array:
+        """Sum of the samples' losses, with gradients that stop where blocks begin."""
+
+        def apply(stops: Array | None) -> Outputs:
+            network = RecurrentNetwork(self.architecture)
+            x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
+            outputs = network.apply({"params": parameters}, x, lengths, numbers, key, stops)
+            assert isinstance(outputs, Outputs)
+            return outputs
+
+        uses, time = self.architecture.uses, samples.inputs.shape[1]
+        if not uses.blocks:
+            outputs = apply(None)
+        elif not uses.overlap:
+            outputs = apply(blocks.stops(numbers, epoch, time, 1)[0])
+        else:
+            streams = jax.vmap(apply)(blocks.stops(numbers, epoch, time, 2))
+            outputs = _merge(streams, blocks.stream_of(numbers, epoch, time, 2))
+        losses = classification.training_loss(
+            numbers, outputs.last, outputs.every, samples.labels, outputs.lengths
+        )
+        return losses.sum()
+
+    def _updated(
+        self, numbers: Hyperparameters, epoch: Epoch, learner: Learner, batch: Batch
+    ) -> tuple[Learner, Array, Array]:
+        """The learner after the update of a whole batch, with gradient norm and learning rate."""
+        gradients = jax.tree.map(lambda leaf: leaf / batch.samples, batch.gradients)
+        time = epoch.behind + batch.begin / epoch.steps
+        rate = learning_rate(numbers, time, epoch.plateau)
+        old = learner.parameters
+        updates, slots = self.update(gradients, learner.slots, old, numbers, rate)
+        diverged = learner.diverged | ~jnp.isfinite(optax.tree.norm(updates))
+        parameters, slots = jax.tree.map(
+            lambda new, old: jnp.where(diverged, old, new),
+            (optax.apply_updates(old, updates), slots),
+            (old, learner.slots),
+        )
+        return Learner(parameters, slots, diverged), optax.tree.norm(gradients), rate
+
+
+def _merge(streams: Outputs, stream_of: Array) -> Outputs:
+    """Of `(streams, batch, ...)` those that the losses take their gradients from."""
+    lengths, every = streams.lengths[0], streams.every
+    at_end = stream_of[lengths - 1]  # (batch,)
+    last = jnp.where((at_end == 0)[:, None], *streams.last)
+    if every is not None:
+        every = jnp.where((stream_of == 0).reshape(1, -1, 1), *every)
+    return Outputs(last, every, lengths)
