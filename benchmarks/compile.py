@@ -30,7 +30,7 @@ def compiling(name: str, cell: str, layers: int, bidirectional: bool) -> dict[st
     """Wall seconds to compile one cohort, nothing else at work."""
     data = jaxrnn.digits()
     trainer = jaxrnn.Trainer(data)
-    space = jaxrnn.SPACES[name](data.train.inputs.shape[1], trainer.microbatch, 27)
+    space = trainer.space(name, 27)
     drawn = search.random_trials(search.Space(space, jaxrnn.conditions()), 2000, seed=0)
     kind = {"cell": cell, "layers": layers, "bidirectional": bidirectional}
     plain = {"layers": 1, "bidirectional": False}

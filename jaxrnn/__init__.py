@@ -2,12 +2,18 @@
 
 from jaxrnn.configuration.entries import ENTRIES, GROUPS
 from jaxrnn.configuration.rules import check_parents, conditions
-from jaxrnn.configuration.spaces import DEFAULT_SPACE, SPACES
-from jaxrnn.data.data import Data, Split, digits, from_arrays, from_splits
-from jaxrnn.data.data import load as load_data
+from jaxrnn.data.data import Data
+from jaxrnn.data.description import describe_data
+from jaxrnn.data.generated import adding, copy, digits, temporal_order
+from jaxrnn.data.given import from_arrays, from_splits
+from jaxrnn.data.load import load as load_data
+from jaxrnn.data.split import Split
 from jaxrnn.population.devices import describe
 from jaxrnn.population.planner import Group
 from jaxrnn.predictor import Predictor, load
+from jaxrnn.spaces import DEFAULT_SPACE, SPACES
+from jaxrnn.tasks.report import report
+from jaxrnn.tasks.task import Task
 from jaxrnn.trainer import Population, Trainer
 
 __all__ = [
@@ -20,13 +26,19 @@ __all__ = [
     "Population",
     "Predictor",
     "Split",
+    "Task",
     "Trainer",
+    "adding",
     "check_parents",
     "conditions",
+    "copy",
     "describe",
+    "describe_data",
     "digits",
     "from_arrays",
     "from_splits",
     "load",
     "load_data",
+    "report",
+    "temporal_order",
 ]

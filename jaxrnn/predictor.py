@@ -14,13 +14,16 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.data.arrays import check_inputs
-from jaxrnn.data.data import standardise
-from jaxrnn.network.architecture import Problem
-from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.data import encoding
+from jaxrnn.data.data import problem_of
+from jaxrnn.network.network import Memory, RecurrentNetwork
 from jaxrnn.network.structure import alone
+from jaxrnn.tasks import kinds
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.task import Task
 
 CONFIGURATION, PARAMETERS = "configuration.json", "parameters.npz"
+BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -29,58 +32,83 @@ class Predictor:
 
     Attributes:
         configuration: Every active entry of the configuration, defaults included.
-        classes: The labels as the user wrote them, in the order of the network's outputs.
-        mean: `(features,)`, subtracted from inputs.
-        scale: `(features,)`, divides inputs then.
+        task: What it learned.
+        encoder: From raw inputs to what networks read.
         parameters: Linen's `params`, at the true width.
     """
 
     configuration: dict[str, Any]
-    classes: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
+    task: Task
+    encoder: encoding.Encoder
     parameters: dict[str, Any]
 
     @cached_property
     def network(self) -> RecurrentNetwork:
         """The Linen module that `parameters` belong to; it reads sequences of any length."""
-        problem = Problem(len(self.mean), len(self.classes), lengths_differ=True)
+        problem = problem_of(self.task, self.encoder, lengths_differ=True)
         return RecurrentNetwork(alone(self.configuration, problem))
 
     @cached_property
-    def _apply(self) -> Callable[[Any, np.ndarray, np.ndarray], jax.Array]:
+    def _apply(self) -> Callable[..., tuple[jax.Array, Memory | None]]:
         numbers = hyperparameters(self.configuration, self.network.architecture.optimizers)
 
-        def apply(parameters: Any, inputs: np.ndarray, lengths: np.ndarray) -> jax.Array:
+        def apply(
+            parameters: Any, inputs: np.ndarray, lengths: np.ndarray, memory: Memory | None
+        ) -> tuple[jax.Array, Memory | None]:
             x = jnp.asarray(inputs), jnp.asarray(lengths)
-            outputs = self.network.apply({"params": parameters}, *x, numbers)
+            outputs = self.network.apply({"params": parameters}, *x, numbers, memory=memory)
             assert isinstance(outputs, Outputs)
-            return jax.nn.softmax(outputs.last)
+            return outputs.every if self.task.every else outputs.last, outputs.memory
 
         return jax.jit(apply)
 
-    def probabilities(self, inputs: Any, lengths: Any = None) -> np.ndarray:
-        """Probability of every class, `(samples, classes)`.
+    def encoded(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Outputs for inputs that are encoded already, such as those of a `Split`; see `outputs`.
+
+        Blocks of a text are read as one: each starts with the state after the one before.
 
         Args:
-            inputs: Raw, `(samples, time, features)`.
+            inputs: `(samples, time, features)`, or tokens `(samples, time)`.
+            lengths: True steps, `(samples,)`.
+        """
+        memory, parts, size = None, [], 1 if self.task.carries else BATCH
+        for begin in range(0, len(inputs), size):
+            rows = slice(begin, begin + size)
+            part, memory = self._apply(self.parameters, inputs[rows], lengths[rows], memory)
+            parts.append(jax.device_get(part))
+        return np.concatenate(parts)
+
+    def outputs(self, inputs: Any, lengths: Any = None) -> np.ndarray:
+        """What the head puts out: logits, or values in units of the training data's deviation.
+
+        Args:
+            inputs: Raw, `(samples, time, features)`, or texts.
             lengths: `(samples,)`, true steps of each; all steps by default.
+
+        Returns:
+            `(samples, outputs)`, or `(samples, time, outputs)` where an answer is due every step.
 
         Raises:
             ValueError: Inputs or lengths that do not fit the network or each other.
         """
-        if np.ndim(inputs) != 3 or np.shape(inputs)[-1] != len(self.mean):
-            raise ValueError(
-                f"`inputs` have the shape {np.shape(inputs)}, but must be "
-                f"(samples, time, {len(self.mean)})."
-            )
-        x, true = check_inputs("predict", inputs, lengths)
-        x = standardise(x, true, self.mean, self.scale)
-        return np.asarray(self._apply(self.parameters, x, true))
+        x, true = self.encoder.encode(inputs, lengths)
+        if not self.task.carries:
+            return self.encoded(x, true)
+        # Texts of people's own have nothing to do with each other: each starts anew.
+        alone = zip(x[:, None], true[:, None], strict=True)
+        return np.concatenate([self.encoded(*one) for one in alone])
+
+    def probabilities(self, inputs: Any, lengths: Any = None) -> np.ndarray:
+        """Probability of every class or label, in the shape of `outputs`.
+
+        Raises:
+            ValueError: As `outputs`, or a task that knows no classes.
+        """
+        return self.task.probabilities(self.outputs(inputs, lengths))
 
     def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
-        """The likeliest label of each sample, `(samples,)`; see `probabilities`."""
-        return self.classes[self.probabilities(inputs, lengths).argmax(-1)]
+        """Labels, or values in their own units: what the task answers; see `outputs`."""
+        return self.task.answers(self.outputs(inputs, lengths))
 
     def save(self, folder: str | Path) -> None:
         """Write `configuration.json` and `parameters.npz` into a new `folder`."""
@@ -89,9 +117,8 @@ class Predictor:
         entries = self.configuration
         about = {
             "configuration": {n: "inf" if v == math.inf else v for n, v in entries.items()},
-            "classes": self.classes.tolist(),
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
+            "task": kinds.to_json(self.task),
+            "encoder": self.encoder.to_json(),
         }
         (folder / CONFIGURATION).write_text(json.dumps(about, indent=2) + "\n")
         arrays: dict[str, Any] = dict(flatten_dict(self.parameters, sep="/"))
@@ -114,8 +141,7 @@ def load(folder: str | Path) -> Predictor:
         parameters = unflatten_dict({key: file[key] for key in file.files}, sep="/")
     return Predictor(
         configuration=entries,
-        classes=np.asarray(about["classes"]),
-        mean=np.asarray(about["mean"]),
-        scale=np.asarray(about["scale"]),
+        task=kinds.from_json(about["task"]),
+        encoder=encoding.from_json(about["encoder"]),
         parameters=parameters,
     )

@@ -2,25 +2,27 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxrnn.configuration import rules
-from jaxrnn.data.data import Data, check_seed
+from jaxrnn.data.arrays import check_seed
+from jaxrnn.data.data import Data
 from jaxrnn.network import initial, structure
 from jaxrnn.population import planner
 from jaxrnn.population.cohort import draft
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import lanes_per_device, population_mesh, replicated
+from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.planner import Group
 from jaxrnn.population.population import Population
 from jaxrnn.population.slices import Slices
 from jaxrnn.predictor import Predictor
-from jaxrnn.training.member import METRICS
-from jaxrnn.training.samples import Batches, Samples
+from jaxrnn.spaces import SPACES, Asked
 from jaxrnn.types import Configuration
 
 
@@ -59,31 +61,37 @@ class Trainer:
             ValueError: An argument outside its range.
         """
         check_seed(seed)
-        self.microbatch = _microbatch(microbatch, len(data.train))
+        self.microbatch = microbatch_of(data.train, microbatch)
         self.mesh = population_mesh(devices)
         self.lanes = lanes_per_device(lanes, self.mesh)
-        self._data = data
+        self.data = data
+        self._problem = data.problem
         self._slices = Slices()
-        self._replicated = replicated(self.mesh)
-        most = max(len(data.validation), len(data.test))
-        splits = {"validation": data.validation, "test": data.test}
-        self._seed, self._samples, self._splits = jax.device_put(
-            (
-                np.uint32(seed),
-                Samples.of(data.train),
-                {name: Batches.of(split, most) for name, split in splits.items()},
-            ),
-            self._replicated,
-        )
-        self.compiler = Compiler(self._samples, self._splits["validation"])
+        put = partial(jax.device_put, device=replicated(self.mesh))
+        self._splits = put(evaluation_splits(data))
+        self._feed = feed(data, self.microbatch, seed, put)
+        samples, piece = self._feed.example()
+        self.compiler = Compiler(samples, self._splits["validation"], piece)
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.
 
         Raises:
-            ValueError: Unknown name, or a value outside the rule, `batch_size` included.
+            ValueError: Unknown name, a value outside the rule, `batch_size` included, or an entry
+                that makes no sense for the task.
         """
-        rules.check(name, value, self.microbatch)
+        rules.check(name, value, self.microbatch, without=self._problem.without)
+
+    def space(self, name: str, max_epochs: int) -> dict[str, Any]:
+        """A built-in space for this data, as `search.Space` reads it.
+
+        Args:
+            name: One of `jaxrnn.SPACES`.
+            max_epochs: The most that a trial trains.
+        """
+        asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
+        without = self._problem.without
+        return {n: what for n, what in SPACES[name](asked).items() if n not in without}
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything.
@@ -120,9 +128,11 @@ class Trainer:
                 group,
                 entries,
                 seeds,
-                self._data.problem,
+                self.data.task,
+                self._problem,
                 self.microbatch,
                 Layout.for_members(len(group.members), self.mesh, self.lanes),
+                self._feed.in_pieces,
             )
             for group in self._plan(entries, max_epochs)
         ]
@@ -158,15 +168,14 @@ class Trainer:
         return population
 
     def _one_epoch(self, population: Population, tell: Callable[[float], None]) -> Population:
-        index = jax.device_put(np.int32(population.epochs), self._replicated)
-        fixed = self._samples, self._splits["validation"], self._seed, index
-        cohorts = list(population.cohorts)
+        cohorts, validation = list(population.cohorts), self._splits["validation"]
         waves = max(cohort.waves for cohort in cohorts)
-        for first, last in self._slices(waves):
-            for position, cohort in enumerate(cohorts):
-                cohorts[position] = cohort.train(first, last, *fixed)
-            jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
-            tell(last / waves)
+        for number, (samples, piece) in enumerate(self._feed.epoch(population.epochs)):
+            for first, last in self._slices(waves):
+                for position, cohort in enumerate(cohorts):
+                    cohorts[position] = cohort.train(first, last, samples, validation, piece)
+                jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
+                tell((number + last / waves) / self._feed.pieces)
         return population.after(cohorts)
 
     def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:
@@ -177,17 +186,18 @@ class Trainer:
             split: `validation`, or `test` for the winner, once.
 
         Returns:
-            `loss` and `accuracy` on the split and `train_loss` of the last epoch, each
+            The task's metrics on the split, and `train_loss` of the last epoch, each
             `(population,)`.
         """
         population.check()
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
-        table = np.full((len(population), len(METRICS)), np.nan, np.float32)
+        names = *self.data.task.metrics, "train_loss"
+        table = np.full((len(population), len(names)), np.nan, np.float32)
         running = [cohort.evaluate(self._splits[split]) for cohort in population.cohorts]
         for cohort, metrics in zip(population.cohorts, running, strict=True):
             table[cohort.members] = cohort.of_members(metrics)
-        return dict(zip(METRICS, table.T, strict=True))
+        return dict(zip(names, table.T, strict=True))
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
@@ -219,31 +229,21 @@ class Trainer:
         population.check()
         if not 0 <= index < len(population):
             raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
-        entries, data = population.configurations[index], self._data
-        true = structure.alone(entries, data.problem).shapes()
+        entries = population.configurations[index]
+        true = structure.alone(entries, self._problem).shapes()
         parameters = initial.trim(population.parameters(index), true)
-        return Predictor(entries, data.classes, data.mean, data.scale, parameters)
+        return Predictor(entries, self.data.task, self.data.encoder, parameters)
 
     def _complete(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[dict[str, Any]]:
         rules.check("epochs", max_epochs, called="max_epochs")
-        return [rules.complete(one, self.microbatch, max_epochs) for one in configurations]
+        without = self._problem.without
+        return [rules.complete(one, self.microbatch, max_epochs, without) for one in configurations]
 
     def _plan(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        samples, length = self._data.train.inputs.shape[:2]
         # Between the few epochs that pruning leaves to most and the `max_epochs` of the best.
-        steps = samples * length * math.sqrt(max_epochs)
+        steps = len(self.data.train) * self.data.train.time * math.sqrt(max_epochs)
         costs = planner.CPU if on_cpu else planner.ACCELERATOR
-        return planner.plan(entries, self._data.problem, self.microbatch, steps, costs)
-
-
-def _microbatch(asked: int | None, samples: int) -> int:
-    size = 1 << max(0, min(32, samples // 8).bit_length() - 1) if asked is None else asked
-    if not 1 <= size <= samples:
-        raise ValueError(
-            f"`microbatch` is {size}, but must be from 1 to {samples}, "
-            "the size of the training split."
-        )
-    return size
+        return planner.plan(entries, self._problem, self.microbatch, steps, costs)

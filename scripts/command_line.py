@@ -22,6 +22,17 @@ def whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"is '{text}', but must be a whole number") from error
 
 
+def three_numbers(text: str) -> tuple[float, ...]:
+    """Sizes of train, validation and test: shares, or whole numbers of rows."""
+    try:
+        parts = tuple(float(part) if "." in part else int(part) for part in text.split("/"))
+    except ValueError:
+        parts = ()
+    if len(parts) != 3:
+        raise argparse.ArgumentTypeError(f"is '{text}', but must be such as 0.7/0.15/0.15")
+    return parts
+
+
 def parser() -> Parser:
     """The command line."""
     parser = Parser(
@@ -32,11 +43,20 @@ def parser() -> Parser:
     )
 
     def add(name: str, metavar: str, default: Any, text: str) -> None:
-        kind = whole_number if metavar == "N" else str
+        kind = KINDS.get(metavar, str)
         shown = "" if default is None else f" (default: {default})"
         parser.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
 
-    add("--data", "NAME", "digits", "digits, or a .npz file with X and y: see README.md")
+    add("--data", "NAME", "digits", "a file (README.md), or digits, adding, copy, temporal-order")
+    add("--task", "NAME", None, "classification, regression or labelling (default: by the targets)")
+    add("--target", "COLUMN", None, "of a table: what to learn, names separated by commas")
+    add("--group", "COLUMN", None, "of a table: what its rows belong to (README.md says how)")
+    add("--time", "COLUMN", None, "of a table: in the order of which rows are read")
+    add("--look-back", "N", None, "forecasting: rows that a network sees")
+    add("--horizon", "N", None, "forecasting: rows that it predicts")
+    add("--split", "A/B/C", None, "shares or rows of train, validation, test, such as 0.8/0.1/0.1")
+    add("--block", "N", 64, "language models: steps of a block of text")
+    add("--metric", "NAME", None, "what to search by (default: the validation loss)")
     add("--trials", "N", None, "random configurations (default: 256, 128 of the full space)")
     add("--min-epochs", "N", 1, "passes over the data before the first pruning")
     add("--max-epochs", "N", 27, "passes over the data for the trials never pruned")
@@ -47,7 +67,13 @@ def parser() -> Parser:
     add("--out", "FOLDER", None, "a new folder for results (default: runs/<date>-<data>-<seed>)")
     add("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, 64 elsewhere)")
     add("--devices", "N", None, "devices to use, on CPU one per core (default: all)")
+    text = "forecasting: the first windows of a part may look back into the part before"
+    parser.add_argument("--reach-back", action="store_true", help=text)
     return parser
+
+
+KINDS = {"N": whole_number, "A/B/C": three_numbers}
+"""How to read an argument, by what stands for it in the help."""
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -84,6 +84,12 @@ class RunFolder:
                 rows.append([trial.id, epoch, *map(_cell, values)])
         self._write("history.csv", _csv(rows))
 
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """`<name>.csv`: rows that share their columns, numbers to eight digits."""
+        columns = list(rows[0]) if rows else []
+        cells = [[_number(row[column]) for column in columns] for row in rows]
+        self._write(f"{name}.csv", _csv([columns, *cells]))
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
         self._write("summary.json", json.dumps(_strict(summary), indent=2) + "\n")
@@ -111,6 +117,10 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
 
 def _cell(score: float | None) -> str:
     return f"{score:.8g}" if score is not None and math.isfinite(score) else ""
+
+
+def _number(value: Any) -> Any:
+    return _cell(value) if isinstance(value, float) else value
 
 
 def _strict(value: Any) -> Any:

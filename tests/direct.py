@@ -12,9 +12,11 @@ import numpy as np
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
 from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Architecture, Problem
-from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.problem import Outputs, Problem
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.step import Learner, Setting, Step
 from jaxrnn.training.update import Update
@@ -23,11 +25,13 @@ QUICK: Any = {"xla_backend_optimization_level": "0"}
 # Compiled once for every value of the first argument, and in a hurry.
 quick_jit = partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
-PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True)
+WITHOUT = frozenset({"embedding_size", "window_norm"})
+PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True, without=WITHOUT)
+TASK = Classification((0, 1, 2, 3))
 
 
 def complete(given: dict[str, Any]) -> dict[str, Any]:
-    return rules.complete(given, MICROBATCH, MAX_EPOCHS)
+    return rules.complete(given, MICROBATCH, MAX_EPOCHS, PROBLEM.without)
 
 
 def numbers_of(optimizers: tuple[str, ...] = ("adamw",), **given: Any) -> Hyperparameters:
@@ -52,7 +56,7 @@ class Direct:
 
     @property
     def step(self) -> Step:
-        return Step(self.architecture, Update(self.architecture.optimizers, self.packing))
+        return Step(self.architecture, TASK, Update(self.architecture.optimizers, self.packing))
 
     @property
     def setting(self) -> Setting:
@@ -104,8 +108,9 @@ def outputs(
 def _gradient(
     architecture: Architecture, numbers: Any, weights: Any, samples: Samples, epoch: Any
 ) -> Any:
-    step = Step(architecture, Update(("sgd",), Packing(architecture.shapes())))
-    return jax.grad(step._loss)(weights, numbers, samples, jax.random.key(0), epoch)
+    step = Step(architecture, TASK, Update(("sgd",), Packing(architecture.shapes())))
+    grad = jax.grad(step._loss, has_aux=True)
+    return grad(weights, numbers, samples, jax.random.key(0), epoch)[0]
 
 
 def alone(given: dict[str, Any], seed: int = 3) -> Direct:

@@ -297,7 +297,7 @@ def validation(c: Tree) -> Callable[[Tree, Any], float]:
 
     def mean(parameters: Tree, split: Any) -> float:
         scores = evaluate(parameters, split.inputs, split.lengths)
-        losses = optax.softmax_cross_entropy_with_integer_labels(scores, split.labels)
+        losses = optax.softmax_cross_entropy_with_integer_labels(scores, split.targets)
         return float(np.mean(np.asarray(losses), dtype=float))
 
     return mean
@@ -436,6 +436,19 @@ def training_step(c: Tree) -> Callable[..., Any]:
     return step
 
 
+def epoch_order(lengths: np.ndarray, seed: int, epoch: int, microbatch: int) -> np.ndarray:
+    """Rows of every microbatch; of similar length, sixteen microbatches sorted at a time."""
+    rng, count = np.random.default_rng((seed, epoch)), len(lengths) // microbatch
+    rows = rng.permutation(len(lengths))[: count * microbatch].tolist()
+    if len(set(lengths.tolist())) == 1:
+        return np.reshape(rows, (count, microbatch))
+    ordered = []
+    while rows:
+        pool, rows = rows[: 16 * microbatch], rows[16 * microbatch :]
+        ordered += sorted(pool, key=lambda row: lengths[row])
+    return rng.permutation(np.reshape(ordered, (count, microbatch)))
+
+
 def batches(c: Tree, epoch: int, count: int, microbatch: int) -> list[range]:
     """Numbers within the epoch of the microbatches of every update."""
     every, growth = c["batch_growth_epochs"], c.get("batch_growth", 1.0)
@@ -455,8 +468,8 @@ def train(
     microbatch: int,
     max_epochs: int,
 ) -> Run:
-    """A run of `epochs` epochs; splits have the arrays `inputs`, `labels` and `lengths`."""
-    c, arrays = configuration, (train_split.inputs, train_split.labels, train_split.lengths)
+    """A run of `epochs` epochs; splits have the arrays `inputs`, `targets` and `lengths`."""
+    c, arrays = configuration, (train_split.inputs, train_split.targets, train_split.lengths)
     samples, time, width = train_split.inputs.shape
     count = samples // microbatch
     draw = jax.jit(partial(draws, c, seed, (microbatch, time, width)))
@@ -467,9 +480,8 @@ def train(
     state, factor = optimizer(c, 0.0).init(parameters), 1.0
     curves, rates = np.full((4, epochs), np.nan), []
     for epoch in range(min(epochs, c["epochs"])):
-        key = jax.random.fold_in(jax.random.key(order_seed), epoch)
-        order = np.asarray(jax.random.permutation(key, samples))[: count * microbatch]
-        order, block = order.reshape(count, microbatch), block_at(c, epoch, time)
+        order = epoch_order(train_split.lengths, order_seed, epoch, microbatch)
+        block = block_at(c, epoch, time)
         losses, norms = [], []
         for batch in batches(c, epoch, count, microbatch):
             now = epoch + batch[0] / count

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.blocks import stops, stream_of
-from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.tasks.problem import Outputs
 from jaxrnn.training.samples import Samples
 
 CELLS = ["lstm", "gru", "rnn"]
@@ -136,7 +137,7 @@ def of_every_step(
 ) -> Any:
     """Sum over the steps of the gradients of their losses, each cut at the step that it says."""
     n, x = jnp.asarray(samples.lengths), jnp.asarray(samples.inputs)
-    labels, share = jnp.asarray(samples.labels), numbers.target_replication
+    labels, share = jnp.asarray(samples.targets), numbers.target_replication
 
     def loss(weights: Any, step: jax.Array, begin: jax.Array) -> jax.Array:
         cut = (jnp.arange(TIME) == begin) & (begin > 0)
@@ -176,7 +177,7 @@ def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) 
             log_p = jax.nn.log_softmax(
                 states[-1] @ tree["head"]["kernel"] + tree["head"]["bias"][None]
             )
-            total -= log_p[np.arange(3), samples.labels].sum() / TIME
+            total -= log_p[np.arange(3), samples.targets].sum() / TIME
         return total
 
     expected = jax.jit(jax.grad(loss), compiler_options=QUICK)(member.weights())

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tomli_w
-from direct import PROBLEM, TIME, quick_jit, sequences
+from direct import PROBLEM, TASK, TIME, WITHOUT, quick_jit, sequences
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,8 +23,9 @@ from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 from jaxrnn.configuration.rules import check, check_parents, complete
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.network.network import Outputs, RecurrentNetwork
-from jaxrnn.tasks.classification import training_loss
+from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.spaces import Asked
+from jaxrnn.tasks.problem import Outputs
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 Entries = dict[str, Any]
@@ -37,12 +38,14 @@ STRUCTURAL = {
     "recurrent_init",
     "recurrent_scale",
     "forget_bias",
+    "embedding_size",
 }
+ASKED = Asked(TASK, TIME, MICROBATCH, MAX_EPOCHS)
 
 
 @cache
 def full_space() -> search.Space:
-    return search.Space(jaxrnn.SPACES["full"](TIME, MICROBATCH, MAX_EPOCHS), jaxrnn.conditions())
+    return search.Space(jaxrnn.SPACES["full"](ASKED), jaxrnn.conditions())
 
 
 def drawn(seed: int, count: int = 1) -> list[Entries]:
@@ -128,7 +131,7 @@ def test_configurations_survive_json_and_toml(configuration: Entries) -> None:
 @pytest.mark.parametrize("name", jaxrnn.SPACES)
 def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     conditions = jaxrnn.conditions()
-    space = search.Space(jaxrnn.SPACES[name](TIME, MICROBATCH, MAX_EPOCHS), conditions)
+    space = search.Space(jaxrnn.SPACES[name](ASKED), conditions)
     (tmp_path / "space.toml").write_text(space.to_toml())
     again = search.Space.from_toml(tmp_path / "space.toml", conditions)
     assert again.entries == space.entries and list(again.entries) == list(space.entries)
@@ -178,7 +181,8 @@ def test_the_full_space_has_every_entry_and_nothing_that_is_refused() -> None:
     for name, value in space.extremes():
         check(name, value, MICROBATCH)
     for time, microbatch, epochs in ((1, 1, 1), (2, 3, 2), (1000, 32, 100)):
-        small = search.Space(jaxrnn.SPACES["full"](time, microbatch, epochs), jaxrnn.conditions())
+        asked = Asked(TASK, time, microbatch, epochs)
+        small = search.Space(jaxrnn.SPACES["full"](asked), jaxrnn.conditions())
         for name, value in small.extremes():
             check(name, value, microbatch)
         for trial in search.random_trials(small, 5, seed=1):
@@ -281,7 +285,7 @@ def test_children_want_their_parents_in_the_space() -> None:
         {"forget_bias": 1, "output_activation": 1},  # an LSTM by default
         {"block_length": 1, "block_overlap": 1},  # one direction by default
         {"schedule": 1, "decay_rate": 1, "decay_epochs": 1},
-        jaxrnn.SPACES["full"](8, 32, 27),
+        jaxrnn.SPACES["full"](Asked(TASK, 8, 32, 27)),
         jaxrnn.DEFAULT_SPACE,
         {},
     ):
@@ -323,7 +327,8 @@ def training_outputs(
 @pytest.mark.parametrize("position", range(6))
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: int) -> None:
-    entries, samples = of_cell(cell, 6)[position], sequences(5)
+    drawn, samples = of_cell(cell, 6)[position], sequences(5)
+    entries = {name: value for name, value in drawn.items() if name not in WITHOUT}
     architecture = structure.alone(entries, PROBLEM)
     weights = initial.draw(architecture, entries, seed=1)
     numbers = hyperparameters(entries, architecture.optimizers)
@@ -339,6 +344,5 @@ def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: in
         assert np.isfinite(np.asarray(outputs.every)[true]).all()
     most = entries["crop_length"] or TIME
     np.testing.assert_array_equal(outputs.lengths, np.minimum(samples.lengths, most))
-    labels = jnp.asarray(samples.labels)
-    loss = training_loss(numbers, outputs.last, outputs.every, labels, outputs.lengths)
+    loss = TASK.losses(numbers, outputs, jnp.asarray(samples.targets)).sums
     assert loss.shape == (5,) and np.isfinite(loss).all() and (np.asarray(loss) > 0).all()

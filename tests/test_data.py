@@ -1,18 +1,22 @@
-"""Data: split, standardised, read from files, and refused with a sentence."""
+"""Data from arrays: split, standardised, with a task, and refused with a sentence."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import sequences, uneven
-from hypothesis import given
-from hypothesis import strategies as st
 
 import jaxrnn
 from jaxrnn.data.data import Data
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.labelling import Labelling
 
 X, Y = sequences(200)
+
+
+def classes_of(data: Data) -> list[Any]:
+    assert isinstance(data.task, Classification | Labelling)
+    return list(data.task.classes)
 
 
 def test_split_is_70_15_15_stratified_and_seeded() -> None:
@@ -22,11 +26,11 @@ def test_split_is_70_15_15_stratified_and_seeded() -> None:
     assert data.train.inputs.shape == (1257, 8, 8)
     assert data.train.inputs.dtype == np.float32
     for split in (data.train, data.validation, data.test):
-        share = np.bincount(split.labels, minlength=10) / len(split)
+        share = np.bincount(split.targets, minlength=10) / len(split)
         np.testing.assert_allclose(share, 0.1, atol=0.01)
     again, other = jaxrnn.digits(seed=0), jaxrnn.digits(seed=1)
     np.testing.assert_array_equal(again.test.inputs, data.test.inputs)
-    assert np.any(other.test.labels != data.test.labels)
+    assert np.any(other.test.targets != data.test.targets)
 
 
 def test_no_sample_is_lost_or_in_two_splits() -> None:
@@ -34,7 +38,7 @@ def test_no_sample_is_lost_or_in_two_splits() -> None:
     marked[:, 0, 0] = np.arange(len(X))
     data = jaxrnn.from_arrays(marked, Y)
     back = [
-        np.rint(split.inputs[:, 0, 0] * data.scale[0] + data.mean[0])
+        np.rint(split.inputs[:, 0, 0] * data.encoder.scale[0] + data.encoder.mean[0])
         for split in (data.train, data.validation, data.test)
     ]
     assert sorted(np.concatenate(back)) == list(range(len(X)))
@@ -48,7 +52,7 @@ def test_standardising_knows_the_training_part_alone() -> None:
     np.testing.assert_allclose(data.train.inputs.mean((0, 1)), 0.0, atol=1e-4)
     np.testing.assert_allclose(data.train.inputs.std((0, 1)), [1, 1, 0], atol=1e-4)
     assert np.all(data.test.inputs.mean((0, 1)) > 50)
-    np.testing.assert_allclose(data.mean, [5, -2, 7], atol=0.1)
+    np.testing.assert_allclose(data.encoder.mean, [5, -2, 7], atol=0.1)
 
 
 @pytest.mark.parametrize("names", [[10, 20, 30], ["c", "a", "b"], [-1.0, 0.5, 2.0]])
@@ -60,15 +64,15 @@ def test_labels_keep_their_names(names: list[Any], kind: Any) -> None:
         labels = labels.tolist()
     elif kind is object or (kind is bytes and labels.dtype.kind == "U"):
         labels = labels.astype(object if kind is object else "S")
-    data = jaxrnn.from_arrays(X, labels)
-    assert data.classes.tolist() == sorted(names)
+    data = jaxrnn.from_arrays(X, labels, task="classification")
+    assert classes_of(data) == sorted(names)
     for k in range(3):
-        assert data.classes[data.train.labels[k]] in names
+        assert np.array(classes_of(data))[data.train.targets[k]] in names
     shown = {tuple(row.ravel().round(3)): name for row, name in zip(X, Y, strict=True)}
-    raw = data.test.inputs * data.scale + data.mean
-    for row, label in zip(raw.round(3), data.test.labels, strict=True):
+    raw = data.test.inputs * data.encoder.scale + data.encoder.mean
+    for row, label in zip(raw.round(3), data.test.targets, strict=True):
         near = min(shown, key=lambda one: np.abs(np.array(one) - row.ravel()).max())
-        assert data.classes[label] == names[shown[near]]
+        assert np.array(classes_of(data))[label] == names[shown[near]]
 
 
 def test_statistics_hold_for_large_offsets_and_constants() -> None:
@@ -83,29 +87,9 @@ def test_statistics_hold_for_large_offsets_and_constants() -> None:
     np.testing.assert_allclose(
         fine.train.inputs[:, :, 0], data.train.inputs[:, :, 0], rtol=1e-3, atol=1e-4
     )
-    np.testing.assert_allclose(data.mean, [1000, 1000, 0.1], rtol=1e-4)
-    np.testing.assert_allclose(data.scale, [1, 1, 1], rtol=1e-2)
+    np.testing.assert_allclose(data.encoder.mean, [1000, 1000, 0.1], rtol=1e-4)
+    np.testing.assert_allclose(data.encoder.scale, [1, 1, 1], rtol=1e-2)
     assert np.abs(data.train.inputs[:, :, 2]).max() < 1e-6
-
-
-def test_npz_files(tmp_path: Path) -> None:
-    one, fixed = tmp_path / "one.npz", tmp_path / "fixed.npz"
-    np.savez(one, X=X, y=Y)
-    loaded, direct = jaxrnn.load_data(str(one), 3), jaxrnn.from_arrays(X, Y, 3)
-    np.testing.assert_array_equal(loaded.train.inputs, direct.train.inputs)
-    assert loaded.name == "one"
-    arrays: Any = {}
-    for key, rows in (
-        ("train", slice(100)),
-        ("validation", slice(100, 150)),
-        ("test", slice(150, None)),
-    ):
-        arrays |= {f"X_{key}": X[rows], f"y_{key}": Y[rows]}
-    np.savez(fixed, **arrays)
-    data = jaxrnn.load_data(str(fixed))
-    splits = data.train, data.validation, data.test
-    for split, rows in zip(splits, (slice(100), slice(100, 150), slice(150, None)), strict=True):
-        np.testing.assert_array_equal(data.classes[split.labels], Y[rows])
 
 
 def test_lengths_bound_all_that_is_seen() -> None:
@@ -118,9 +102,9 @@ def test_lengths_bound_all_that_is_seen() -> None:
         x = np.where(behind, np.float32(garbage), raw * np.float32(4) + 7)
         train, validation, test = ((x[k:], labels[k:], lengths[k:]) for k in (0, 20, 40))
         data = jaxrnn.from_splits(train, validation, test)
-        found.append([data.mean, data.scale])
+        found.append([data.encoder.mean, data.encoder.scale])
         for k, split in zip((0, 20, 40), (data.train, data.validation, data.test), strict=True):
-            found[-1] += [split.inputs, split.labels, split.lengths]
+            found[-1] += [split.inputs, split.targets, split.lengths]
             np.testing.assert_array_equal(split.lengths, lengths[k:])
             assert (split.inputs.dtype, split.lengths.dtype) == (np.float32, np.int32)
             assert not split.inputs[behind[k:]].any()
@@ -148,9 +132,11 @@ def test_lengths_stay_with_their_samples() -> None:
     data = jaxrnn.from_arrays(raw, labels, seed=2, lengths=lengths)
     seen = 0
     for split in (data.train, data.validation, data.test):
-        sample = np.rint(split.inputs[:, 0, 0] * data.scale[0] + data.mean[0]).astype(int)
+        sample = np.rint(
+            split.inputs[:, 0, 0] * data.encoder.scale[0] + data.encoder.mean[0]
+        ).astype(int)
         np.testing.assert_array_equal(split.lengths, lengths[sample])
-        np.testing.assert_array_equal(data.classes[split.labels], labels[sample])
+        np.testing.assert_array_equal(np.array(classes_of(data))[split.targets], labels[sample])
         seen += len(set(sample))
     assert seen == 200
 
@@ -165,27 +151,6 @@ def test_lengths_may_be_left_out() -> None:
         np.testing.assert_array_equal(data.train.lengths, np.full(200, 6))
     short = X, Y, np.r_[5, np.full(199, 6)]
     assert jaxrnn.from_splits(part, part, short).problem.lengths_differ  # in any split
-
-
-def test_npz_files_may_hold_lengths(tmp_path: Path) -> None:
-    raw, labels, lengths = uneven(200)
-    np.savez(tmp_path / "one.npz", X=raw, y=labels, lengths=lengths)
-    loaded = jaxrnn.load_data(str(tmp_path / "one.npz"), 3)
-    direct = jaxrnn.from_arrays(raw, labels, 3, lengths=lengths)
-    np.testing.assert_array_equal(loaded.train.inputs, direct.train.inputs)
-    np.testing.assert_array_equal(loaded.test.lengths, direct.test.lengths)
-    arrays: dict[str, Any] = {}
-    parts = {"train": slice(100), "validation": slice(100, 150), "test": slice(150, None)}
-    for key, rows in parts.items():
-        arrays |= {f"X_{key}": raw[rows], f"y_{key}": labels[rows], f"lengths_{key}": lengths[rows]}
-    np.savez(tmp_path / "fixed.npz", **arrays)
-    data = jaxrnn.load_data(str(tmp_path / "fixed.npz"))
-    for split, rows in zip((data.train, data.validation, data.test), parts.values(), strict=True):
-        np.testing.assert_array_equal(split.lengths, lengths[rows])
-    del arrays["lengths_validation"]
-    np.savez(tmp_path / "partly.npz", **arrays)
-    with pytest.raises(ValueError, match="`validation` inputs must be finite"):
-        jaxrnn.load_data(str(tmp_path / "partly.npz"))
 
 
 def lengths_with(value: Any, dtype: Any = None) -> np.ndarray:
@@ -277,49 +242,3 @@ def test_bad_splits() -> None:
         jaxrnn.from_splits(train, train, (X[:, :5], Y % 2))
     with pytest.raises(ValueError, match="`test` inputs must be finite"):
         jaxrnn.from_splits(train, train, (with_nan(np.nan), Y % 2))
-
-
-def test_bad_files(tmp_path: Path) -> None:
-    cases = {"nothing": "`data` is 'nothing', but must be 'digits' or the path of a .npz file."}
-    cases[str(tmp_path / "none.npz")] = "but there is no such file."
-    (tmp_path / "text.npz").write_text("hello")
-    cases[str(tmp_path / "text.npz")] = "but must be a file made by `numpy.savez`"
-    np.save(tmp_path / "array", X)
-    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
-    cases[str(tmp_path / "array.npz")] = "but must be a file made by `numpy.savez`"
-    np.savez(tmp_path / "names.npz", x=X, y=Y)
-    cases[str(tmp_path / "names.npz")] = "holds x, y, but must hold X and y, or X_train"
-    np.savez(tmp_path / "objects.npz", X=np.array([{}]), y=Y)
-    cases[str(tmp_path / "objects.npz")] = "(for text in Python objects, save `y.astype(str)`)"
-    for source, message in cases.items():
-        with pytest.raises(ValueError) as error:
-            jaxrnn.load_data(source)
-        assert message in str(error.value)
-
-
-@pytest.fixture(scope="module", params=["same lengths", "lengths"])
-def good_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("good") / "good.npz"
-    more: Any = {"lengths": np.arange(40) % 6 + 1} if request.param == "lengths" else {}
-    np.savez(path, X=X[:40], y=np.arange(40) % 2, **more)
-    return path.read_bytes()
-
-
-@given(st.data())
-def test_a_damaged_file_is_read_or_refused(
-    good_file: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """Bytes changed or cut: either arrays that passed every check, or one sentence."""
-    content = bytearray(good_file)
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    content = content[: data.draw(st.integers(0, len(content)))]
-    path = tmp_path_factory.mktemp("fuzz") / "bad.npz"
-    path.write_bytes(bytes(content))
-    try:
-        loaded = jaxrnn.load_data(str(path))
-    except ValueError as error:
-        assert str(error).startswith("`")
-    else:
-        assert isinstance(loaded, Data)
-        assert np.isfinite(loaded.train.inputs).all()

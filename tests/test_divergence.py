@@ -14,8 +14,9 @@ import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Problem
 from jaxrnn.network.packing import Packing
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.problem import Problem
 from jaxrnn.training.member import Member, Report
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.step import Epoch, Setting, Step
@@ -151,7 +152,9 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     architecture = structure.together([entries], problem, 16, 8)
     assert architecture.uses.accumulation == (batch_size == 16)
     packing = Packing(architecture.shapes())
-    member = Member(Step(architecture, Update(architecture.optimizers, packing)), 8)
+    member = Member(
+        Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
+    )
     drawn = initial.draw(structure.alone(entries, problem), entries, 1)
     first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
     setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
@@ -161,8 +164,8 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     @jax.jit
     def two_steps(learner: Any, inputs: jax.Array) -> Any:
         samples, batch = Samples(inputs, labels, np.full(8, 6)), member.step.first(learner)
-        learner, batch, _ = member.step(setting, epoch, learner, batch, samples, jnp.int32(0))
-        learner, _, seen = member.step(setting, epoch, learner, batch, samples, jnp.int32(1))
+        learner, batch, _, _ = member.step(setting, epoch, learner, batch, samples, jnp.int32(0))
+        learner, _, _, seen = member.step(setting, epoch, learner, batch, samples, jnp.int32(1))
         return learner, seen.loss
 
     good, loss = two_steps(first, inputs)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.initialisers import INITIALISERS
 from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import GATES, Problem
+from jaxrnn.network.architecture import GATES
 from jaxrnn.network.packing import Packing
 from jaxrnn.network.randomness import dropout
+from jaxrnn.tasks.problem import Problem
 
 cells = pytest.mark.parametrize("cell", list(GATES))
 

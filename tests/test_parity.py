@@ -152,7 +152,7 @@ def compare(
     split = data.test
     scores = reference.logits(given, plain.best_parameters, split.inputs, split.lengths)
     log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
-    loss = -log_p[np.arange(len(split)), split.labels].mean()
+    loss = -log_p[np.arange(len(split)), split.targets].mean()
     ours = trainer.evaluate(population, "test")["loss"][position]
     assert ours == pytest.approx(loss, rel=2e-5)
 

@@ -13,8 +13,10 @@ import jaxrnn
 import search
 from jaxrnn.configuration import rules
 from jaxrnn.network import structure
-from jaxrnn.network.architecture import Problem
 from jaxrnn.population.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, plan
+from jaxrnn.spaces import Asked
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.problem import Problem
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=False)
@@ -26,7 +28,10 @@ Entries = dict[str, Any]
 
 @cache
 def full_space() -> search.Space:
-    return search.Space(jaxrnn.SPACES["full"](8, MICROBATCH, MAX_EPOCHS), jaxrnn.conditions())
+    return search.Space(
+        jaxrnn.SPACES["full"](Asked(Classification((0, 1)), 8, MICROBATCH, MAX_EPOCHS)),
+        jaxrnn.conditions(),
+    )
 
 
 def drawn(count: int, seed: int) -> list[Entries]:

@@ -16,8 +16,9 @@ import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Problem
 from jaxrnn.network.packing import Packing
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.problem import Problem
 from jaxrnn.training.member import Member
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.step import Epoch, Setting, Step
@@ -86,9 +87,9 @@ def test_true_width_scores_as_the_padded_one(
 ) -> None:
     """What a program scores in wide arrays, the member's own network scores without padding."""
     (trainer, population), split = cohort, uneven_data.test
-    raw = split.inputs * uneven_data.scale + uneven_data.mean
+    raw = split.inputs * uneven_data.encoder.scale + uneven_data.encoder.mean
     own = members[position].probabilities(raw, split.lengths)
-    loss = -np.log(own[np.arange(len(split)), split.labels]).mean()
+    loss = -np.log(own[np.arange(len(split)), split.targets]).mean()
     assert loss == pytest.approx(trainer.evaluate(population, "test")["loss"][position], rel=1e-5)
 
 
@@ -170,7 +171,9 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     problem, entries = Problem(3, 3, True), rules.complete(NETWORKS[name], 8, 10)
     architecture = structure.together([entries], problem, 16, 8)
     packing = Packing(architecture.shapes())
-    member = Member(Step(architecture, Update(architecture.optimizers, packing)), 8)
+    member = Member(
+        Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
+    )
     drawn = initial.draw(structure.alone(entries, problem), entries, 3)
     learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
     setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(3))
@@ -187,13 +190,13 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     wild = np.random.default_rng(0).normal(size=inputs.shape) * 1e3
     found = stepped(np.where(behind, wild, inputs).astype(np.float32))
     jax.tree.map(np.testing.assert_array_equal, found, expected)
-    assert np.isfinite(found[2].loss) and found[2].norm > 0
+    assert np.isfinite(found[-1].loss) and found[-1].norm > 0
 
 
 def test_bad_folders_and_inputs(predictor: jaxrnn.Predictor, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must hold configuration\.json; a run's is `best`"):
         jaxrnn.load(tmp_path)
-    with pytest.raises(ValueError, match=r"`inputs` have the shape \(4, 3\), but must be"):
+    with pytest.raises(ValueError, match=r"`predict` inputs have the shape \(4, 3\), but must be"):
         predictor.predict(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="`predict` inputs must be finite, but sample 0 holds"):
         predictor.predict(np.full((4, 6, 3), np.nan))

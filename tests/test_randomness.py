@@ -12,8 +12,8 @@ from direct import TIME, Direct, alone, among, assert_close, numbers_of, outputs
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import randomness
 from jaxrnn.network.crop import crop
-from jaxrnn.network.network import Outputs
 from jaxrnn.network.randomness import Use
+from jaxrnn.tasks.problem import Outputs
 from jaxrnn.training.samples import Samples
 
 KEY = jax.random.key(8)

@@ -194,7 +194,7 @@ def test_truncated_gradients_are_those_of_the_definition(length: int, overlap: i
                 states, x = {**states, str(layer): here}, here[0] + (below if layer else 0)
                 below = x
         scores = reference.affine(tree["head"], x)
-        losses = optax.softmax_cross_entropy_with_integer_labels(scores, data.labels)
+        losses = optax.softmax_cross_entropy_with_integer_labels(scores, data.targets)
         return jnp.where(t < data.lengths, losses / data.lengths, 0.0).mean()
 
     def truth(tree: Any) -> jax.Array:
@@ -296,7 +296,7 @@ def test_losses_are_those_of_plain_numpy() -> None:
     y = relu(tree["dense_after_0"], y * drawn["readout"][:, None] / 0.7)
     scores = relu(tree["dense_after_1"], y) @ tree["head"]["kernel"] + tree["head"]["bias"]
     scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
-    right = scores[batch[:, None], np.arange(TIME)[None], data.labels[:, None]]
+    right = scores[batch[:, None], np.arange(TIME)[None], data.targets[:, None]]
     losses = -0.9 * right - 0.1 * scores.mean(-1)
     truth = [
         0.6 * losses[i, n - 1] + 0.4 * losses[i, :n].mean() for i, n in enumerate(data.lengths)
@@ -332,7 +332,7 @@ def test_a_run_is_a_loop_of_optax_over_the_mean_gradient() -> None:
     def loss(tree: Any, chosen: Samples) -> jax.Array:
         (y,) = flax_forward(c, tree, chosen)
         scores = reference.affine(tree["head"], y[np.arange(len(y)), chosen.lengths - 1])
-        return optax.softmax_cross_entropy_with_integer_labels(scores, chosen.labels).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(scores, chosen.targets).mean()
 
     optimizer, value_and_gradient = optax.sgd(0.1, 0.9, nesterov=True), jax.value_and_grad(loss)
     theirs, state, value_and_gradient = tree, optimizer.init(tree), jax.jit(value_and_gradient)
@@ -379,7 +379,7 @@ def test_plateaus_and_early_stopping() -> None:
     assert over and factor < 1
     np.testing.assert_allclose(run.learning_rates, rates, rtol=1e-6)
     scores = reference.logits(c, run.best_parameters, *samples(20, 3)[::2])
-    seen = optax.softmax_cross_entropy_with_integer_labels(scores, samples(20, 3).labels).mean()
+    seen = optax.softmax_cross_entropy_with_integer_labels(scores, samples(20, 3).targets).mean()
     np.testing.assert_allclose(seen, best, rtol=1e-5)
 
 

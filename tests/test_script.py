@@ -108,10 +108,10 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     folder, _ = first
     summary = json.loads((folder / "summary.json").read_text())
     model, data = jaxrnn.load(folder / "best"), jaxrnn.digits(seed=0)
-    raw = data.test.inputs * data.scale + data.mean
-    accuracy = (model.predict(raw) == data.classes[data.test.labels]).mean()
+    raw = data.test.inputs * data.encoder.scale + data.encoder.mean
+    accuracy = (model.predict(raw) == np.asarray(data.task.classes)[data.test.targets]).mean()
     assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
-    right = model.probabilities(raw)[np.arange(len(raw)), data.test.labels]
+    right = model.probabilities(raw)[np.arange(len(raw)), data.test.targets]
     assert -np.log(right).mean() == pytest.approx(summary["test"]["loss"], rel=1e-5)
     own = summary["winner"]["configuration"]
     assert {name: model.configuration[name] for name in own} == own

@@ -17,12 +17,12 @@ import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import structure
-from jaxrnn.network.architecture import Problem
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.slices import Slices
-from jaxrnn.training.member import METRICS, Report
+from jaxrnn.tasks.problem import Problem
+from jaxrnn.training.progress import Report
 from jaxrnn.training.samples import epoch_order
 
 # Two cohorts of the narrowest bucket. Every number of waves compiles anew, so most tests have one
@@ -202,7 +202,7 @@ def test_history_and_stopped_members(trainer: jaxrnn.Trainer) -> None:
     assert_same([after[0], after[2]], [second[0], second[2]])
     assert_same(after[2], best)  # patience goes back to the best parameters
     assert last["loss"][2] == first["loss"][2]
-    for name in METRICS:
+    for name in (*trainer.data.task.metrics, "train_loss"):
         np.testing.assert_array_equal(last[name][[0, 2]], early[name][[0, 2]])
     for going in (1, 3):
         assert np.any(after[going]["head"]["kernel"] != second[going]["head"]["kernel"])
@@ -218,7 +218,7 @@ def test_history_and_stopped_members(trainer: jaxrnn.Trainer) -> None:
 
 
 def test_every_sample_once_an_epoch() -> None:
-    first, second = (np.asarray(epoch_order(3, epoch, 10, 4)) for epoch in (0, 1))
+    first, second = (epoch_order(np.full(10, 5), 4, 3, epoch) for epoch in (0, 1))
     assert first.shape == (2, 4)  # two whole batches of four; two samples sit out this epoch
     assert len(set(first.ravel())) == 8
     assert set(first.ravel()) <= set(range(10))
@@ -321,12 +321,12 @@ def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -
     assert_same(trainer.evaluate(population), trainer.evaluate(population, "validation"))
     for name, split in (("validation", data.validation), ("test", data.test)):
         metrics = trainer.evaluate(population, name)
-        raw = split.inputs * data.scale + data.mean
+        raw = split.inputs * data.encoder.scale + data.encoder.mean
         for position in range(2):
             probabilities = trainer.predictor(population, position).probabilities(raw)
-            own = probabilities[np.arange(len(split)), split.labels]
+            own = probabilities[np.arange(len(split)), split.targets]
             np.testing.assert_allclose(metrics["loss"][position], -np.log(own).mean(), rtol=1e-5)
-            right = (probabilities.argmax(1) == split.labels).mean()
+            right = (probabilities.argmax(1) == split.targets).mean()
             np.testing.assert_allclose(metrics["accuracy"][position], right, rtol=1e-6)
 
 
@@ -361,7 +361,7 @@ def test_what_is_pruned_no_longer_runs(trainer: jaxrnn.Trainer) -> None:
 def test_test_split_is_not_trained_on(data: jaxrnn.Data) -> None:
     """Other validation and test data, same training bits."""
     swapped = jaxrnn.Data(
-        data.name, data.train, data.test, data.validation, data.classes, data.mean, data.scale
+        data.name, data.task, data.train, data.test, data.validation, data.encoder
     )
     results = []
     for one in (data, swapped):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from direct import QUICK, Direct, alone, among, assert_close, quick_jit, sequences
+from direct import QUICK, TASK, Direct, alone, among, assert_close, quick_jit, sequences
 
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import hyperparameters
@@ -339,7 +339,7 @@ class Sent(NamedTuple):
 
 @quick_jit
 def call(architecture: Architecture, sent: Sent, learner: Learner, batch: Batch | None) -> Any:
-    step = Step(architecture, Update(architecture.optimizers, Packing(architecture.shapes())))
+    step = Step(architecture, TASK, Update(architecture.optimizers, Packing(architecture.shapes())))
     given = sent.setting, sent.epoch, learner, step.first(learner) if batch is None else batch
     return step(*given, sent.samples, sent.index)
 
@@ -358,7 +358,7 @@ def train(
 
 
 def cut(samples: Samples, size: int) -> list[Samples]:
-    parts = range(0, len(samples.labels), size)
+    parts = range(0, len(samples.targets), size)
     return [Samples(*(leaf[begin : begin + size] for leaf in samples)) for begin in parts]
 
 

@@ -80,6 +80,16 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "tanh", ACTIVATIONS, "of the memory at the output gate", when={"cell": ["lstm"]}
         ),
     },
+    "inputs": {
+        "embedding_size": _whole(
+            32, "numbers that stand for a token", low=1, high=4096, asks="inputs are tokens"
+        ),
+        "window_norm": _switch(
+            "forecast changes: subtract the last values of the window, divide by their deviation "
+            "over the window, undo both at the output (Kim et al. 2022)",
+            asks="the task is forecasting",
+        ),
+    },
     "shape": {
         "layers": _whole(1, "recurrent layers", low=1, high=4),
         "hidden_size": _whole(32, "units per layer and direction", low=1, high=4096),

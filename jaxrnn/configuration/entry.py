@@ -32,6 +32,7 @@ class Entry:
         when: Parents and what they must be for this entry to act: a list of values, or a range
             `{"low": ...}`; as `search.Space` reads it.
         default_is: The default in words where it is no fixed value.
+        asks: What must be true of the data for it to make sense, in words.
     """
 
     kind: type
@@ -44,6 +45,7 @@ class Entry:
     open: bool = False
     when: Mapping[str, Any] = field(default_factory=dict)
     default_is: str = ""
+    asks: str = ""
 
     @property
     def rule(self) -> str:

@@ -19,6 +19,7 @@ class Hyperparameters(NamedTuple):
     layer_norm: Number
     activation: Number
     output_activation: Number
+    window_norm: Number
     hidden_size: Number
     hidden_size_2: Number
     hidden_size_3: Number

@@ -1,7 +1,7 @@
 """A configuration: checked entry by entry and as a whole, and completed with defaults."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,16 @@ from jaxrnn.types import Configuration
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
 
 
-def check(name: str, value: Any, microbatch: int | None = None, called: str | None = None) -> None:
+NOTHING: frozenset[str] = frozenset()
+
+
+def check(
+    name: str,
+    value: Any,
+    microbatch: int | None = None,
+    called: str | None = None,
+    without: Set[str] = NOTHING,
+) -> None:
     """Accept one entry of a configuration.
 
     Args:
@@ -23,16 +32,19 @@ def check(name: str, value: Any, microbatch: int | None = None, called: str | No
         value: Of the entry.
         microbatch: Sequences per step; without it, any batch size is accepted.
         called: What to call the entry in a message; `name` by default.
+        without: Entries that make no sense for the task and its data.
 
     Raises:
         ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule
-            (the nearest allowed one is suggested).
+            (the nearest allowed one is suggested), or an entry that makes no sense.
     """
     entry = ENTRIES.get(name)
     if entry is None:
         near = difflib.get_close_matches(name, ENTRIES, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else "; README.md lists them all."
         raise ValueError(f"`{name}` is no hyperparameter{hint}")
+    if name in without:
+        raise ValueError(f"`{name}` is {value!r}, but has no meaning for this task and its data.")
     if not entry.allows(value):
         near = entry.nearest(value)
         if name == "batch_size" and isinstance(near, int):
@@ -49,13 +61,16 @@ def check(name: str, value: Any, microbatch: int | None = None, called: str | No
         )
 
 
-def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> dict[str, Any]:
+def complete(
+    configuration: Configuration, microbatch: int, max_epochs: int, without: Set[str] = NOTHING
+) -> dict[str, Any]:
     """A checked copy of `configuration`: every active entry, values as plain Python numbers.
 
     Args:
         configuration: The entries given; the others take their defaults.
         microbatch: Sequences per step, the default batch size.
         max_epochs: The default of `epochs`, and the most that it can be.
+        without: Entries that make no sense for the task and its data; they are absent.
 
     Raises:
         ValueError: As `check`, or an entry that is not active.
@@ -63,7 +78,7 @@ def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> 
     if not isinstance(configuration, Mapping):
         raise ValueError(f"`configuration` is {configuration!r}, but must be a mapping of entries.")
     for name, value in configuration.items():
-        check(name, value, microbatch)
+        check(name, value, microbatch, without=without)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
     optimizer = str(plain.get("optimizer", ENTRIES["optimizer"].default))
     own = {"batch_size": microbatch, "epochs": max_epochs, **arguments(optimizer)}
@@ -78,7 +93,7 @@ def complete(configuration: Configuration, microbatch: int, max_epochs: int) -> 
         elif name in plain:
             raise ValueError(_inactive(name, plain[name], whens[name], entries))
     entries["epochs"] = min(entries["epochs"], max_epochs)
-    return {name: entries[name] for name in ENTRIES if name in entries}
+    return {name: entries[name] for name in ENTRIES if name in entries and name not in without}
 
 
 def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:

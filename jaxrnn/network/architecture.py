@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jaxrnn.tasks.problem import Problem
 from jaxrnn.types import Shape
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -12,25 +13,11 @@ DIRECTIONS = ("", "_backward")
 """Suffixes of a layer's name, by direction of reading."""
 
 
-class Problem(NamedTuple):
-    """What the data asks of every network.
-
-    Attributes:
-        inputs: Features per time step.
-        outputs: Numbers that the head puts out.
-        lengths_differ: Whether some sequences are shorter than others.
-    """
-
-    inputs: int
-    outputs: int
-    lengths_differ: bool
-
-
 class Sizes(NamedTuple):
     """Units from bottom to top.
 
     Attributes:
-        inputs: Features per time step.
+        inputs: Numbers per time step: features, or what stands for a token.
         before: Units of every dense layer below the recurrent ones.
         layers: Units of every recurrent layer, in each direction.
         after: Units of every dense layer above them.
@@ -50,6 +37,7 @@ class Uses(NamedTuple):
     layer_norm: bool = False
     learned_start: bool = False
     residual: bool = False
+    window_norm: bool = False
     crop: bool = False
     lengths: bool = False
     """True lengths differ from sequence to sequence."""
@@ -73,6 +61,7 @@ class Architecture:
     """Members that share one share a compiled program.
 
     Attributes:
+        problem: What data and task ask.
         cell: A name of `jaxrnn.network.cells.CELLS`.
         bidirectional: Whether every layer also reads backwards.
         sizes: Units as compiled; a member's own may be smaller.
@@ -84,6 +73,7 @@ class Architecture:
         optimizers: Names of `jaxrnn.configuration.optimizers`, likewise.
     """
 
+    problem: Problem
     cell: str
     bidirectional: bool
     sizes: Sizes
@@ -109,6 +99,8 @@ class Architecture:
         """Shape of every parameter by layer and name: the tree that `RecurrentNetwork` holds."""
         sizes, tree = self.sizes, {}
         below = sizes.inputs
+        if self.problem.vocabulary:
+            tree["embedding"] = {"embedding": (self.problem.vocabulary, below)}
         for k, units in enumerate(sizes.before):
             tree[f"dense_before_{k}"] = _dense(below, units)
             below = units

@@ -46,6 +46,8 @@ def _first(
         gates = shape if len(shape) == 3 else (shape[0], 1, shape[1])
         drawn = INITIALISERS[entries[f"{which}_init"]](rng, gates)
         return entries[f"{which}_scale"] * drawn.reshape(shape)
+    if name == "embedding":
+        return rng.normal(size=shape)
     if name.endswith("scale"):
         return np.ones(shape)
     value = np.zeros(shape)

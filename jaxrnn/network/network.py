@@ -1,6 +1,6 @@
 """The recurrent network of one member: dense layers, cells over time, dense layers, a head."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -8,27 +8,39 @@ import jax.numpy as jnp
 
 from jaxrnn.configuration.activations import activate
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.network import randomness
+from jaxrnn.network import randomness, window
 from jaxrnn.network.architecture import STATES, Architecture
-from jaxrnn.network.cells import CELLS, Constants, shape_only
+from jaxrnn.network.cells import CELLS, Carry, Constants, shape_only
+from jaxrnn.network.chunks import in_chunks, over_time
 from jaxrnn.network.crop import crop
+from jaxrnn.network.embedding import embed
 from jaxrnn.network.randomness import Use
 from jaxrnn.network.reading import ends, interleave, reverse
+from jaxrnn.tasks.problem import Outputs
 from jaxrnn.types import Array, Key, Shape
 
+Memory: TypeAlias = tuple[Carry, ...]
+"""The states of layer after layer."""
 
-class Outputs(NamedTuple):
-    """What the head puts out.
+
+class Call(NamedTuple):
+    """What all layers of one call share.
 
     Attributes:
-        last: After the whole sequence, `(batch, outputs)`.
-        every: After every step, `(batch, time, outputs)`; None where nobody asks.
-        lengths: True steps that were read, `(batch,)`.
+        lengths: True steps of each sequence, `(batch,)`.
+        longest: The most true steps of the batch, `()`, the same for every member.
+        numbers: The member's.
+        key: Randomness of a training step, or None.
+        stops: `(time,)` bool, or None.
+        memory: Where each layer starts, or None.
     """
 
-    last: Array
-    every: Array | None
     lengths: Array
+    longest: Array
+    numbers: Hyperparameters
+    key: Key | None
+    stops: Array | None
+    memory: Memory | None
 
 
 class RecurrentNetwork(nn.Module):
@@ -49,18 +61,25 @@ class RecurrentNetwork(nn.Module):
         numbers: Hyperparameters,
         key: Key | None = None,
         stops: Array | None = None,
+        memory: Memory | None = None,
     ) -> Outputs:
-        """Outputs for inputs `(batch, time, features)`.
+        """Outputs for inputs `(batch, time, features)`, or tokens `(batch, time)`.
 
         Args:
-            inputs: Standardised; whatever lies behind the true length has no effect.
+            inputs: As `jaxrnn.data` encodes them; behind the true length they have no effect.
             lengths: True steps of each sequence, `(batch,)`.
             numbers: The member's.
             key: Randomness of this training step; without one nothing is dropped or disturbed.
             stops: `(time,)` bool, steps where gradients go no further back.
+            memory: Where the layers start, as an earlier call left it; by default as they learned.
         """
-        uses = self.architecture.uses
-        x = inputs
+        problem, uses = self.architecture.problem, self.architecture.uses
+        longest, x, seen = lengths.max(), inputs, None
+        if problem.vocabulary:
+            table = _Parameters(self.architecture.shapes()["embedding"], name="embedding")()
+            x = embed(table["embedding"], inputs)
+        if uses.window_norm:
+            x, seen = window.normalise(x, lengths, numbers.window_norm)
         if key is not None and uses.input_noise:
             x = randomness.noise(key, numbers.input_noise, x)
         if key is not None and uses.input_dropout:
@@ -70,45 +89,41 @@ class RecurrentNetwork(nn.Module):
             x, lengths = crop(numbers, x, lengths, key)
         for k in range(len(self.architecture.sizes.before)):
             x = self._dense("before", k, x, numbers)
-        last = x[:, -1]
+        call = Call(lengths, longest, numbers, key, stops, memory)
+        last, finals = x[:, -1], []
         for layer in range(len(self.architecture.sizes.layers)):
             if key is not None and uses.dropout and layer > 0:
                 above = jax.random.fold_in(key, Use.LAYER + layer - 1)
                 x = randomness.dropout(above, numbers.dropout, x)
-            x, last = self._layer(layer, x, lengths, numbers, key, stops)
-        return self._readout(x, last, lengths, numbers, key)
+            x, last, final = self._layer(layer, x, call)
+            finals.append(final)
+        outputs = self._readout(x, last, call)
+        if seen is not None:
+            outputs = outputs._replace(last=window.undo(outputs.last, seen, problem.forecast))
+        return outputs._replace(memory=tuple(finals)) if problem.carries else outputs
 
-    def _layer(
-        self,
-        layer: int,
-        below: Array,
-        lengths: Array,
-        numbers: Hyperparameters,
-        key: Key | None,
-        stops: Array | None,
-    ) -> tuple[Array, Array]:
-        """Outputs of a layer at every step, and those at the end of reading."""
-        arch = self.architecture
+    def _layer(self, layer: int, below: Array, call: Call) -> tuple[Array, Array, Carry]:
+        """Outputs of a layer at every step, those at the end of reading, and its last state."""
+        arch, lengths = self.architecture, call.lengths
         true_lengths = lengths if arch.uses.lengths or arch.uses.crop else None
-        outputs, finals = [], []
+        outputs, lasts, final = [], [], ()
         for direction, suffix in enumerate(arch.directions):
             x = reverse(below, true_lengths) if direction else below
-            constants = self._constants(layer, direction, below.shape[0], numbers, key)
-            y, final = self._over_time(f"_{layer}{suffix}", x, stops, constants)
-            finals.append(final if true_lengths is None else ends(y[..., None], lengths)[..., 0])
+            y, final = self._over_time(layer, direction, suffix, x, call)
+            lasts.append(y[:, -1] if true_lengths is None else ends(y[..., None], lengths)[..., 0])
             outputs.append(reverse(y, true_lengths) if direction else y)
-        y, last = interleave(outputs), interleave(finals)
+        y, last = interleave(outputs), interleave(lasts)
         if arch.uses.residual and layer > 0:
             units, directions = arch.sizes.layers[layer], len(arch.directions)
             # Units that either layer lacks must not send gradients to the padding of the other.
-            both = jnp.minimum(*numbers.hidden_sizes[layer - 1 : layer + 1])
+            both = jnp.minimum(*call.numbers.hidden_sizes[layer - 1 : layer + 1])
             own = jnp.arange(units * directions) < both * directions
             fit = _fit(below, units * directions)
-            shortcut = jnp.where(numbers.residual & own.reshape(1, 1, -1), fit, 0.0)
+            shortcut = jnp.where(call.numbers.residual & own.reshape(1, 1, -1), fit, 0.0)
             y = y + shortcut
             by_direction = shortcut.reshape(*y.shape[:2], units, directions)
             last = last + ends(by_direction, lengths).reshape(last.shape)
-        return y, last
+        return y, last, final
 
     def _constants(
         self, layer: int, direction: int, batch: int, numbers: Hyperparameters, key: Key | None
@@ -121,48 +136,47 @@ class RecurrentNetwork(nn.Module):
         return Constants(numbers, jnp.asarray(numbers.hidden_sizes[layer]), keep)
 
     def _over_time(
-        self, name: str, x: Array, stops: Array | None, constants: Constants
-    ) -> tuple[Array, Array]:
-        """One direction of one layer: outputs `(batch, time, units)`, the last `(batch, units)`."""
-        arch = self.architecture
+        self, layer: int, direction: int, suffix: str, x: Array, call: Call
+    ) -> tuple[Array, Carry]:
+        """One direction of one layer: outputs `(batch, time, units)`, and the last state."""
+        arch, name = self.architecture, f"_{layer}{suffix}"
         shapes = arch.shapes()["layer" + name]
         units = shapes["recurrent_kernel"][0]
+        constants = self._constants(layer, direction, x.shape[0], call.numbers, call.key)
         start = jnp.zeros((STATES[arch.cell], units))
         if arch.uses.learned_start:
             learned = _Parameters({"state": start.shape}, name="start" + name)()["state"]
-            start = jnp.where(constants.numbers.learned_start, learned, start)
+            start = jnp.where(call.numbers.learned_start, learned, start)
         carry = tuple(jnp.broadcast_to(state[None], (x.shape[0], units)) for state in start)
-        axes: Any = (1, 0, nn.broadcast)
-        over_time = nn.scan(
-            CELLS[arch.cell],
-            variable_broadcast="params",
-            split_rngs={"params": False},
-            in_axes=axes,
-            out_axes=1,
-        )
-        cell = over_time(arch, tuple(shapes.items()), name="layer" + name)
-        (final, *_), y = cell(carry, x, stops, constants)
+        if call.memory is not None:
+            carry = call.memory[layer]
+        cell = CELLS[arch.cell](arch, tuple(shapes.items()), name="layer" + name)
+        read = in_chunks if arch.uses.lengths else over_time
+        final, y = read(cell, carry, x, call.stops, constants, call.longest)
         return y, final
 
-    def _readout(
-        self, x: Array, last: Array, lengths: Array, numbers: Hyperparameters, key: Key | None
-    ) -> Outputs:
-        """Dense layers and the head, after the last step and, where asked for, after every one."""
-        uses, every = self.architecture.uses, None
-        if key is not None and uses.dropout:
-            of_readout = jax.random.fold_in(key, Use.READOUT)
-            keep = randomness.kept(of_readout, numbers.dropout, last.shape)
+    def _readout(self, x: Array, last: Array, call: Call) -> Outputs:
+        """Dense layers and the head, where answers are due or asked for.
+
+        That is after every step, or after the last one and, in training with target replication,
+        after every one too.
+        """
+        uses, every = self.architecture.uses, self.architecture.problem.every
+        if call.key is not None and uses.dropout:
+            of_readout = jax.random.fold_in(call.key, Use.READOUT)
+            keep = randomness.kept(of_readout, call.numbers.dropout, last.shape)
             last, x = last * keep, x * keep[:, None]
-        steps = last[:, None]
-        if key is not None and uses.target_replication:
+        replicated = call.key is not None and uses.target_replication
+        steps = x if every else last[:, None]
+        if replicated:
             steps = jnp.concatenate([steps, x], axis=1)
         for k in range(len(self.architecture.sizes.after)):
-            steps = self._dense("after", k, steps, numbers)
+            steps = self._dense("after", k, steps, call.numbers)
         head = _Parameters(self.architecture.shapes()["head"], name="head")()
-        logits = steps @ head["kernel"] + head["bias"].reshape(1, 1, -1)
-        if key is not None and uses.target_replication:
-            every = logits[:, 1:]
-        return Outputs(logits[:, 0], every, lengths)
+        answers = steps @ head["kernel"] + head["bias"].reshape(1, 1, -1)
+        if every:
+            return Outputs(None, answers, call.lengths)
+        return Outputs(answers[:, 0], answers[:, 1:] if replicated else None, call.lengths)
 
     def _dense(self, place: str, k: int, x: Array, numbers: Hyperparameters) -> Array:
         """Dense layer k `before` or `after`, of `(batch, time, units)`.

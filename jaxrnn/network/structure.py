@@ -6,7 +6,8 @@ from typing import Any
 from jaxrnn.configuration.activations import ACTIVATIONS
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.configuration.rules import UNITS_OF_LAYERS
-from jaxrnn.network.architecture import Architecture, Problem, Sizes, Uses
+from jaxrnn.network.architecture import Architecture, Sizes, Uses
+from jaxrnn.tasks.problem import Problem
 
 Entries = Mapping[str, Any]
 SMALLEST = 16
@@ -32,8 +33,9 @@ def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> 
         return (entries[entry],) if entry in entries else ()
 
     return Architecture(
+        problem=problem,
         cell=entries["cell"],
-        bidirectional=entries["bidirectional"],
+        bidirectional=entries.get("bidirectional", False),
         sizes=_sizes(entries, problem),
         uses=_uses(entries, problem, microbatch or entries["batch_size"]),
         activations=name("activation"),
@@ -59,13 +61,15 @@ def merged(own: Sequence[Architecture], width: int) -> Architecture:
         width: Units of every recurrent layer; at least their own.
     """
     first = own[0]
-    inputs = first.sizes.inputs
+    inputs = max(one.sizes.inputs for one in own)
     sizes = first.sizes._replace(
+        inputs=inputs,
         before=_stack([one.sizes.before for one in own], inputs),
         layers=(width,) * len(first.sizes.layers),
         after=_stack([one.sizes.after for one in own], width * len(first.directions)),
     )
     return Architecture(
+        problem=first.problem,
         cell=first.cell,
         bidirectional=first.bidirectional,
         sizes=sizes,
@@ -95,7 +99,8 @@ def _sizes(entries: Entries, problem: Problem) -> Sizes:
         return (entries.get(f"dense_{place}_units", 0),) * entries[f"dense_{place}"]
 
     layers = tuple(entries[name] for name in UNITS_OF_LAYERS[: entries["layers"]])
-    return Sizes(problem.inputs, dense("before"), layers, dense("after"), problem.outputs)
+    inputs = entries["embedding_size"] if problem.vocabulary else problem.inputs
+    return Sizes(inputs, dense("before"), layers, dense("after"), problem.outputs)
 
 
 def _uses(entries: Entries, problem: Problem, microbatch: int) -> Uses:
@@ -104,8 +109,9 @@ def _uses(entries: Entries, problem: Problem, microbatch: int) -> Uses:
 
     return Uses(
         layer_norm=entries["layer_norm"],
-        learned_start=entries["learned_start"],
+        learned_start=entries.get("learned_start", False),
         residual=entries.get("residual", False),
+        window_norm=entries.get("window_norm", False),
         crop=positive("crop_length"),
         lengths=problem.lengths_differ,
         input_noise=positive("input_noise"),

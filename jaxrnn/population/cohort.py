@@ -9,13 +9,15 @@ import numpy as np
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Problem
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.planner import Group
 from jaxrnn.population.programs import Programs
-from jaxrnn.training.member import Member, Report, State, chosen
-from jaxrnn.training.samples import Batches, Samples
+from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.task import Task
+from jaxrnn.training.member import Member, State, chosen
+from jaxrnn.training.progress import Report
+from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.step import Setting, Step
 from jaxrnn.training.update import Update
 from jaxrnn.types import Array
@@ -52,17 +54,14 @@ class Cohort:
         last: int,
         samples: Samples,
         validation: Batches,
-        seed: Array,
-        index: Array,
+        piece: Piece,
     ) -> "Cohort":
-        """Waves `first` to before `last` one epoch later, as soon as the devices are done.
+        """Waves `first` to before `last` a piece later, as soon as the devices are done.
 
         Consumes this cohort: its buffers become those of the one returned.
         """
         rows = self.layout.rows(len(self.members), first, last)
-        state = self.programs.train(
-            self.state, self.setting, rows, samples, validation, seed, index
-        )
+        state = self.programs.train(self.state, self.setting, rows, samples, validation, piece)
         return replace(self, state=state)
 
     def evaluate(self, batches: Batches) -> Array:
@@ -132,9 +131,11 @@ def draft(
     group: Group,
     entries: Sequence[Mapping[str, Any]],
     seeds: Sequence[int],
+    task: Task,
     problem: Problem,
     microbatch: int,
     layout: Layout,
+    in_pieces: bool,
 ) -> Draft:
     """Draw the first weights of a group's members, and put them on the devices.
 
@@ -142,14 +143,16 @@ def draft(
         group: The cohort to be.
         entries: Complete configurations of the whole population.
         seeds: Of the whole population.
-        problem: What their data asks.
+        task: What they learn.
+        problem: What task and data ask.
         microbatch: Sequences of a step.
         layout: Room for all members of the group.
+        in_pieces: Whether an epoch comes in several pieces.
     """
     shapes = group.architecture.shapes()
     packing = Packing(shapes)
     update = Update(group.architecture.optimizers, packing)
-    member = Member(Step(group.architecture, update), microbatch)
+    member = Member(Step(group.architecture, task, update), microbatch, in_pieces)
     values = []
     for position in group.members:
         own = entries[position]

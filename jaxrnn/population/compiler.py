@@ -11,7 +11,7 @@ from jaxrnn.population.cohort import Cohort, Draft
 from jaxrnn.population.devices import cpu_cores
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.programs import Programs, compile_programs
-from jaxrnn.training.samples import Batches, Samples
+from jaxrnn.training.samples import Batches, Piece, Samples
 
 
 class Compiler:
@@ -22,10 +22,10 @@ class Compiler:
         seconds: Wall time spent on compiling them.
     """
 
-    def __init__(self, samples: Samples, batches: Batches) -> None:
-        """Compile for a training split and an evaluation split as they lie on the devices."""
+    def __init__(self, samples: Samples, batches: Batches, piece: Piece) -> None:
+        """Compile for training data, an evaluation split and a piece as they lie on the devices."""
         self.seconds = 0.0
-        self._samples, self._batches = samples, batches
+        self._fixed = samples, batches, piece
         self._known: dict[tuple[Architecture, Layout], Programs] = {}
 
     @property
@@ -49,6 +49,6 @@ class Compiler:
         return tuple(one.cohort(self._known[key]) for one, key in zip(drafts, keys, strict=True))
 
     def _one(self, one: Draft) -> Programs:
-        arguments = one.state, one.setting, self._samples, self._batches
+        arguments = one.state, one.setting, *self._fixed
         with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
             return compile_programs(one.member, one.layout, *arguments)

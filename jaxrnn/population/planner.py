@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxrnn.network import structure
-from jaxrnn.network.architecture import Architecture, Problem
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.tasks.problem import Problem
 
 Entries = Mapping[str, Any]
 FORWARDS_AND_BACKWARDS = 3

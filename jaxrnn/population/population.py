@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxrnn.network import initial
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.training.member import Report
+from jaxrnn.training.progress import Report
 
 
 @dataclass(frozen=True)

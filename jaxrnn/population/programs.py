@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from jaxrnn.population.devices import REPLICATED, SHARDED, replicated, sharded
+from jaxrnn.population.devices import REPLICATED, SHARDED, sharded
 from jaxrnn.population.layout import Layout
-from jaxrnn.training.member import METRICS, Member, State
-from jaxrnn.training.samples import Batches, Samples
+from jaxrnn.training.member import Member, State
+from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.step import Setting
 from jaxrnn.types import Array
 
@@ -56,17 +56,23 @@ class Programs(NamedTuple):
     """The two compiled programs of a cohort; nothing else of it is ever compiled.
 
     Attributes:
-        train: (state, setting, rows to run, samples, validation, order seed, epochs behind) ->
-            state one epoch later; the old one's buffers are reused.
+        train: (state, setting, rows to run, samples, validation, piece) -> state a piece of an
+            epoch later; the old one's buffers are reused.
         evaluate: (state, setting, rows to run, batches) -> metrics `(rows, lanes, metrics)`.
     """
 
-    train: Callable[[State, Setting, Array, Samples, Batches, Array, Array], State]
+    train: Callable[[State, Setting, Array, Samples, Batches, Piece], State]
     evaluate: Callable[[State, Setting, Array, Batches], Array]
 
 
 def compile_programs(
-    member: Member, layout: Layout, state: State, setting: Setting, samples: Samples, batches: Any
+    member: Member,
+    layout: Layout,
+    state: State,
+    setting: Setting,
+    samples: Samples,
+    batches: Batches,
+    piece: Piece,
 ) -> Programs:
     """Compile everything that a cohort of `member` in `layout` will run.
 
@@ -75,17 +81,15 @@ def compile_programs(
         layout: Where its members live.
         state: Of all members, as it lies on the devices; only shapes and types count.
         setting: Likewise.
-        samples: The training split as it lies on the devices.
+        samples: Training data as it lies on the devices.
         batches: An evaluation split as it lies on the devices.
+        piece: Steps of an epoch of `samples`, likewise.
     """
-    by_row, whole = sharded(layout.mesh), replicated(layout.mesh)
-    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    seed = jax.ShapeDtypeStruct((), jnp.uint32, sharding=whole)
-    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=by_row)
+    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=sharded(layout.mesh))
     train = jax.jit(_train(member, layout), donate_argnums=0)
     evaluate = jax.jit(_evaluate(member, layout))
     return Programs(
-        train=train.lower(state, setting, rows, samples, batches, seed, number).compile(),
+        train=train.lower(state, setting, rows, samples, batches, piece).compile(),
         evaluate=evaluate.lower(state, setting, rows, batches).compile(),
     )
 
@@ -97,15 +101,14 @@ def _train(member: Member, layout: Layout) -> Callable[..., Any]:
         rows: Array,
         samples: Samples,
         validation: Batches,
-        seed: Array,
-        index: Array,
+        piece: Piece,
     ) -> State:
         def one(setting: Setting, state: State) -> State:
-            return member.epoch(setting, state, samples, validation, seed, index)
+            return member.train(setting, state, samples, validation, piece)
 
         return in_waves(layout, one)(rows, setting, state)
 
-    specs = SHARDED, SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED, REPLICATED
+    specs = SHARDED, SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED
     return _over_devices(train, layout, specs)
 
 
@@ -114,7 +117,8 @@ def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
         def one(read: tuple[Setting, State], _: Array) -> Array:
             return member.evaluate(*read, batches)
 
-        metrics = jnp.full((*state.epochs.shape, len(METRICS)), jnp.nan)
+        count = len(member.step.task.metrics) + 1
+        metrics = jnp.full((*state.epochs.shape, count), jnp.nan)
         return in_waves(layout, one)(rows, (setting, state), metrics)
 
     return _over_devices(evaluate, layout, (SHARDED, SHARDED, SHARDED, REPLICATED))

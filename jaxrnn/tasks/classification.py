@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
+from scipy.special import softmax
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.counts import Counts, accuracy, balanced_accuracy, f1, precision, recall
+from jaxrnn.tasks.cross_entropy import cross_entropy
 from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.ranking import mean_roc_auc
+from jaxrnn.tasks.replication import replicated
+from jaxrnn.tasks.steps import only
 from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
 from jaxrnn.types import AnyArray, Array, Value
 
@@ -19,9 +25,11 @@ class Classification(Task):
 
     Attributes:
         classes: The labels as the user wrote them, sorted.
+        ranks: Whether `roc_auc` is among the metrics: it keeps and sorts all probabilities.
     """
 
     classes: tuple[Value, ...]
+    ranks: bool = True
 
     name = "classification"
     without = frozenset({"window_norm"})
@@ -33,35 +41,54 @@ class Classification(Task):
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Mean cross-entropy in nats; share of right labels in [0, 1]."""
-        return {"loss": MIN, "accuracy": MAX}
+        """Mean cross-entropy in nats, the others in [0, 1]; all as scikit-learn has them.
+
+        `roc_auc` is that of the second of two classes, and of more the mean of each against the
+        rest; NaN where a class is missing.
+        """
+        names = ["accuracy", "balanced_accuracy"]
+        for average in ("macro", "weighted"):
+            names += [f"precision_{average}", f"recall_{average}", f"f1_{average}"]
+        return {"loss": MIN} | dict.fromkeys(names + ["roc_auc"] * self.ranks, MAX)
 
     def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Cross-entropy in nats, with label smoothing and target replication."""
-        last, every, lengths, _ = outputs
-        smooth = optax.smooth_labels(
-            jnp.eye(last.shape[-1], dtype=last.dtype)[targets], numbers.label_smoothing
-        )
-        at_end = optax.softmax_cross_entropy(last, smooth)
-        ones = jnp.ones_like(at_end)
-        if every is None:
-            return Losses(at_end, ones)
-        at_steps = optax.softmax_cross_entropy(every, smooth[:, None])  # (batch, time)
-        true = jnp.arange(every.shape[1])[None] < lengths[:, None]
-        mean = jnp.where(true, at_steps, 0.0).sum(1) / lengths
-        share = numbers.target_replication
-        return Losses((1.0 - share) * at_end + share * mean, ones)
 
-    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Array:
-        """Cross-entropy and right labels, `(2,)`."""
-        losses = optax.softmax_cross_entropy_with_integer_labels(outputs.last, targets)
-        right = (jnp.argmax(outputs.last, axis=-1) == targets).astype(jnp.float32)
-        return jnp.stack([jnp.sum(weights * losses), jnp.sum(weights * right)])
+        def loss(answers: Array) -> Array:
+            return cross_entropy(answers, targets[:, None], numbers.label_smoothing)
+
+        return replicated(numbers.target_replication, outputs, loss)
+
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
+        """Cross-entropy `()`, and counts of the classes."""
+        losses = only(cross_entropy(outputs.last, targets), weights > 0)
+        return losses.sum(), Counts.of_classes(outputs.last, targets, weights > 0)
+
+    def kept(self, outputs: Outputs) -> Array | tuple[()]:
+        """Probabilities of the classes that are ranked, `(batch, ranked)`."""
+        return jax.nn.softmax(outputs.last)[:, self._first_ranked :] if self.ranks else ()
 
     def finish(self, scored: Scored) -> Array:
-        """Means over the sequences."""
-        return scored.sums / scored.weights.sum()
+        """Means over the sequences; of precision, recall and F1 over the classes."""
+        loss, counts = scored.sums
+        metrics = [loss / scored.weights.sum(), accuracy(counts), balanced_accuracy(counts)]
+        for average in (counts.macro, counts.weighted):
+            metrics += [average(of_classes(counts)) for of_classes in (precision, recall, f1)]
+        if self.ranks:
+            classes = jnp.arange(self._first_ranked, self.outputs)
+            scores = scored.kept.reshape(-1, len(classes))
+            targets, counted = scored.targets.reshape(-1), scored.weights.reshape(-1) > 0
+            metrics.append(mean_roc_auc(scores, classes, targets, counted))
+        return jnp.stack(metrics)
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Of every class, `(samples, classes)`."""
+        return softmax(outputs, -1)
 
     def answers(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest label of each, `(samples,)`."""
         return np.asarray(self.classes)[outputs.argmax(-1)]
+
+    @property
+    def _first_ranked(self) -> int:
+        return 1 if len(self.classes) == 2 else 0

@@ -32,12 +32,14 @@ class Scored(NamedTuple):
         sums: What `Task.sums` gave, added up.
         kept: What `Task.kept` gave of every batch, `(batches, batch, ...)`.
         targets: `(batches, batch, ...)`.
+        lengths: True steps, `(batches, batch)`.
         weights: `(batches, batch)`, 1 for a sequence and 0 for padding.
     """
 
     sums: Any
     kept: Any
     targets: Array
+    lengths: Array
     weights: Array
 
 

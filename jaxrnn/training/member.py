@@ -1,4 +1,4 @@
-"""One training run, with no population in sight: its start, an epoch, an evaluation."""
+"""One training run, with no population in sight: its start, its steps, an evaluation."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,37 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration.growth import grown
-from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.architecture import STATES
+from jaxrnn.network.network import Memory, RecurrentNetwork
 from jaxrnn.network.packing import Packed
-from jaxrnn.tasks import classification
-from jaxrnn.training.samples import Batches, Samples, epoch_order
-from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Setting, Step
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.task import Scored
+from jaxrnn.training.progress import NOTHING, Progress, Report, Totals
+from jaxrnn.training.samples import Batches, Piece, Samples
+from jaxrnn.training.step import Epoch, Learner, Setting, Step
 from jaxrnn.training.watch import Watch, watches
 from jaxrnn.types import AnyArray, Array
-
-METRICS = (*classification.METRICS, "train_loss")
-"""What `Member.evaluate` tells: the task's metrics, and the training loss of the last epoch."""
-
-
-class Report(NamedTuple):
-    """What training saw in an epoch, each `()`; NaN before the first.
-
-    Attributes:
-        train_loss: Mean over all samples, each at the parameters of its time.
-        gradient_norm_mean: Over the updates, of the global norm before penalty and clipping.
-        gradient_norm_max: Likewise.
-        learning_rate: Of the last update.
-        validation_loss: At the end, where the member's stopping or schedule asks for it.
-    """
-
-    train_loss: AnyArray
-    gradient_norm_mean: AnyArray
-    gradient_norm_max: AnyArray
-    learning_rate: AnyArray
-    validation_loss: AnyArray
-
-
-NOTHING = Report(*[np.float32(np.nan)] * len(Report._fields))
 
 
 class State(NamedTuple):
@@ -49,12 +28,14 @@ class State(NamedTuple):
         watch: What validation taught; None where nobody in the cohort asks for it.
         report: Of the last epoch that it ran.
         epochs: `()` int32, how many it ran; fewer than its neighbours once it has stopped.
+        progress: Within an epoch; None where an epoch is always one piece.
     """
 
     learner: Learner
     watch: Watch | None
     report: Report
     epochs: AnyArray
+    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -64,109 +45,149 @@ class Member:
     Attributes:
         step: What happens to a microbatch.
         microbatch: Samples in it.
+        in_pieces: Whether an epoch comes in several pieces.
     """
 
     step: Step
     microbatch: int
+    in_pieces: bool = False
 
     def start(self, parameters: Packed, optimizer: str) -> State:
         """A run before its first step, on the host."""
         slots = self.step.update.init(optimizer, parameters)
         watching = self.step.architecture.uses.validation
         watch = Watch.over(parameters) if watching else None
-        return State(Learner(parameters, slots, np.bool_(False)), watch, NOTHING, np.int32(0))
+        learner = Learner(parameters, slots, np.bool_(False))
+        progress = jax.device_get(self._fresh(learner)) if self.in_pieces else None
+        return State(learner, watch, NOTHING, np.int32(0), progress)
 
-    def epoch(
+    def train(
         self,
         setting: Setting,
         state: State,
         samples: Samples,
         validation: Batches,
-        order_seed: Array,
-        index: Array,
+        piece: Piece,
     ) -> State:
-        """The run one epoch later, or as it is where it has come to its end.
+        """The run a piece of an epoch later, or as it is where it has come to its end.
 
         Args:
             setting: The member's.
             state: The run so far.
-            samples: The training split.
+            samples: Of the training split, what the piece refers to.
             validation: The validation split.
-            order_seed: `()` uint32 of the data order, which does not depend on the member.
-            index: `()` int32, epochs behind.
+            piece: The steps to take.
         """
-        watch = state.watch
-        running = ~state.learner.diverged & (index < setting.numbers.epochs)
-        if watch is not None:
-            running &= ~watch.stopped
+        running = ~state.learner.diverged & (piece.epoch < setting.numbers.epochs)
+        if state.watch is not None:
+            running &= ~state.watch.stopped
+        progress = self._fresh(state.learner)._replace(running=running)
+        if state.progress is not None:
+            progress = jax.tree.map(
+                lambda new, old: jnp.where(piece.first == 0, new, old), progress, state.progress
+            )
 
         def run(state: State) -> State:
-            plateau = jnp.float32(1) if watch is None else watch.factor
-            learner, report = self._train(
-                setting, state.learner, samples, order_seed, index, plateau
+            later, after = self._steps(setting, state, progress, samples, piece)
+            if state.progress is None:
+                return self._close(setting, later, after.totals, validation)
+            return jax.lax.cond(
+                piece.first + piece.used == piece.steps,
+                lambda state: self._close(setting, state, after.totals, validation),
+                lambda state: state,
+                later._replace(progress=after),
             )
-            if watch is None:
-                return State(learner, None, report, state.epochs + 1)
-            loss = self._metrics(setting, learner.parameters, validation)[0]
-            loss = jnp.where(learner.diverged, jnp.nan, loss)
-            seen = watch.after(setting.numbers, loss, learner.parameters)
-            asked = watches(setting.numbers)
-            report = report._replace(validation_loss=jnp.where(asked, loss, jnp.nan))
-            return State(learner, seen, report, state.epochs + 1)
 
-        return jax.lax.cond(running, run, lambda state: state, state)
+        def rest(state: State) -> State:
+            return state if state.progress is None else state._replace(progress=progress)
+
+        return jax.lax.cond(progress.running, run, rest, state)
 
     def evaluate(self, setting: Setting, state: State, batches: Batches) -> Array:
-        """Every one of `METRICS` on the samples, `(metrics,)`; NaN for a diverged run."""
+        """The task's metrics on the samples, then the training loss of the last epoch.
+
+        `(metrics + 1,)`; NaN for a diverged run.
+        """
         metrics = self._metrics(setting, chosen(setting, state), batches)
         metrics = jnp.append(metrics, state.report.train_loss)
         return jnp.where(state.learner.diverged, jnp.nan, metrics)
 
-    def _train(
-        self,
-        setting: Setting,
-        learner: Learner,
-        samples: Samples,
-        order_seed: Array,
-        index: Array,
-        plateau: AnyArray,
-    ) -> tuple[Learner, Report]:
-        """All steps of an epoch."""
+    def _fresh(self, learner: Learner) -> Progress:
+        """Before the first step of an epoch."""
+        memory = self._memory(self.microbatch)
+        return Progress(jnp.bool_(True), self.step.first(learner), memory, Totals.zero())
+
+    def _memory(self, rows: int) -> Memory | None:
+        """Where a text begins; None where nothing is carried on."""
+        architecture = self.step.architecture
+        if not architecture.problem.carries:
+            return None
+        states = range(STATES[architecture.cell])
+        layers = architecture.sizes.layers
+        return tuple(tuple(jnp.zeros((rows, units)) for _ in states) for units in layers)
+
+    def _steps(
+        self, setting: Setting, state: State, progress: Progress, samples: Samples, piece: Piece
+    ) -> tuple[State, Progress]:
+        """All steps of a piece."""
         numbers = setting.numbers
-        order = epoch_order(order_seed, index, len(samples.labels), self.microbatch)
         batch = grown(
             numbers.batch_size // self.microbatch,
             numbers.batch_growth,
             numbers.batch_growth_epochs,
-            index,
+            piece.epoch,
         )
-        epoch = Epoch(index, len(order), batch, plateau)
+        factor = jnp.float32(1) if state.watch is None else state.watch.factor
+        epoch = Epoch(piece.epoch, piece.steps, batch, factor)
 
-        def one(
-            carried: tuple[Learner, Batch | None], scanned: tuple[Array, Array]
-        ) -> tuple[tuple[Learner, Batch | None], Seen]:
-            (learner, batch), (step, rows) = carried, scanned
-            chosen = Samples(*(leaf[rows] for leaf in samples))
-            learner, batch, seen = self.step(setting, epoch, learner, batch, chosen, step)
-            return (learner, batch), seen
+        def one(k: Array, carried: tuple[Learner, Progress]) -> tuple[Learner, Progress]:
+            learner, progress = carried
+            rows = piece.order[k]
+            own = Samples(*(leaf[rows] for leaf in samples))
+            learner, batch, memory, seen = self.step(
+                setting, epoch, learner, progress.batch, own, piece.first + k, progress.memory
+            )
+            totals = progress.totals.after(seen)
+            return learner, Progress(progress.running, batch, memory, totals)
 
-        steps = jnp.arange(len(order)), order
-        (learner, _), seen = jax.lax.scan(one, (learner, self.step.first(learner)), steps)
-        return learner, _report(seen, order.size)
+        learner, progress = jax.lax.fori_loop(0, piece.used, one, (state.learner, progress))
+        return state._replace(learner=learner), progress
+
+    def _close(self, setting: Setting, state: State, totals: Totals, validation: Batches) -> State:
+        """The run at the end of an epoch."""
+        learner, watch, report = state.learner, state.watch, totals.report()
+        if watch is not None:
+            loss = self._metrics(setting, learner.parameters, validation)[0]
+            loss = jnp.where(learner.diverged, jnp.nan, loss)
+            watch = watch.after(setting.numbers, loss, learner.parameters)
+            asked = watches(setting.numbers)
+            report = report._replace(validation_loss=jnp.where(asked, loss, jnp.nan))
+        return State(learner, watch, report, state.epochs + 1, state.progress)
 
     def _metrics(self, setting: Setting, parameters: Packed, batches: Batches) -> Array:
-        """Means over the samples of the task's metrics."""
+        """The task's metrics over the samples."""
+        task, (samples, weights, used) = self.step.task, batches
         network = RecurrentNetwork(self.step.architecture)
         variables = {"params": self.step.update.packing.unpack(parameters)}
+        memory = self._memory(weights.shape[1])
 
-        def add(k: Array, sums: Array) -> Array:
-            inputs, labels, lengths = (leaf[k] for leaf in batches.samples)
-            outputs = network.apply(variables, inputs, lengths, setting.numbers)
+        def read(k: Array, memory: Memory | None) -> tuple[AnyArray, AnyArray, Memory | None]:
+            inputs, targets, lengths = (leaf[k] for leaf in samples)
+            outputs = network.apply(variables, inputs, lengths, setting.numbers, memory=memory)
             assert isinstance(outputs, Outputs)
-            return sums + classification.metric_sums(outputs.last, labels, batches.weights[k])
+            return task.sums(outputs, targets, weights[k]), task.kept(outputs), outputs.memory
 
-        zeros = jnp.zeros(len(classification.METRICS), jnp.float32)
-        return jax.lax.fori_loop(0, batches.used, add, zeros) / batches.weights.sum()
+        def add(k: Array, carried: tuple[AnyArray, AnyArray, Memory | None]) -> AnyArray:
+            sums, kept, memory = carried
+            more, new, memory = read(k, memory)
+            kept = jax.tree.map(lambda rows, row: rows.at[k].set(row), kept, new)
+            return jax.tree.map(jnp.add, sums, more), kept, memory
+
+        sums, kept, _ = jax.eval_shape(read, jnp.int32(0), memory)
+        room = jax.tree.map(lambda leaf: jnp.zeros((len(weights), *leaf.shape), leaf.dtype), kept)
+        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums)
+        sums, kept, _ = jax.lax.fori_loop(0, used, add, (none, room, memory))
+        return task.finish(Scored(sums, kept, samples.targets, samples.lengths, weights))
 
 
 def chosen(setting: Setting, state: State) -> Packed:
@@ -174,15 +195,3 @@ def chosen(setting: Setting, state: State) -> Packed:
     if state.watch is None:
         return state.learner.parameters
     return state.watch.chosen(setting.numbers, state.learner.parameters)
-
-
-def _report(seen: Seen, samples: int) -> Report:
-    """Of the steps of an epoch, each `(steps,)`."""
-    norms = jnp.where(seen.updated, seen.norm, 0.0)
-    return Report(
-        train_loss=seen.loss.sum() / samples,
-        gradient_norm_mean=norms.sum() / seen.updated.sum(),
-        gradient_norm_max=norms.max(),
-        learning_rate=seen.rate[-1],
-        validation_loss=jnp.float32(jnp.nan),
-    )

@@ -1,33 +1,62 @@
-"""Sequences on the devices: training samples, evaluation batches, the order of an epoch."""
+"""Sequences on the devices: training samples and their order, evaluation batches."""
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from jaxrnn.data.data import Split
-from jaxrnn.types import AnyArray, Array
+from jaxrnn.data.split import Split
+from jaxrnn.network.chunks import steps_read
+from jaxrnn.tasks.problem import Problem
+from jaxrnn.types import AnyArray
 
 EVALUATION_BATCH = 512
+CARRIED_ROWS = 64
+"""Rows that a text is evaluated in: the state starts anew once in each."""
+POOL = 16
+"""Microbatches within which sequences are sorted by length."""
 
 
 class Samples(NamedTuple):
-    """Labelled sequences.
+    """Sequences with their targets.
 
     Attributes:
-        inputs: `(samples, time, features)`.
-        labels: `(samples,)`.
+        inputs: `(samples, time, features)`, or tokens `(samples, time)`.
+        targets: `(samples, ...)`, as the task wants them.
         lengths: True steps, `(samples,)`.
     """
 
     inputs: AnyArray
-    labels: AnyArray
+    targets: AnyArray
     lengths: AnyArray
 
     @classmethod
     def of(cls, split: Split) -> "Samples":
         """All of a split."""
-        return cls(split.inputs, split.labels, split.lengths)
+        return cls(split.inputs, split.targets, split.lengths)
+
+
+class Piece(NamedTuple):
+    """Some of the steps of an epoch, on the same data for every member.
+
+    Attributes:
+        order: Indices of the samples of every step, `(steps, microbatch)` int32.
+        used: How many of the steps there are, `()` int32; the others are never looked at.
+        first: Steps of the epoch before them, `()` int32.
+        steps: Steps of the whole epoch, `()` int32.
+        epoch: Epochs behind, `()` int32.
+    """
+
+    order: AnyArray
+    used: AnyArray
+    first: AnyArray
+    steps: AnyArray
+    epoch: AnyArray
+
+    @classmethod
+    def whole(cls, order: np.ndarray, epoch: int) -> "Piece":
+        """All steps of an epoch."""
+        steps = np.int32(len(order))
+        return cls(order.astype(np.int32), steps, np.int32(0), steps, np.int32(epoch))
 
 
 class Batches(NamedTuple):
@@ -44,26 +73,79 @@ class Batches(NamedTuple):
     used: AnyArray
 
     @classmethod
-    def of(cls, split: Split, most: int) -> "Batches":
-        """A split in the shapes of one with `most` samples, so that both fit one program."""
-        count = -(-most // EVALUATION_BATCH)
+    def of(cls, split: Split, most: int, time: int, problem: Problem) -> "Batches":
+        """A split in the shapes of one with `most` samples of `time`, so that both fit one program.
+
+        Short sequences come first, so that their batches are read fast; where state is carried from
+        sample to sample, each row of the batches is a stretch of the text.
+        """
+        count = -(-most // (CARRIED_ROWS if problem.carries else EVALUATION_BATCH))
         size = -(-most // count)
+        used = -(-len(split) // size)
+        rows = np.full(count * size, len(split))  # beyond the last sample lies padding
+        if problem.carries:
+            rows[: used * size] = stretches(used, size).reshape(-1)
+        else:
+            rows[: len(split)] = np.argsort(split.lengths, kind="stable")
+        rows = np.minimum(rows, len(split))
 
-        def fill(values: np.ndarray, with_: float = 0) -> np.ndarray:
-            padding = [(0, count * size - len(values))] + [(0, 0)] * (values.ndim - 1)
-            padded = np.pad(values, padding, constant_values=with_)
-            return padded.reshape(count, size, *values.shape[1:])
+        def take(values: np.ndarray, timed: bool = False, behind: float = 0) -> np.ndarray:
+            extra = time - values.shape[1] if timed else 0
+            padding = [(0, 1), *[(0, extra), (0, 0), (0, 0)][: values.ndim - 1]]
+            padded = np.pad(values, padding, constant_values=behind)
+            return padded[rows].reshape(count, size, *padded.shape[1:])
 
-        samples = Samples(fill(split.inputs), fill(split.labels), fill(split.lengths, 1))
-        used = np.asarray(-(-len(split) // size), np.int32)
-        return cls(samples, fill(np.ones(len(split), np.float32)), used)
+        samples = Samples(
+            take(split.inputs, timed=True),
+            take(split.targets, timed=problem.every),
+            take(split.lengths, behind=1),
+        )
+        return cls(samples, take(np.ones(len(split), np.float32)), np.int32(used))
 
 
-def epoch_order(seed: Array | int, epoch: Array | int, samples: int, microbatch: int) -> Array:
-    """Sample indices of one epoch, `(steps, microbatch)`: a new permutation for every epoch.
+def stretches(steps: int, rows: int) -> np.ndarray:
+    """Blocks of a text, `(steps, rows)`: every row is a stretch of so many steps."""
+    return np.arange(rows)[None] * steps + np.arange(steps)[:, None]
 
-    The incomplete microbatch at its end is left out; the next epoch's permutation is another one.
+
+def epoch_order(
+    lengths: np.ndarray, microbatch: int, seed: int, epoch: int, carries: bool = False
+) -> np.ndarray:
+    """Sample indices of one epoch, `(steps, microbatch)`, the same for every member.
+
+    A new permutation for every epoch; the incomplete microbatch at its end is left out. Where
+    lengths differ, microbatches hold sequences of about the same one. Where state is carried, each
+    row goes through a stretch of the text, and what is left over at its end is left out.
+
+    Args:
+        lengths: True steps of all samples, `(samples,)`.
+        microbatch: Samples of a step.
+        seed: Of all epochs.
+        epoch: Epochs behind.
+        carries: Whether state is carried from sample to sample.
     """
-    steps = samples // microbatch
-    key = jax.random.fold_in(jax.random.key(seed), epoch)
-    return jax.random.permutation(key, samples)[: steps * microbatch].reshape(steps, microbatch)
+    steps = len(lengths) // microbatch
+    if carries:
+        return stretches(steps, microbatch)
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(len(lengths))[: steps * microbatch]
+    if lengths.min() == lengths.max():
+        return order.reshape(steps, microbatch)
+    pool = POOL * microbatch
+    pools = (order[begin : begin + pool] for begin in range(0, len(order), pool))
+    alike = [part[np.argsort(lengths[part], kind="stable")] for part in pools]
+    return rng.permutation(np.concatenate(alike).reshape(steps, microbatch))
+
+
+def padded_share(lengths: np.ndarray, order: np.ndarray, time: int) -> float:
+    """Share of the steps computed in an epoch that are padding, from 0 to 1.
+
+    Args:
+        lengths: True steps of all samples, `(samples,)`.
+        order: Of the epoch, `(steps, microbatch)`.
+        time: Steps that the samples are padded to.
+    """
+    in_order = lengths[order]
+    differ = lengths.min() < time
+    read = steps_read(time, in_order.max(1)) if differ else np.full(len(order), time)
+    return float(1.0 - in_order.sum() / (read.sum() * order.shape[1]))

@@ -10,9 +10,10 @@ import optax
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.network import blocks
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.network.network import Outputs, RecurrentNetwork
+from jaxrnn.network.network import Memory, RecurrentNetwork
 from jaxrnn.network.packing import Packed
-from jaxrnn.tasks import classification
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.task import Task
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.schedule import learning_rate
 from jaxrnn.training.update import Slots, Update
@@ -45,12 +46,12 @@ class Batch(NamedTuple):
 
     Attributes:
         gradients: Sums over the samples.
-        samples: `()`, how many.
+        weight: `()`, of their losses.
         begin: `()` int32, index in the epoch of the first microbatch.
     """
 
     gradients: Packed
-    samples: Array
+    weight: Array
     begin: Array
 
 
@@ -59,13 +60,13 @@ class Epoch(NamedTuple):
 
     Attributes:
         behind: `()` int32, epochs before it.
-        steps: Microbatches in it.
+        steps: `()` int32, microbatches in it.
         batch: `()` int32, microbatches of an update.
         plateau: `()`, factor of the learning rate.
     """
 
     behind: Array
-    steps: int
+    steps: Array
     batch: Array
     plateau: AnyArray
 
@@ -75,12 +76,14 @@ class Seen(NamedTuple):
 
     Attributes:
         loss: Sum over its samples; NaN once diverged.
+        weight: Of their losses.
         updated: Whether it completed a batch.
         norm: Global norm of the batch's mean gradient.
         rate: Learning rate of the update.
     """
 
     loss: Array
+    weight: Array
     updated: Array
     norm: Array
     rate: Array
@@ -92,10 +95,12 @@ class Step:
 
     Attributes:
         architecture: What is compiled.
+        task: What is learned.
         update: From gradients to parameters.
     """
 
     architecture: Architecture
+    task: Task
     update: Update
 
     def first(self, learner: Learner) -> Batch | None:
@@ -113,26 +118,28 @@ class Step:
         batch: Batch | None,
         samples: Samples,
         index: Array,
-    ) -> tuple[Learner, Batch | None, Seen]:
+        memory: Memory | None = None,
+    ) -> tuple[Learner, Batch | None, Memory | None, Seen]:
         """The run one microbatch later; `index` `()` counts the steps of the epoch from 0.
+
+        With the `memory` of the step before comes that of this one.
 
         A loss or an update that is not finite freezes the run as it was before.
         """
         key = jax.random.fold_in(jax.random.key(setting.seed), epoch.behind * epoch.steps + index)
         packing = self.update.packing
-        loss, gradients = jax.value_and_grad(self._loss)(
-            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.behind
+        (loss, (weight, memory)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
+            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.behind, memory
         )
         gradients = packing.pack(gradients)
         learner = learner._replace(diverged=learner.diverged | ~jnp.isfinite(loss))
-        count = jnp.float32(len(samples.labels))
         if batch is None:
-            whole = Batch(gradients, count, index)
+            whole = Batch(gradients, weight, index)
             learner, norm, rate = self._updated(setting.numbers, epoch, learner, whole)
             updated = jnp.bool_(True)
         else:
             sums = jax.tree.map(jnp.add, batch.gradients, gradients)
-            batch = Batch(sums, batch.samples + count, batch.begin)
+            batch = Batch(sums, batch.weight + weight, batch.begin)
             complete = index + 1 - batch.begin >= epoch.batch
             updated = complete | (index + 1 == epoch.steps)
             learner, norm, rate = jax.lax.cond(
@@ -144,10 +151,11 @@ class Step:
             )
             batch = Batch(
                 jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), batch.gradients),
-                jnp.where(updated, 0.0, batch.samples),
+                jnp.where(updated, 0.0, batch.weight),
                 jnp.where(updated, index + 1, batch.begin),
             )
-        return learner, batch, Seen(jnp.where(learner.diverged, jnp.nan, loss), updated, norm, rate)
+        loss = jnp.where(learner.diverged, jnp.nan, loss)
+        return learner, batch, memory, Seen(loss, weight, updated, norm, rate)
 
     def _loss(
         self,
@@ -156,13 +164,17 @@ class Step:
         samples: Samples,
         key: Key,
         epoch: Array,
-    ) -> Array:
-        """Sum of the samples' losses, with gradients that stop where blocks begin."""
+        memory: Memory | None = None,
+    ) -> tuple[Array, tuple[Array, Memory | None]]:
+        """Sum of the samples' losses, with gradients that stop where blocks begin.
+
+        Also the weight of the losses, and the memory after the samples.
+        """
 
         def apply(stops: Array | None) -> Outputs:
             network = RecurrentNetwork(self.architecture)
             x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-            outputs = network.apply({"params": parameters}, x, lengths, numbers, key, stops)
+            outputs = network.apply({"params": parameters}, x, lengths, numbers, key, stops, memory)
             assert isinstance(outputs, Outputs)
             return outputs
 
@@ -174,16 +186,14 @@ class Step:
         else:
             streams = jax.vmap(apply)(blocks.stops(numbers, epoch, time, 2))
             outputs = _merge(streams, blocks.stream_of(numbers, epoch, time, 2))
-        losses = classification.training_loss(
-            numbers, outputs.last, outputs.every, samples.labels, outputs.lengths
-        )
-        return losses.sum()
+        losses = self.task.losses(numbers, outputs, samples.targets)
+        return losses.sums.sum(), (losses.weights.sum(), outputs.memory)
 
     def _updated(
         self, numbers: Hyperparameters, epoch: Epoch, learner: Learner, batch: Batch
     ) -> tuple[Learner, Array, Array]:
         """The learner after the update of a whole batch, with gradient norm and learning rate."""
-        gradients = jax.tree.map(lambda leaf: leaf / batch.samples, batch.gradients)
+        gradients = jax.tree.map(lambda leaf: leaf / batch.weight, batch.gradients)
         time = epoch.behind + batch.begin / epoch.steps
         rate = learning_rate(numbers, time, epoch.plateau)
         old = learner.parameters
@@ -199,9 +209,11 @@ class Step:
 
 def _merge(streams: Outputs, stream_of: Array) -> Outputs:
     """Of `(streams, batch, ...)` those that the losses take their gradients from."""
-    lengths, every = streams.lengths[0], streams.every
-    at_end = stream_of[lengths - 1]  # (batch,)
-    last = jnp.where((at_end == 0)[:, None], *streams.last)
+    lengths, last, every = streams.lengths[0], streams.last, streams.every
+    if last is not None:
+        at_end = stream_of[lengths - 1]  # (batch,)
+        last = jnp.where((at_end == 0)[:, None], *last)
     if every is not None:
         every = jnp.where((stream_of == 0).reshape(1, -1, 1), *every)
-    return Outputs(last, every, lengths)
+    memory = jax.tree.map(lambda leaf: leaf[0], streams.memory)
+    return Outputs(last, every, lengths, memory)

@@ -1,15 +1,33 @@
 """Built-in spaces: where to search when nobody says otherwise, as `search.Space` reads them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxrnn.configuration.activations import ACTIVATIONS
 from jaxrnn.configuration.entries import CROPS, SCHEDULES
 from jaxrnn.configuration.initialisers import INITIALISERS
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.configuration.rules import UNITS_OF_LAYERS
+from jaxrnn.tasks.task import Task
 
 Space = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """What a space is made for.
+
+    Attributes:
+        task: What is learned.
+        time: Steps of a sequence.
+        microbatch: Sequences of a training step.
+        max_epochs: The most that a trial trains.
+    """
+
+    task: Task
+    time: int
+    microbatch: int
+    max_epochs: int
+
 
 DEFAULT_SPACE: Space = {
     "cell": ["lstm", "gru"],
@@ -30,26 +48,25 @@ def _even(low: float, high: float) -> Space:
     return {"low": low, "high": high}
 
 
-def default_space(time: int, microbatch: int, max_epochs: int) -> Space:
-    """`DEFAULT_SPACE`, whatever the data."""
-    del time, microbatch, max_epochs
-    return DEFAULT_SPACE
+def default_space(asked: Asked) -> Space:
+    """`DEFAULT_SPACE`, and what the task calls for.
 
-
-def full_space(time: int, microbatch: int, max_epochs: int) -> Space:
-    """Every entry that there is; to see what matters rather than to find the best soonest.
-
-    Args:
-        time: Steps of a sequence.
-        microbatch: Sequences of a training step.
-        max_epochs: The most that a trial trains.
+    Entries that make no sense for the data are left out by `Trainer.space`.
     """
+    return DEFAULT_SPACE | {"embedding_size": _log(16, 64)} | FOR_TASKS.get(asked.task.name, {})
+
+
+def full_space(asked: Asked) -> Space:
+    """Every entry that there is; to see what matters rather than to find the best soonest."""
+    _, time, microbatch, max_epochs = asked
     units, activations, yes_or_no = _log(16, 64), list(ACTIVATIONS), [True, False]
     return {
         "cell": ["lstm", "gru", "rnn"],
         "layer_norm": yes_or_no,
         "activation": activations,
         "output_activation": activations,
+        "embedding_size": units,
+        "window_norm": yes_or_no,
         "layers": _even(1, 4),
         **{name: units for name in UNITS_OF_LAYERS},
         "bidirectional": yes_or_no,
@@ -112,7 +129,17 @@ def _training(max_epochs: int) -> Space:
     }
 
 
-SPACES: dict[str, Callable[[int, int, int], Space]] = {
-    "default": default_space,
-    "full": full_space,
+FOR_TASKS: dict[str, Space] = {
+    "forecasting": {"window_norm": [True, False]},
+    "next_step": {"hidden_size": _log(32, 128)},
+    "language": {
+        "layers": [1, 2],
+        "hidden_size": _log(64, 256),
+        "learning_rate": _log(1e-3, 1e-2),
+        "dropout": _even(0.0, 0.3),
+    },
 }
+"""Where a task calls for more than `DEFAULT_SPACE`, or for other ranges."""
+
+SPACES: dict[str, Callable[[Asked], Space]] = {"default": default_space, "full": full_space}
+"""By name, as `Trainer.space` takes it."""

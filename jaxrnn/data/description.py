@@ -1,0 +1,23 @@
+"""Data in plain words and numbers, for records."""
+
+from dataclasses import asdict
+from typing import Any
+
+from jaxrnn.data.data import Data
+
+
+def describe_data(data: Data) -> dict[str, Any]:
+    """Name, task, sizes and notes, as JSON can hold them."""
+    about = {name: value for name, value in asdict(data.task).items() if name != "tokens"}
+    return {
+        "name": data.name,
+        "task": data.task.name,
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test),
+        "time": data.train.time,
+        "features": data.encoder.inputs,
+        "vocabulary": data.encoder.size,
+        **about,
+        "notes": list(data.notes),
+    }

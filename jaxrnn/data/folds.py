@@ -1,0 +1,113 @@
+"""Cross-validation: each fold in turn validates, and all share one test part."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import TimeSeriesSplit as InTime
+
+from jaxrnn.data import targets
+from jaxrnn.data.arrays import check_seed, check_targets
+from jaxrnn.data.data import Data
+from jaxrnn.data.given import record
+from jaxrnn.data.prepare import Raw, prepare
+from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.splitting import Known, Ranges, chosen
+
+
+def folds(
+    source: Raw | tuple[Any, ...],
+    k: int = 5,
+    *,
+    test: float = 0.15,
+    seed: int = 0,
+    **options: Any,
+) -> list[Data]:
+    """Data `k` times, with the same test part and another fold to validate on.
+
+    Classes have the same share in all folds, no group is in two; a text or a series is cut in order
+    of time, and what lies before a fold trains.
+
+    Args:
+        source: A record, or (inputs, targets) or (inputs, targets, lengths) as arrays.
+        k: Folds, at least 2.
+        test: Share of the test part, where the data has none of its own.
+        seed: Of the order of samples.
+        **options: As `prepare` takes them, but for `split`.
+
+    Raises:
+        ValueError: As `prepare`, or too few samples for so many folds.
+    """
+    check_seed(seed)
+    if k < 2:
+        raise ValueError(f"`k` is {k}, but must be at least 2.")
+    if not 0 < test < 1:
+        raise ValueError(f"`test` is {test}, but must be a share between 0 and 1.")
+    if isinstance(source, tuple):
+        source = record(*source[:2], lengths=source[2] if len(source) > 2 else None)
+    if isinstance(source, Series | Text):
+        splits = (partial(in_time, fold=fold, k=k, test=test) for fold in range(k))
+        return [prepare(source, split=split, **options) for split in splits]
+    known = _known(source, options.get("task"))
+    return [
+        prepare(replace(source, parts=parts), seed=seed, **options)
+        for parts in _parts(_samples(source), known, k, test, seed)
+    ]
+
+
+def in_time(rows: int, fold: int, k: int, test: float) -> Ranges:
+    """Where the parts lie if fold number `fold` of `k` validates."""
+    early = rows - max(1, int(rows * test))
+    if early <= k:
+        raise ValueError(f"`k` is {k}, but there are only {early} rows for as many folds.")
+    train, validation = list(InTime(k).split(np.arange(early)))[fold]
+    return [(0, len(train)), (len(train), len(train) + len(validation)), (early, rows)]
+
+
+def _samples(raw: Sequences | Texts | Rolls) -> int:
+    return len(raw.rolls if isinstance(raw, Rolls) else raw.inputs)
+
+
+def _known(raw: Sequences | Texts | Rolls, task: str | None) -> Known:
+    """What folds have to respect, labels being classes of whole sequences."""
+    labels = None
+    if not isinstance(raw, Rolls):
+        y = check_targets("data", raw.targets, _samples(raw))
+        time = raw.inputs.shape[1] if isinstance(raw, Sequences) else 1
+        labels = y if targets.kind_of(task, y, time) == targets.CLASSIFICATION else None
+    return Known(labels, raw.groups, raw.parts)
+
+
+def _parts(samples: int, known: Known, k: int, test: float, seed: int) -> Iterator[np.ndarray]:
+    """For every fold the name of the part of each sample."""
+    rows = np.arange(samples)
+    if known.parts is not None:
+        kept, held_out = rows[known.parts != "test"], rows[known.parts == "test"]
+    else:
+        count = max(1, int(samples * test))
+        kept, held_out = chosen(rows, np.array([samples - count, count]), known, seed)
+    for _, fold in _folder(known, kept, k, seed):
+        names = np.full(samples, "train", dtype="<U10")
+        names[held_out], names[kept[fold]] = "test", "validation"
+        yield names
+
+
+def _folder(known: Known, kept: np.ndarray, k: int, seed: int) -> Iterator[Any]:
+    labels, groups = (None if one is None else one[kept] for one in (known.labels, known.groups))
+    _check_enough("samples", len(kept), k)
+    if groups is not None:
+        _check_enough("groups", len(np.unique(groups)), k)
+    if labels is not None:
+        _check_enough("samples of a class", np.unique(labels, return_counts=True)[1].min(), k)
+    by_class, by_group = labels is not None, groups is not None
+    kinds = {(0, 0): KFold, (1, 0): StratifiedKFold, (0, 1): GroupKFold}
+    kind = kinds.get((by_class, by_group), StratifiedGroupKFold)
+    return kind(k, shuffle=True, random_state=seed).split(kept, labels, groups)
+
+
+def _check_enough(what: str, count: int, k: int) -> None:
+    if count < k:
+        raise ValueError(f"`k` is {k}, but there are only {count} {what} outside the test part.")

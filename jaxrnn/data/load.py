@@ -1,0 +1,124 @@
+"""Data by name, from a file, or from a frame."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from jaxrnn.data import generated
+from jaxrnn.data.data import Data
+from jaxrnn.data.prepare import BLOCK, Raw, prepare
+from jaxrnn.data.readers import archives, frames, rolls, series, text
+from jaxrnn.data.readers.options import Options
+
+Source: TypeAlias = str | Path | pd.DataFrame
+
+READERS: Mapping[str, Callable[[Path, Options], Raw]] = {
+    ".npz": archives.read,
+    ".npy": archives.read,
+    ".csv": frames.read,
+    ".parquet": frames.read,
+    ".ts": series.read,
+    ".arff": series.read,
+    ".mat": rolls.read,
+    ".json": rolls.read,
+    ".txt": text.read,
+}
+"""By the ending of a file's name."""
+
+GENERATED: Mapping[str, Callable[..., Data]] = {
+    "digits": generated.digits,
+    "adding": generated.adding,
+    "copy": generated.copy,
+    "temporal-order": generated.temporal_order,
+}
+"""By the name of data that needs no file."""
+
+
+def load(
+    source: Source,
+    *,
+    task: str | None = None,
+    target: str | Sequence[str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    look_back: int | None = None,
+    horizon: int | None = None,
+    reach_back: bool = False,
+    block: int = BLOCK,
+    split: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Data:
+    """Data that is ready to train on.
+
+    Args:
+        source: A name of `GENERATED`, a file whose ending is one of `READERS`, or a frame.
+        task: As in `prepare`.
+        target: The column, or columns, to learn or to forecast; all variables by default where
+            there is a `horizon`.
+        group: The column that says which sequence a row belongs to, where there is `time` or
+            `horizon`; otherwise whom the sequence in a row comes from, so that nobody is on two
+            sides of the split.
+        time: The column that orders rows.
+        look_back: As in `prepare`.
+        horizon: As in `prepare`.
+        reach_back: As in `prepare`.
+        block: As in `prepare`.
+        split: As in `prepare`.
+        seed: As in `prepare`.
+
+    Raises:
+        ValueError: An unknown name, a missing or damaged file, or options that don't fit it.
+    """
+    columns = {"target": target, "group": group, "time": time}
+    if isinstance(source, str) and source in GENERATED:
+        options = {"task": task, "look_back": look_back, "horizon": horizon, "split": split}
+        for name, value in (columns | options).items():
+            if value is not None:
+                raise ValueError(f"`{name}` is {value!r}, but has no meaning for {source!r}.")
+        return GENERATED[source](seed=seed)
+    return prepare(
+        read(source, forecast=horizon is not None, **columns),
+        task=task,
+        split=split,
+        seed=seed,
+        look_back=look_back,
+        horizon=horizon,
+        reach_back=reach_back,
+        block=block,
+    )
+
+
+def read(
+    source: Source,
+    *,
+    target: str | Sequence[str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    forecast: bool = False,
+) -> Raw:
+    """What a file or frame holds, before it is split and scaled; arguments as in `load`.
+
+    Raises:
+        ValueError: A missing or damaged file, or columns that it lacks.
+    """
+    targets = (target,) if isinstance(target, str) else tuple(target or ())
+    options = Options(targets, group, time, forecast)
+    if isinstance(source, pd.DataFrame):
+        return frames.from_frame(source, options)
+    path = Path(source)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(
+            f"`data` is {str(source)!r}, but must be {', '.join(map(repr, GENERATED))}, or the "
+            f"path of a file that ends in {', '.join(READERS)}."
+        )
+    if not os.path.isfile(path):  # which also knows names that no file can have
+        what = "is a folder" if os.path.isdir(path) else "there is no such file"
+        raise ValueError(f"`data` is '{path}', but {what}.")
+    try:
+        return reader(path, options)
+    except OSError as error:
+        raise ValueError(f"`data` is '{path}', but can't be read: {error.strerror}.") from None

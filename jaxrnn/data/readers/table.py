@@ -1,0 +1,138 @@
+"""Columns with names: numbers, labels and times in them."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?")
+"""What people write in a column of numbers where one is missing."""
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns with names, at least one row.
+
+    Attributes:
+        source: Where it comes from, for messages.
+        frame: The columns.
+        place: Says where a row stands, for messages.
+    """
+
+    source: str
+    frame: pd.DataFrame
+    place: Callable[[int], str]
+
+    def column(self, name: str) -> Any:
+        """A pandas series `(rows,)`."""
+        return self.frame[name]
+
+    def flaw(self, row: int, name: str, rule: str) -> ValueError:
+        """What to raise where a row and column break a rule."""
+        column = self.column(name)
+        holds = "nothing" if column.isna().iloc[row] else repr(str(column.iloc[row])[:40])
+        return ValueError(
+            f"{self.source}, {self.place(row)}, column {name!r} holds {holds}, but must hold "
+            f"{rule}."
+        )
+
+    def numbers(self, names: Sequence[str], missing: bool = False) -> np.ndarray:
+        """Columns as float64 `(rows, columns)`.
+
+        Args:
+            names: Of the columns.
+            missing: Whether values may be missing, which become NaN.
+
+        Raises:
+            ValueError: A value that is no finite number.
+        """
+        return np.stack([self._numbers(name, missing) for name in names], 1)
+
+    def _numbers(self, name: str, missing: bool) -> np.ndarray:
+        column = self.column(name)
+        if not is_numeric(column):
+            column = column.astype("str")
+            column = column.mask(column.isin(MISSING))
+        values = to_numbers(column)
+        strange = ~np.isfinite(values)
+        if missing:
+            strange &= column.notna().to_numpy()
+        if strange.any():
+            row = int(strange.argmax())
+            dates = ISO_DATE.match(str(column.iloc[row]))
+            hint = " (a column of dates is named by `time`)" if dates else ""
+            raise self.flaw(row, name, f"a finite number{hint}")
+        return values
+
+    def is_text(self, name: str) -> bool:
+        """Whether few values of a column are numbers."""
+        column = self.column(name)
+        if is_numeric(column):
+            return False
+        return bool(np.isnan(to_numbers(column.astype("str"))).mean() > 0.5)
+
+    def labels(self, name: str) -> np.ndarray:
+        """A column as numbers or text, `(rows,)`.
+
+        Raises:
+            ValueError: A missing label, or one of another kind.
+        """
+        column = self.column(name)
+        if column.isna().any():
+            raise self.flaw(int(column.isna().argmax()), name, "a label")
+        values = column.tolist()
+        texts = [isinstance(value, str) for value in values]
+        if all(texts):
+            self._check_texts(name)
+        elif any(texts):
+            raise self.flaw(texts.index(not texts[0]), name, "what the rows before it hold")
+        else:
+            self._check_plain(name, values)
+        return np.array(values)
+
+    def _check_texts(self, name: str) -> None:
+        """Refuse a column of numbers that is text only because some are missing."""
+        column = self.column(name)
+        strange = np.isnan(to_numbers(column))
+        if not strange.all() and strange.any() and column[strange].isin(MISSING).all():
+            raise self.flaw(int(strange.argmax()), name, "a label")
+
+    def _check_plain(self, name: str, values: list[Any]) -> None:
+        for row, value in enumerate(values):
+            limit = np.inf if isinstance(value, float | np.floating) else 2**63
+            plain = isinstance(value, bool | int | float | np.integer | np.floating | np.bool_)
+            if not plain or not abs(value) < limit:
+                raise self.flaw(row, name, "text or a number within reason")
+
+    def times(self, name: str) -> np.ndarray:
+        """A column as numbers that grow with time, `(rows,)`.
+
+        Raises:
+            ValueError: A value that is missing or no time.
+        """
+        column = self.column(name)
+        if is_numeric(column):
+            self.numbers([name])
+            return column.to_numpy()
+        if column.dtype.kind not in "mM":  # neither durations nor dates yet
+            text = column.astype("str")
+            column = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+        if column.isna().any():
+            rule = "a number or a date such as 2016-07-01 or 2016-07-01 12:00:00"
+            raise self.flaw(int(column.isna().argmax()), name, rule)
+        return column.astype("int64").to_numpy()
+
+
+def is_numeric(column: Any) -> bool:
+    """Whether it holds real numbers or bools, missing or not."""
+    return pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c"
+
+
+def to_numbers(column: Any) -> np.ndarray:
+    """Numbers and text as float64 `(rows,)`, NaN where that can't be."""
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    return numbers.to_numpy(np.float64, na_value=np.nan)

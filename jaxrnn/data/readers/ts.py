@@ -1,0 +1,127 @@
+"""`.ts`, the format of sktime and aeon: tags, then one sequence per line."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrnn.data.readers.case import Case
+from jaxrnn.data.readers.encoded import read_text
+
+
+class Tag(NamedTuple):
+    """What stands behind the name of a tag."""
+
+    line: int
+    words: list[str]
+
+    @property
+    def says_true(self) -> bool:
+        """Whether the first word is `true`."""
+        return self.words[:1] in (["true"], ["True"], ["TRUE"])
+
+
+NO_TAG = Tag(0, [])
+
+
+def read_ts(path: Path) -> list[Case]:
+    """The sequences of a file.
+
+    Args:
+        path: A file of tags such as `@classLabel true yes no`, a line `@data`, and lines such as
+            `1,2,3:4,5,6:yes`: variables with their steps, then the label.
+
+    Raises:
+        ValueError: Anything else, with its line.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(read_text(path).split("\n"), 1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    end = next((k for k, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
+    tags = _tags(path, lines[:end])
+    if end is None:
+        raise ValueError(f"'{path}' has no line `@data`, but must have one before its sequences.")
+    _check_kind(path, tags)
+    cases = [_case(path, number, line, tags) for number, line in lines[end + 1 :]]
+    if not cases:
+        raise ValueError(f"'{path}' has no sequences behind line {lines[end][0]}, `@data`.")
+    return cases
+
+
+def _tags(path: Path, lines: list[tuple[int, str]]) -> dict[str, Tag]:
+    """By name, in small letters."""
+    for number, line in lines:
+        if not line.startswith("@"):
+            raise ValueError(
+                f"'{path}', line {number} starts with {line[:20]!r}, but must start with `@` or "
+                "`#` before the line `@data`."
+            )
+    split = [(number, line[1:].split()) for number, line in lines]
+    return {words[0].lower(): Tag(number, words[1:]) for number, words in split if words}
+
+
+def _check_kind(path: Path, tags: dict[str, Tag]) -> None:
+    stamps = tags.get("timestamps", NO_TAG)
+    if stamps.says_true:
+        raise ValueError(
+            f"'{path}', line {stamps.line} announces time stamps, but only values at even steps "
+            "can be read."
+        )
+    if not any(tags.get(tag, NO_TAG).says_true for tag in ("classlabel", "targetlabel")):
+        raise ValueError(
+            f"'{path}' has neither `@classLabel true` nor `@targetLabel true`, but its sequences "
+            "must have something to learn."
+        )
+
+
+def _case(path: Path, number: int, line: str, tags: dict[str, Tag]) -> Case:
+    place = f"'{path}', line {number}"
+    *variables, label = line.split(":")
+    _check_count(place, "variables", len(variables), tags.get("dimensions", NO_TAG))
+    if not variables:
+        raise ValueError(f"{place} has no label, but must end in a colon and a label.")
+    columns = [_numbers(place, variable) for variable in variables]
+    if len({len(column) for column in columns}) > 1:
+        steps = ", ".join(str(len(column)) for column in columns)
+        raise ValueError(f"{place} has variables of {steps} steps, but they must be the same.")
+    _check_count(place, "steps", len(columns[0]), tags.get("serieslength", NO_TAG))
+    return Case(path, number, np.stack(columns, 1), _target(place, label.strip(), tags))
+
+
+def _check_count(place: str, what: str, found: int, tag: Tag) -> None:
+    """Refuse what differs from a tag, if there is one."""
+    if tag.words and tag.words[0] not in ("0", str(found)):
+        raise ValueError(
+            f"{place} has {found} {what}, but must have {tag.words[0]} as line {tag.line} says."
+        )
+
+
+def _numbers(place: str, variable: str) -> np.ndarray:
+    """The steps of a variable, `(time,)`."""
+    fields = variable.replace("?", "nan").split(",")
+    try:
+        return np.array(fields, np.float64)
+    except ValueError:
+        for step, field in enumerate(fields, 1):
+            try:
+                float(field)
+            except ValueError:
+                raise ValueError(
+                    f"{place} holds {field[:20]!r} in step {step}, but must hold a number."
+                ) from None
+        raise
+
+
+def _target(place: str, label: str, tags: dict[str, Tag]) -> str | float:
+    classes = tags.get("classlabel", NO_TAG)
+    if classes.says_true:
+        allowed = classes.words[1:] or [label]
+        if label not in allowed or not label:
+            raise ValueError(
+                f"{place} has the label {label[:20]!r}, but only those of line {classes.line} are "
+                f"allowed: {', '.join(allowed[:20])}."
+            )
+        return label
+    value = _numbers(place, label)
+    if len(value) > 1 or not np.isfinite(value).all():
+        raise ValueError(f"{place} ends in {label[:20]!r}, but must end in the number to predict.")
+    return float(value[0])

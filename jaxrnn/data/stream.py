@@ -1,0 +1,73 @@
+"""Training data that never lies in memory whole."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jaxrnn.data.arrays import lengthened
+from jaxrnn.data.batches import Batches, opened
+from jaxrnn.data.reading import read
+from jaxrnn.data.scaling import Scaling
+from jaxrnn.data.split import Split
+from jaxrnn.tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Batches of the training part, one after another.
+
+    Attributes:
+        given: Where they come from.
+        task: What there is to learn.
+        scaling: Of inputs.
+        batch: Samples of each batch.
+        batches: Of an epoch.
+        time: Steps that every sample is padded to, the longest true length.
+        shortest: The least true length.
+    """
+
+    given: Batches
+    task: Task
+    scaling: Scaling
+    batch: int
+    batches: int
+    time: int
+    shortest: int
+
+    def __len__(self) -> int:
+        return self.batch * self.batches
+
+    def epoch(self, index: int) -> Iterator[Split]:
+        """The batches of an epoch, all of one shape.
+
+        Raises:
+            ValueError: Batches that differ from those of the first pass in number, size or length.
+        """
+        count = 0
+        for number, samples in enumerate(opened(self.given, index)):
+            count = number + 1
+            if count > self.batches:
+                break
+            one = read(f"batch {number}", samples, self.task, self.scaling)
+            self._check(one, f"`batch {number}` of epoch {index}")
+            yield self._padded(one)
+        if count != self.batches:
+            more = "more" if count > self.batches else f"{count}"
+            raise ValueError(
+                f"`batches` gives {more} in epoch {index}, but must give {self.batches} as in the "
+                "first pass."
+            )
+
+    def _check(self, one: Split, called: str) -> None:
+        if len(one) != self.batch:
+            raise ValueError(f"{called} holds {len(one)} samples, but must hold {self.batch}.")
+        # Where all lengths were the same, programs are compiled that know no other.
+        least = self.time if self.shortest == self.time else 1
+        if not least <= one.shortest <= one.time <= self.time:
+            raise ValueError(
+                f"{called} holds {one.shortest} to {one.time} steps, but must hold {least} to "
+                f"{self.time} as in the first pass."
+            )
+
+    def _padded(self, one: Split) -> Split:
+        targets = lengthened(one.targets, self.time) if self.task.every else one.targets
+        return Split(lengthened(one.inputs, self.time), targets, one.lengths)

@@ -1,0 +1,136 @@
+"""Which task targets ask for, and targets as that task wants them."""
+
+import numpy as np
+
+from jaxrnn.data.arrays import true_steps
+from jaxrnn.data.scaling import Scaling
+from jaxrnn.data.splitting import Parts
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.labelling import Labelling
+from jaxrnn.tasks.regression import Regression
+from jaxrnn.tasks.task import Task
+from jaxrnn.types import Value
+
+CLASSIFICATION, REGRESSION, LABELLING = KINDS = "classification", "regression", "labelling"
+MOST_SCORES = 2**22
+"""With more in an evaluation, they are not kept to be ranked."""
+
+
+def guess(targets: np.ndarray, time: int) -> str:
+    """The kind of task that targets `(samples,)` or `(samples, ...)` ask for.
+
+    Raises:
+        ValueError: Two-dimensional targets that may as well be one-hot labels.
+    """
+    numbers = targets.dtype.kind == "f"
+    if targets.ndim == 1:
+        return REGRESSION if numbers and (targets % 1 != 0).any() else CLASSIFICATION
+    if _one_hot(targets):
+        raise ValueError(
+            f"`targets` have the shape {targets.shape} and look like one-hot labels; "
+            "give one label per sample, `.argmax(-1)`, or say which `task` it is."
+        )
+    if numbers:
+        return REGRESSION
+    if targets.shape[1] == time:
+        return LABELLING
+    raise ValueError(
+        f"`targets` are {targets.dtype} of the shape {targets.shape}, but must be one per sample, "
+        f"or one per time step, of which there are {time}; for amounts say `task='regression'`."
+    )
+
+
+def _one_hot(targets: np.ndarray) -> bool:
+    if targets.dtype.kind == "U":
+        return False
+    return bool(np.isin(targets, (0, 1)).all() and (targets.sum(1) == 1).all())
+
+
+def kind_of(task: str | None, targets: np.ndarray, time: int) -> str:
+    """The task that was asked for, if targets allow it, or a guess.
+
+    Raises:
+        ValueError: An unknown task, or targets that don't fit it.
+    """
+    if task is None:
+        return guess(targets, time)
+    if task not in KINDS:
+        raise ValueError(f"`task` is {task!r}, but must be one of {', '.join(KINDS)} here.")
+    shape, dtype = targets.shape, targets.dtype
+    if task == REGRESSION and dtype.kind == "U":
+        raise ValueError(f"`task` is {task!r}, but targets are text, and must be numbers.")
+    if task == CLASSIFICATION and targets.ndim != 1:
+        raise ValueError(f"`task` is {task!r}, but targets are {shape}: not one label per sample.")
+    if task == LABELLING and shape[1:] != (time,):
+        raise ValueError(
+            f"`task` is {task!r}, but targets are {shape}: not one label for each of {time} steps."
+        )
+    return task
+
+
+def learn(
+    kind: str, parts: Parts, targets: np.ndarray, lengths: np.ndarray, names: tuple[str, ...] = ()
+) -> Task:
+    """The task that targets of the training part define.
+
+    Args:
+        kind: One of `KINDS`.
+        parts: Which samples train.
+        targets: Of all samples, `(samples,)` or `(samples, ...)`.
+        lengths: True steps of all samples.
+        names: Of the values of a regression.
+
+    Raises:
+        ValueError: A single class, or values too large to standardise.
+    """
+    own = targets[parts.train]
+    if kind == REGRESSION:
+        return regression(Scaling.of_rows(columns(own), "`train` targets"), names)
+    labels = own[true_steps(lengths[parts.train], own)] if kind == LABELLING else own
+    evaluated = max(len(parts.validation), len(parts.test))
+    return labels_task(kind, tuple(np.unique(labels).tolist()), evaluated)
+
+
+def columns(targets: np.ndarray) -> np.ndarray:
+    """Values `(samples, values)`, also where there is only one."""
+    return targets.reshape(len(targets), -1)
+
+
+def regression(scaling: Scaling, names: tuple[str, ...] = ()) -> Regression:
+    """Values with this mean and scale in the training part."""
+    count = scaling.inputs
+    numbered = ("target",) if count == 1 else tuple(f"target {k + 1}" for k in range(count))
+    mean, scale = tuple(scaling.mean.tolist()), tuple(scaling.scale.tolist())
+    return Regression(names or numbered, mean, scale)
+
+
+def labels_task(kind: str, classes: tuple[Value, ...], evaluated: int) -> Task:
+    """One of these classes per sequence or per step; `evaluated` sequences are scored at most."""
+    if len(classes) < 2:
+        raise ValueError(f"`train` targets hold {len(classes)} class, but must hold at least 2.")
+    if kind == LABELLING:
+        return Labelling(classes)
+    return Classification(classes, ranks=evaluated * len(classes) <= MOST_SCORES)
+
+
+def encode(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> np.ndarray:
+    """Targets of a part as `task` wants them.
+
+    Raises:
+        ValueError: A label that the training part lacks.
+    """
+    if isinstance(task, Regression):
+        scaling = Scaling(np.array(task.mean), np.array(task.scale))
+        return scaling.standardise(columns(targets), f"`{part}` targets")
+    assert isinstance(task, Classification | Labelling)
+    counts = true_steps(lengths, targets) if targets.ndim == 2 else np.ones(len(targets), bool)
+    classes = np.asarray(task.classes)
+    strange = np.setdiff1d(targets[counts], classes)
+    if len(strange):
+        raise ValueError(
+            f"`{part}` has the label {strange[0].item()!r}, but only labels of `train` are "
+            f"allowed: {', '.join(map(repr, task.classes[:20]))}."
+        )
+    indices = np.zeros(targets.shape, np.int32)
+    indices[counts] = np.searchsorted(classes, targets[counts])
+    return indices

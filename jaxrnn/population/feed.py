@@ -1,0 +1,175 @@
+"""Training data on its way to the devices: whole and once, or piece by piece while others train."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from jaxrnn.data.data import Data
+from jaxrnn.data.split import Split
+from jaxrnn.data.stream import Stream
+from jaxrnn.training.samples import Batches, Piece, Samples, epoch_order
+
+Put = Callable[[Any], Any]
+"""From arrays on the host to arrays on every device."""
+STEPS = 64
+"""Most steps of a streamed piece: enough that handing it over costs little."""
+
+
+class Feed(Protocol):
+    """What a trainer reads; an epoch's pieces, the same for every member."""
+
+    in_pieces: bool
+
+    @property
+    def pieces(self) -> int:
+        """How many an epoch has."""
+        ...
+
+    def example(self) -> tuple[Samples, Piece]:
+        """Arrays of the shapes of every piece, to compile for."""
+        ...
+
+    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+        """The pieces of an epoch, on the devices."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A split that lies on the devices.
+
+    Attributes:
+        samples: There.
+        lengths: True steps of them all, on the host.
+        microbatch: Samples of a step.
+        seed: Of the order.
+        carries: Whether state is carried from sample to sample.
+        put: Puts the order there.
+    """
+
+    samples: Samples
+    lengths: np.ndarray
+    microbatch: int
+    seed: int
+    carries: bool
+    put: Put
+    in_pieces = False
+    pieces = 1
+
+    def example(self) -> tuple[Samples, Piece]:
+        """The first epoch, in one piece."""
+        return next(self.epoch(0))
+
+    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+        """All steps in one piece."""
+        order = epoch_order(self.lengths, self.microbatch, self.seed, index, self.carries)
+        yield self.samples, self.put(Piece.whole(order, index))
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Data that never lies anywhere as a whole: each batch is read once, and used by every member.
+
+    Attributes:
+        stream: Where batches come from.
+        microbatch: Samples of a step; batches are multiples of it.
+        put: Puts a piece on the devices.
+    """
+
+    stream: Stream
+    microbatch: int
+    put: Put
+    in_pieces = True
+
+    @property
+    def steps(self) -> int:
+        """Of a whole epoch."""
+        return len(self.stream) // self.microbatch
+
+    @property
+    def at_once(self) -> int:
+        """Batches of a piece."""
+        return max(1, min(STEPS, self.steps) * self.microbatch // self.stream.batch)
+
+    @property
+    def pieces(self) -> int:
+        """Of an epoch, the last one perhaps smaller."""
+        return -(-len(self.stream) // (self.at_once * self.stream.batch))
+
+    def example(self) -> tuple[Samples, Piece]:
+        """The first piece of the first epoch."""
+        return next(self.epoch(0))
+
+    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+        """One piece after the other, the next one fetched while this one is worked on."""
+        pieces = self._pieces(index)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(next, pieces, None)
+            while (piece := ahead.result()) is not None:
+                ahead = pool.submit(next, pieces, None)
+                yield piece
+
+    def _pieces(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+        batches, first = self.stream.epoch(index), 0
+        room = self.at_once * self.stream.batch // self.microbatch
+        order = np.arange(room * self.microbatch, dtype=np.int32).reshape(room, -1)
+        while group := list(islice(batches, self.at_once)):
+            samples = _joined(group, room * self.microbatch)
+            used = len(group) * self.stream.batch // self.microbatch
+            numbers = map(np.int32, (used, first, self.steps, index))
+            yield self.put((samples, Piece(order, *numbers)))
+            first += used
+
+
+def microbatch_of(train: Split | Stream, asked: int | None) -> int:
+    """Samples of a step: as asked, or by how many there are.
+
+    Raises:
+        ValueError: More than there are, less than 1, or no divisor of a stream's batches.
+    """
+    if isinstance(train, Stream):
+        if asked is not None and (asked < 1 or train.batch % asked):
+            raise ValueError(
+                f"`microbatch` is {asked}, but must divide the stream's batches of {train.batch}."
+            )
+        return train.batch if asked is None else asked
+    samples = len(train)
+    size = 1 << max(0, min(32, samples // 8).bit_length() - 1) if asked is None else asked
+    if not 1 <= size <= samples:
+        raise ValueError(
+            f"`microbatch` is {size}, but must be from 1 to {samples}, "
+            "the size of the training split."
+        )
+    return size
+
+
+def feed(data: Data, microbatch: int, seed: int, put: Put) -> Feed:
+    """The training data of a search."""
+    train = data.train
+    if isinstance(train, Stream):
+        return Streamed(train, microbatch, put)
+    samples = put(Samples.of(train))
+    return Whole(samples, train.lengths, microbatch, seed, data.task.carries, put)
+
+
+def evaluation_splits(data: Data) -> dict[str, Batches]:
+    """Validation and test in one shape, on the host."""
+    splits = {"validation": data.validation, "test": data.test}
+    most = max(map(len, splits.values()))
+    time = max(split.time for split in splits.values())
+    return {name: Batches.of(one, most, time, data.problem) for name, one in splits.items()}
+
+
+def _joined(splits: list[Split], room: int) -> Samples:
+    """The samples of some splits of one shape, filled up to `room`."""
+
+    def join(*leaves: np.ndarray) -> np.ndarray:
+        joined = np.concatenate(leaves)
+        return np.pad(joined, [(0, room - len(joined))] + [(0, 0)] * (joined.ndim - 1))
+
+    return jax.tree.map(join, *map(Samples.of, splits))

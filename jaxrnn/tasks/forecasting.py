@@ -1,0 +1,73 @@
+"""The next rows of a series."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.errors import METRICS, Errors, scores
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.task import Losses, Scored, Task
+from jaxrnn.tasks.units import in_units
+from jaxrnn.types import AnyArray, Array
+
+
+@dataclass(frozen=True)
+class Forecasting(Task):
+    """Variables after a window; targets are standardised, `(samples, horizon, variables)`.
+
+    Attributes:
+        names: Of the variables.
+        mean: Of each in the training rows, subtracted from targets.
+        scale: Of each, divides targets then.
+        features: Where each is found among the inputs.
+        horizon: Rows ahead, at least 1.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    features: tuple[int, ...]
+    horizon: int
+
+    name = "forecasting"
+    without = frozenset({"label_smoothing", "target_replication", "crop_length", "crop_at"})
+
+    @property
+    def outputs(self) -> int:
+        """One number per variable of every row ahead, row after row."""
+        return self.horizon * len(self.names)
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Errors of standardised values, as the literature has them; `mape` in units of their own.
+
+        All are means over the variables of what scikit-learn says of each, the rows ahead of all
+        windows put together.
+        """
+        return METRICS
+
+    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+        """Mean squared errors of standardised values."""
+        del numbers
+        losses = ((self._rows(outputs.last) - targets) ** 2).mean((1, 2))
+        return Losses(losses, jnp.ones_like(losses))
+
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
+        """Errors of every variable."""
+        return Errors.of(self._rows(outputs.last), targets, weights > 0, self.mean, self.scale)
+
+    def finish(self, scored: Scored) -> Array:
+        """Means over windows and rows ahead, then over the variables."""
+        standardised = (1.0,) * len(self.names)
+        return scores(scored.sums, scored.targets, scored.weights > 0, standardised)
+
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """Variables in their own units, `(samples, horizon, variables)`."""
+        return in_units(self._rows(outputs), self.mean, self.scale)
+
+    def _rows(self, outputs: AnyArray) -> AnyArray:
+        """Outputs `(samples, outputs)` as `(samples, horizon, variables)`."""
+        return outputs.reshape(-1, self.horizon, len(self.names))

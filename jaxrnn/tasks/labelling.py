@@ -1,0 +1,70 @@
+"""A class after every step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import softmax
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.counts import Counts, accuracy, f1
+from jaxrnn.tasks.cross_entropy import cross_entropy
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.steps import step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.types import AnyArray, Array, Value
+
+
+@dataclass(frozen=True)
+class Labelling(Task):
+    """Which of some classes every step belongs to; targets are indices `(samples, time)`.
+
+    Attributes:
+        classes: The labels as the user wrote them, sorted.
+    """
+
+    classes: tuple[Value, ...]
+
+    name = "labelling"
+    every = True
+    without = frozenset({"target_replication", "crop_length", "crop_at", "window_norm"})
+
+    @property
+    def outputs(self) -> int:
+        """One logit per class."""
+        return len(self.classes)
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Nats per true step; the others over all true steps, in [0, 1], as in scikit-learn."""
+        return {"loss": MIN, "accuracy": MAX, "f1_macro": MAX, "f1_weighted": MAX}
+
+    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+        """Cross-entropy in nats with label smoothing; every true step counts alike."""
+
+        def loss(answers: Array) -> Array:
+            return cross_entropy(answers, targets, numbers.label_smoothing)
+
+        return step_losses(outputs, loss)
+
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
+        """Cross-entropy `()`, and counts of the classes."""
+        outputs = without_padding(outputs, weights)
+        losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
+        return losses.sum(), Counts.of_classes(outputs.every, targets, true_steps(outputs))
+
+    def finish(self, scored: Scored) -> Array:
+        """Means over the true steps; of F1 over the classes."""
+        loss, counts = scored.sums
+        of_classes = f1(counts)
+        means = counts.macro(of_classes), counts.weighted(of_classes)
+        return jnp.stack([loss / counts.true.sum(), accuracy(counts), *means])
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Of every class at every step, `(samples, time, classes)`."""
+        return softmax(outputs, -1)
+
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """The likeliest label of each step, `(samples, time)`; any behind the true lengths."""
+        return np.asarray(self.classes)[outputs.argmax(-1)]

@@ -1,0 +1,82 @@
+"""The next token of a text."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import softmax
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.cross_entropy import cross_entropy
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.steps import only, step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.types import AnyArray, Array
+
+
+@dataclass(frozen=True)
+class Language(Task):
+    """Which token comes next, after each; targets are indices `(blocks, time)`.
+
+    Attributes:
+        tokens: What texts are made of, the unknown token first.
+        unit: What a token is: `character` or `word`.
+    """
+
+    tokens: tuple[str, ...]
+    unit: str
+
+    name = "language"
+    every = True
+    carries = True
+    without = frozenset(
+        {
+            "bidirectional",
+            "learned_start",
+            "target_replication",
+            "crop_length",
+            "crop_at",
+            "window_norm",
+        }
+    )
+
+    @property
+    def outputs(self) -> int:
+        """One logit per token."""
+        return len(self.tokens)
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Nats, bits and share of right answers per token; perplexity is e to the nats."""
+        return {"loss": MIN, "bits": MIN, "perplexity": MIN, "accuracy": MAX}
+
+    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+        """Cross-entropy in nats with label smoothing; every token counts alike."""
+
+        def loss(answers: Array) -> Array:
+            return cross_entropy(answers, targets, numbers.label_smoothing)
+
+        return step_losses(outputs, loss)
+
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Array]:
+        """Cross-entropy and right answers, each `()`."""
+        outputs = without_padding(outputs, weights)
+        losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
+        right = only(outputs.every.argmax(-1) == targets, true_steps(outputs))
+        return losses.sum(), right.sum()
+
+    def finish(self, scored: Scored) -> Array:
+        """Means over the tokens."""
+        steps = (scored.weights * scored.lengths).sum()
+        loss, accuracy = (total / steps for total in scored.sums)
+        return jnp.stack([loss, loss / math.log(2), jnp.exp(loss), accuracy])
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Of every next token, `(blocks, time, tokens)`."""
+        return softmax(outputs, -1)
+
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """The likeliest next token of each, `(blocks, time)`; any behind the true lengths."""
+        return np.asarray(self.tokens)[outputs.argmax(-1)]

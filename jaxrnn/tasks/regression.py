@@ -1,0 +1,65 @@
+"""Some numbers per sequence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.errors import METRICS, Errors, scores
+from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.replication import replicated
+from jaxrnn.tasks.task import Losses, Scored, Task
+from jaxrnn.tasks.units import in_units
+from jaxrnn.types import AnyArray, Array
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """Values of a sequence; targets are standardised, `(samples, values)`.
+
+    Attributes:
+        names: Of the values.
+        mean: Of each in the training part, subtracted from targets.
+        scale: Of each, divides targets then.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    name = "regression"
+    without = frozenset({"label_smoothing", "window_norm"})
+
+    @property
+    def outputs(self) -> int:
+        """One number per value."""
+        return len(self.names)
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Mean squared error of standardised values; the others in units of the values.
+
+        All are means over the values of what scikit-learn says of each.
+        """
+        return METRICS
+
+    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+        """Squared errors of standardised values, with target replication."""
+
+        def loss(answers: Array) -> Array:
+            return ((answers - targets[:, None]) ** 2).mean(-1)
+
+        return replicated(numbers.target_replication, outputs, loss)
+
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
+        """Errors of every value."""
+        return Errors.of(outputs.last, targets, weights > 0, self.mean, self.scale)
+
+    def finish(self, scored: Scored) -> Array:
+        """Means over the sequences, then over the values."""
+        return scores(scored.sums, scored.targets, scored.weights > 0, self.scale)
+
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """Values in their own units, `(samples, values)`."""
+        return in_units(outputs, self.mean, self.scale)
