@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import reference
+from direct import QUICK
 
 from jaxrnn.data.split import Split
 from jaxrnn.tasks.task import Task
@@ -135,7 +136,7 @@ def update(c: Tree, task: Task) -> Any:
             states = jax.lax.stop_gradient(states) if task.carries else None
         return total / weight, (states, total, weight)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=QUICK)
     def step(
         parameters: Tree, kept: Any, rate: float, parts: list[Samples], states: Tree | None
     ) -> Any:
@@ -190,7 +191,7 @@ def train(
 def told(entries: Tree, task: Task, parameters: Tree, split: Split, stretch: int) -> Answers:
     """Answers for a split; a text is read in stretches of so many blocks, one block at a time."""
     c = ABSENT | entries
-    run = jax.jit(partial(answers, c, task))
+    run = jax.jit(partial(answers, c, task), compiler_options=QUICK)
     if not task.carries:
         return run(parameters, Samples(*vars(split).values()), None)[0]
     found, states = [], None

@@ -110,7 +110,7 @@ def test_words(text: str, words: list[str]) -> None:
 
 
 def test_vocabularies() -> None:
-    characters = Vocabulary.fit(["cab", "bad\ufffd"], CHARACTER)
+    characters = Vocabulary.fit(["ccab", "bad\ufffd"], CHARACTER)
     assert characters.tokens == (UNKNOWN, "a", "b", "c", "d")
     words = Vocabulary.fit(["b a b", "C c a c"], WORD)
     assert words.tokens == (UNKNOWN, "c", "a", "b")

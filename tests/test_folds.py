@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import sequences, uneven
+from whole import scaling_of, splits_of, train_of
 
 import jaxrnn
 from jaxrnn.data.data import Data
@@ -22,9 +23,9 @@ def numbered(samples: int) -> np.ndarray:
 
 def samples_of(data: Data) -> list[list[int]]:
     """Which samples are in train, validation and test."""
-    splits = data.train, data.validation, data.test
+    splits = splits_of(data)
     return [
-        np.rint(s.inputs[:, 0, 0] * data.encoder.scale[0] + data.encoder.mean[0])
+        np.rint(s.inputs[:, 0, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0])
         .astype(int)
         .tolist()
         for s in splits
@@ -94,16 +95,16 @@ def test_series_are_cut_in_order_of_time() -> None:
     for data, (train, validation) in zip(found, ends, strict=True):
         assert (len(data.train), len(data.validation), len(data.test)) == (train - 2, 18, 18)
         first, last = (
-            round(x * data.encoder.scale[0] + data.encoder.mean[0])
+            round(x * scaling_of(data).scale[0] + scaling_of(data).mean[0])
             for x in (data.validation.inputs[0, 0, 0], data.validation.targets[-1, 0, 0])
         )
         assert (first, last) == (train, validation - 1)
-        np.testing.assert_allclose(data.encoder.mean, (train - 1) / 2)
+        np.testing.assert_allclose(scaling_of(data).mean, (train - 1) / 2)
 
 
 def test_texts_and_rolls() -> None:
     found = folds(Text("abc", "abcd" * 50), 4, test=0.2, block=8)
-    assert [data.train.lengths.sum() for data in found] == [31, 63, 95, 127]
+    assert [train_of(data).lengths.sum() for data in found] == [31, 63, 95, 127]
     assert {data.test.lengths.sum() for data in found} == {39}
     rolls = [np.eye(5, 3, dtype=int) for _ in range(20)]
     found = folds(Rolls("piano", rolls), 4)

@@ -14,6 +14,7 @@ from scipy.io import savemat
 
 from jaxrnn.data.load import load, read
 from jaxrnn.data.raw import PARTS, Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.split import Split
 
 TEXT_OF = {
     "wide.csv": "writer,t0,label,t1,t2\n" + "ann,1,x,2,3\nbob,4,y,5.5,6e2\n" * 3,
@@ -92,7 +93,9 @@ def outcome(path: Path, **options: Any) -> str:
     except ValueError as error:
         message = str(error)
         assert str(path) in message or message.startswith("`"), message
-        assert message.endswith(".") and "\n" not in message and len(message) < 600, message
+        assert (
+            message.endswith(".") and "\n" not in message and len(message) < 600 + len(str(path))
+        ), message
         return message
     whole(raw)
     return ""
@@ -112,7 +115,7 @@ def test_whole_files_are_read(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", SAFE)
 @given(draw=st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_damaged_files(folder: Path, name: str, draw: st.DataObject) -> None:
     """Truncated, overwritten, or with what doesn't belong there, up to three times."""
     content, path = FILES[name], folder / f"damaged-{name}"
@@ -169,7 +172,7 @@ def test_damaged_files_end_in_data_or_a_sentence(
 ) -> None:
     content, path = LARGE[name].encode(), folder / f"large-{name}"
     path.write_bytes(content)
-    whole_data = load(path, **MORE.get(name, {}))
+    kind = load(path, **MORE.get(name, {})).task.name
     start = draw.draw(st.integers(0, len(content)))
     token = draw.draw(st.sampled_from(TOKENS)).encode()
     path.write_bytes(content[:start] + token + content[start + draw.draw(st.integers(0, 2)) :])
@@ -179,13 +182,13 @@ def test_damaged_files_end_in_data_or_a_sentence(
         message = str(error)
         assert message.endswith(".") and "\n" not in message, message
         return
-    assert data.task.name == whole_data.task.name
+    assert data.task.name == kind
     for part in (data.train, data.validation, data.test):
-        assert len(part) and np.isfinite(part.inputs).all()
+        assert isinstance(part, Split) and len(part) and np.isfinite(part.inputs).all()
 
 
 @given(st.binary(max_size=200), st.sampled_from(SAFE))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_other_bytes(folder: Path, content: bytes, name: str) -> None:
     path = folder / f"other-{name}"
     path.write_bytes(content)

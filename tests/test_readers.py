@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
+from jaxrnn.data.data import Data
 from jaxrnn.data.load import GENERATED, READERS, load, read
 from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT / os.environ.get("JAXRNN_DATA", "../shared/data")
@@ -36,6 +38,12 @@ def series(source: Any, **options: Any) -> Series:
     raw = read(source, forecast=True, **options)
     assert isinstance(raw, Series)
     return raw
+
+
+def shape(data: Data) -> tuple[int, ...]:
+    """Of what the training part reads."""
+    assert isinstance(data.train, Split)
+    return data.train.inputs.shape
 
 
 def refused(source: Any, **options: Any) -> str:
@@ -88,6 +96,25 @@ def test_parts_may_differ_in_time(tmp_path: Path, ending: str, steps: bool) -> N
     assert (raw.targets.sum(1).tolist() == [2, 2, 2, 5, 5]) if steps else raw.targets.ndim == 1
 
 
+def test_parts_may_have_values_and_groups(tmp_path: Path) -> None:
+    """As many values as one part has steps are not one for each of them."""
+    arrays = {
+        "X_train": np.ones((3, 2, 1)),
+        "X_test": np.ones((1, 5, 1)),
+        "y_train": np.full((3, 2), 0.5),
+        "y_test": np.full((1, 2), 1.5),
+        "groups_train": np.array([4, 4, 5]),
+        "groups_test": np.array([6]),
+    }
+    np.savez(tmp_path / "a.npz", **arrays)
+    raw = sequences(tmp_path / "a.npz")
+    assert raw.targets.tolist() == [[0.5, 0.5]] * 3 + [[1.5, 1.5]]
+    assert raw.groups is not None and raw.groups.tolist() == [4, 4, 5, 6]
+    del arrays["groups_test"]
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert "must hold `groups_...` for all of its parts" in refused(tmp_path / "a.npz")
+
+
 def test_npy_finds_the_labels_beside_it(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.ones((2, 3, 1)))
     np.save(tmp_path / "y.npy", np.array([0.5, 2.5]))
@@ -120,7 +147,8 @@ def test_archives_are_refused_with_a_sentence(tmp_path: Path) -> None:
     assert "`X_test` holds 2 features, but must hold 1 features" in why(
         **fixed | {"X_test": np.ones((4, 3, 2))}
     )
-    assert "y_validation" in why(**fixed, X_validation=x)
+    assert "`y_validation` targets" in why(**fixed, X_validation=x)
+    assert "`X_validation` inputs" in why(**fixed, y_validation=y)
     path.write_bytes(path.read_bytes()[:-30])
     assert "must be a file made by `numpy.savez`" in refused(path)
     np.save(tmp_path / "other.npy", x)
@@ -296,6 +324,7 @@ def test_ts(tmp_path: Path) -> None:
     train = written(tmp_path, "P_TRAIN.ts", TS)
     assert sequences(train).parts is None
     written(tmp_path, "P_TEST.ts", TS.replace("-1,1e-3:7,8:2", "5:6:1"))
+    assert sequences(path).parts is None  # P.ts is no P_TRAIN.ts
     raw = sequences(train)
     assert raw.parts is not None and raw.parts.tolist() == ["train"] * 2 + ["test"] * 2
     assert raw.lengths.tolist() == [3, 2, 3, 1] and raw.targets.tolist() == [10, 2, 10, 1]
@@ -328,6 +357,12 @@ def test_ts_is_refused_with_a_line(tmp_path: Path, old: str, new: str, message: 
     path = written(tmp_path, "bad.ts", TS.replace(old, new))
     found = refused(path)
     assert message in found and str(path) in found
+
+
+@pytest.mark.parametrize("value", ["?", "1,2", "inf"])
+def test_values_in_ts_must_be_numbers(tmp_path: Path, value: str) -> None:
+    path = written(tmp_path, "v.ts", f"@targetLabel true\n@data\n1,2:{value}\n")
+    assert "line 3 ends in" in refused(path)
 
 
 ARFF = """% About
@@ -459,6 +494,8 @@ def test_other_rolls_are_refused(tmp_path: Path) -> None:
     assert "`train_len` must be positive and add up to the 5 frames" in refused(packed)
     np.savez(packed, train_packed=bits.astype(int), train_len=[5])
     assert "must be uint8 (frames, bytes)" in refused(packed)
+    np.savez(packed, train_packed=bits, train_len=[5], test_len=[5], test_packed=bits, valid_len=5)
+    assert "must hold `valid_packed` and `valid_len`, but holds only one" in refused(packed)
     savemat(mat, {"traindata": np.ones((3, 3))})
     assert "`traindata` is float64, but must be a cell" in refused(mat)
     cell = np.empty((1, 1), object)
@@ -527,20 +564,22 @@ def test_options_reach_the_data(tmp_path: Path) -> None:
     frame.to_csv(path, index=False)
     data = load(path, target="y", group="who", seed=3)
     assert (data.name, data.task.name) == ("wide", "classification")
-    assert data.train.inputs.shape == (84, 4, 1)
+    assert shape(data) == (84, 4, 1)
+    other = load(path, target="y", group="who", seed=4)
+    assert not np.array_equal(other.test.inputs, data.test.inputs)
     regression = load(path, target=["y", "d"], split=(0.5, 0.25, 0.25))
     assert (regression.task.name, len(regression.train)) == ("regression", 60)
     assert load(path, target="y", task="regression").task.name == "regression"
     windows: Any = {"target": "b", "look_back": 5, "horizon": 2}
     series = load(frame.drop(columns="who"), **windows)
     assert (series.task.name, series.task.outputs) == ("forecasting", 2)
-    assert series.train.inputs.shape == (84 - 7 + 1, 5, 5)
+    assert shape(series) == (84 - 7 + 1, 5, 5)
     assert len(load(frame, **windows, reach_back=True).test) == 18 - 2 + 1
     frame["t"], frame["y"] = np.arange(120), np.arange(120) // 2 % 2
     steps = load(frame, target="y", group="who", time="t")
-    assert steps.train.inputs.shape == (42, 2, 4)
+    assert shape(steps) == (42, 2, 4)
     text = load(written(tmp_path, "a.txt", "so it goes. " * 100), block=16)
-    assert (text.task.name, text.train.inputs.shape[1]) == ("language", 16)
+    assert (text.task.name, shape(text)[1]) == ("language", 16)
 
 
 def test_options_that_dont_fit_are_refused(tmp_path: Path) -> None:

@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole import splits_of, train_of
 
+from jaxrnn.data.data import Data
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Text, Texts
 from jaxrnn.data.text import blocks
+from jaxrnn.data.vocabulary import Vocabulary
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.language import Language
+
+
+def tokens_of(data: Data) -> tuple[str, ...]:
+    assert isinstance(data.encoder, Vocabulary)
+    return data.encoder.tokens
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,7 @@ def test_parts_follow_each_other(text: str, block: int) -> None:
     assert isinstance(task, Language)
     ends = [int(len(text) * share + 1e-6) for share in (0, 0.7, 0.85, 1)]
     known = set(text[: ends[1]])
-    for k, split in enumerate((data.train, data.validation, data.test)):
+    for k, split in enumerate(splits_of(data)):
         own = text[ends[k] : ends[k + 1]]
         true = np.arange(block) < split.lengths[:, None]
         for tokens, due in ((split.inputs, own[:-1]), (split.targets, own[1:])):
@@ -55,7 +63,7 @@ def test_what_a_text_asks_of_networks() -> None:
     problem = data.problem
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (0, 4, 4)
     assert problem.every and problem.carries and "embedding_size" not in problem.without
-    assert data.train.inputs.shape == (5, 64)
+    assert train_of(data).inputs.shape == (5, 64)
     assert data.notes == (
         "Tokens are characters, 4 different ones: train 300, validation 50, test 50.",
         "100.00% of the tokens of validation are unknown to train.",
@@ -68,7 +76,7 @@ def test_words() -> None:
     task = data.task
     assert isinstance(task, Language)
     assert task.tokens == ("\ufffd", "the", ",", ".", "cat", "dog") and task.unit == "word"
-    assert data.train.inputs[0].tolist() == [1, 4, 2, 1, 5, 3, 1, 4]
+    assert train_of(data).inputs[0].tolist() == [1, 4, 2, 1, 5, 3, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +103,10 @@ def sentences() -> Texts:
 
 def test_labelled_texts() -> None:
     data = prepare(sentences())
-    task, words = data.task, data.encoder.tokens
+    task, words = data.task, tokens_of(data)
     assert isinstance(task, Classification) and task.classes == ("bad", "good")
     assert words[1:3] == ("film", "number")
-    for split in (data.train, data.validation, data.test):
+    for split in splits_of(data):
         assert split.inputs.dtype == np.int32 and split.inputs.shape[1] == 4
         for tokens, label in zip(split.inputs, split.targets, strict=True):
             assert words[tokens[0]] == task.classes[label]
@@ -112,5 +120,5 @@ def test_words_of_the_training_part_alone() -> None:
     raw.inputs[-1] = "longest film of all, and of the test part"
     parts = np.repeat(["train", "validation", "test"], 20)
     data = prepare(Texts(raw.name, raw.inputs, raw.targets, parts=parts))
-    assert "longest" not in data.encoder.tokens and "19" in data.encoder.tokens
+    assert "longest" not in tokens_of(data) and "19" in tokens_of(data)
     assert (data.train.time, data.test.time) == (4, 10) and data.problem.lengths_differ

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from whole import scaling_of, splits_of, train_of
 
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Series
@@ -63,8 +64,8 @@ def test_windows_lie_in_their_parts(reach_back: bool, firsts: list[range]) -> No
     data = prepare(counting(), look_back=5, horizon=3, reach_back=reach_back)
     task = data.task
     assert isinstance(task, Forecasting)
-    for split, first in zip((data.train, data.validation, data.test), firsts, strict=True):
-        seen = split.inputs[:, :, 0] * data.encoder.scale[0] + data.encoder.mean[0]
+    for split, first in zip(splits_of(data), firsts, strict=True):
+        seen = split.inputs[:, :, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0]
         np.testing.assert_allclose(seen, np.add.outer(first, np.arange(5)), atol=1e-4)
         due = split.targets[:, :, 0] * task.scale[0] + task.mean[0]
         np.testing.assert_allclose(due, np.add.outer(first, np.arange(5, 8)), atol=1e-4)
@@ -80,22 +81,22 @@ def test_windows_lie_in_their_parts(reach_back: bool, firsts: list[range]) -> No
 
 def test_counts_are_rows_from_the_start() -> None:
     data = prepare(counting(1000), look_back=5, horizon=3, split=(60, 20, 20))
-    last = data.test.targets[-1, -1, 0] * data.encoder.scale[0] + data.encoder.mean[0]
+    last = data.test.targets[-1, -1, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0]
     assert last == pytest.approx(99)
-    assert [len(split) for split in (data.train, data.validation, data.test)] == [53, 13, 13]
+    assert [len(split) for split in splits_of(data)] == [53, 13, 13]
 
 
 def test_training_rows_alone_give_the_scale() -> None:
     raw = counting()
     data = prepare(raw, look_back=5, horizon=3)
-    np.testing.assert_allclose(data.encoder.mean, raw.values[:70].mean(0))
-    np.testing.assert_allclose(data.encoder.scale, raw.values[:70].std(0))
+    np.testing.assert_allclose(scaling_of(data).mean, raw.values[:70].mean(0))
+    np.testing.assert_allclose(scaling_of(data).scale, raw.values[:70].std(0))
     raw.values[70:] *= 100
     far = prepare(raw, look_back=5, horizon=3)
-    np.testing.assert_array_equal(far.train.inputs, data.train.inputs)
-    np.testing.assert_array_equal(far.encoder.scale, data.encoder.scale)
+    np.testing.assert_array_equal(train_of(far).inputs, train_of(data).inputs)
+    np.testing.assert_array_equal(scaling_of(far).scale, scaling_of(data).scale)
     gaps = prepare(replace(raw, values=with_gap(raw.values, 3)), look_back=5, horizon=3)
-    np.testing.assert_allclose(gaps.encoder.mean[2], np.delete(raw.values[:70, 2], 3).mean())
+    np.testing.assert_allclose(scaling_of(gaps).mean[2], np.delete(raw.values[:70, 2], 3).mean())
 
 
 def test_some_variables_are_forecast() -> None:
@@ -104,11 +105,11 @@ def test_some_variables_are_forecast() -> None:
     task = data.task
     assert isinstance(task, Forecasting)
     assert (task.names, task.features, task.horizon) == (("wind", "load"), (2, 0), 2)
-    assert task.mean == tuple(data.encoder.mean[[2, 0]])
-    assert task.scale == tuple(data.encoder.scale[[2, 0]])
+    assert task.mean == tuple(scaling_of(data).mean[[2, 0]])
+    assert task.scale == tuple(scaling_of(data).scale[[2, 0]])
     assert data.problem.forecast == (2, 0, 2, 0)
     assert (data.problem.inputs, data.problem.outputs) == (3, 4)
-    own = task.answers(data.train.targets.reshape(len(data.train), -1))
+    own = task.answers(train_of(data).targets.reshape(len(data.train), -1))
     np.testing.assert_allclose(own[7], raw.values[11:13][:, [2, 0]], rtol=1e-5)
     assert {"embedding_size", "crop_length"} <= data.problem.without
 
@@ -130,9 +131,9 @@ def test_several_series_are_divided_each_by_itself() -> None:
     shuffled = replace(raw, values=raw.values[turns], series=series[:220][turns])
     for given in (raw, shuffled):
         data = prepare(given, look_back=2, horizon=1)
-        counts = [len(split) for split in (data.train, data.validation, data.test)]
+        counts = [len(split) for split in splits_of(data)]
         assert counts == [(140 - 2) + (14 - 2), (30 - 2) + (3 - 2), (30 - 2) + (3 - 2)]
-        seen = data.test.inputs[:, :, 0] * data.encoder.scale[0] + data.encoder.mean[0]
+        seen = data.test.inputs[:, :, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0]
         np.testing.assert_allclose(seen[-1], [1017, 1018], rtol=1e-5)
         np.testing.assert_allclose(seen[0], [170, 171], rtol=1e-5)
 
@@ -154,7 +155,7 @@ def test_windows_with_missing_values_are_left_out(row: int, column: int, lost: i
     assert len(data.train) == 63 - lost
     said = f"{lost} windows hold missing values and are left out."
     assert (said in data.notes) == bool(lost)
-    for split in (data.train, data.validation, data.test):
+    for split in splits_of(data):
         assert np.isfinite(split.inputs).all() and np.isfinite(split.targets).all()
 
 
@@ -195,7 +196,8 @@ def test_windows_with_missing_values_are_left_out(row: int, column: int, lost: i
     ],
 )
 def test_bad_series(change: dict[str, Any], options: dict[str, Any], message: str) -> None:
-    raw = replace(counting(), **change)
+    raw, needed = replace(counting(), **change), {"look_back": 5, "horizon": 3}
+    given: dict[str, Any] = needed | options
     with pytest.raises(ValueError) as error:
-        prepare(raw, **({"look_back": 5, "horizon": 3} | options))
+        prepare(raw, **given)
     assert message in str(error.value)

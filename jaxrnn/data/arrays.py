@@ -42,7 +42,9 @@ def check_inputs(key: str, inputs: Any, lengths: Any = None) -> tuple[np.ndarray
     """
     if lengths is None and _is_list_of_arrays(inputs):
         inputs, lengths = _joined(key, inputs)
-    x = _array(key, inputs)
+    x = _array(key, "inputs", inputs)
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"`{key}` inputs are {x.dtype}, but must be real numbers.")
     if x.ndim != 3 or 0 in x.shape:
         hint = "; add `[..., None]` for a single feature" if x.ndim == 2 else ", none of them 0"
         raise ValueError(
@@ -57,9 +59,7 @@ def check_inputs(key: str, inputs: Any, lengths: Any = None) -> tuple[np.ndarray
 
 
 def _is_list_of_arrays(inputs: Any) -> bool:
-    return (
-        isinstance(inputs, list | tuple) and len(inputs) > 0 and isinstance(inputs[0], np.ndarray)
-    )
+    return isinstance(inputs, list | tuple) and hasattr(next(iter(inputs), None), "__array__")
 
 
 def _joined(key: str, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,18 +73,15 @@ def _joined(key: str, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     return padded(arrays), np.array([len(array) for array in arrays])
 
 
-def _array(key: str, inputs: Any) -> np.ndarray:
+def _array(key: str, what: str, given: Any) -> np.ndarray:
     try:
-        x = np.asarray(inputs)
+        return np.asarray(given)
     except ValueError as error:  # lists of different lengths
-        raise ValueError(f"`{key}` inputs must be an array: {error}") from error
-    if x.dtype.kind not in "biuf":
-        raise ValueError(f"`{key}` inputs are {x.dtype}, but must be real numbers.")
-    return x
+        raise ValueError(f"`{key}` {what} must be an array: {error}") from error
 
 
 def _lengths(key: str, x: np.ndarray, lengths: Any) -> np.ndarray:
-    true = np.full(len(x), x.shape[1]) if lengths is None else np.asarray(lengths)
+    true = _array(key, "lengths", np.full(len(x), x.shape[1]) if lengths is None else lengths)
     if true.shape != x.shape[:1] or true.dtype.kind not in "iu":
         raise ValueError(
             f"`{key}` lengths are {true.dtype} of the shape {true.shape}, but must be a whole "
@@ -104,17 +101,17 @@ def check_targets(key: str, targets: Any, samples: int) -> np.ndarray:
     Raises:
         ValueError: Targets that are no finite numbers or text, or not as many as samples.
     """
-    try:
-        y = np.asarray(targets)
-    except ValueError as error:
-        raise ValueError(f"`{key}` targets must be an array: {error}") from error
+    y = _array(key, "targets", targets)
     if y.ndim not in (1, 2) or len(y) != samples:
         raise ValueError(
             f"`{key}` targets have the shape {y.shape}, but must be one per sample, ({samples},), "
             f"or some per sample, ({samples}, ...)."
         )
     if y.dtype.kind in "OS":  # as pandas and C-minded files hold text
-        text = [one.decode() if isinstance(one, bytes) else one for one in y.ravel().tolist()]
+        text = [
+            one.decode(errors="replace") if isinstance(one, bytes) else one
+            for one in y.ravel().tolist()
+        ]
         y = np.array(text).reshape(y.shape)
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError(f"`{key}` targets must not be NaN or inf.")

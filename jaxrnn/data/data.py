@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxrnn.data.encoding import Encoder
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
+from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.problem import Problem
 from jaxrnn.tasks.task import Task
 
@@ -50,6 +51,6 @@ def problem_of(task: Task, encoder: Encoder, lengths_differ: bool) -> Problem:
         vocabulary=encoder.size,
         every=task.every,
         carries=task.carries,
-        forecast=getattr(task, "features", ()) * getattr(task, "horizon", 1),
+        forecast=task.features * task.horizon if isinstance(task, Forecasting) else (),
         without=task.without | senseless,
     )

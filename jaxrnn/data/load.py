@@ -119,6 +119,7 @@ def read(
         what = "is a folder" if os.path.isdir(path) else "there is no such file"
         raise ValueError(f"`data` is '{path}', but {what}.")
     try:
+        path.open("rb").close()  # libraries would say less about why that can't be
         return reader(path, options)
     except OSError as error:
         raise ValueError(f"`data` is '{path}', but can't be read: {error.strerror}.") from None

@@ -1,6 +1,6 @@
 """Features of about the same size, whatever their units."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,9 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from jaxrnn.data.arrays import check_inputs, true_steps
+
+PIECE = 2**15
+"""Rows that are computed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +70,10 @@ class Scaling:
         Raises:
             ValueError: A value so far from the mean that single precision can't hold it.
         """
+        scaled = np.empty(rows.shape, np.float32)
         with np.errstate(over="ignore"):
-            scaled = ((rows - self.mean) / self.scale).astype(np.float32)
+            for some in _pieces(rows):
+                scaled[some] = (rows[some] - self.mean) / self.scale
         if np.isinf(scaled).any():
             raise ValueError(f"{called} are too far from those of the training part; rescale them.")
         return scaled
@@ -110,4 +115,11 @@ class Scaling:
 def count(moments: StandardScaler, rows: np.ndarray) -> None:
     """Add `(rows, features)` to what was counted so far; too large ones are seen to later."""
     with np.errstate(over="ignore", invalid="ignore"):
-        moments.partial_fit(rows)
+        for some in _pieces(rows):
+            moments.partial_fit(rows[some])
+
+
+def _pieces(rows: np.ndarray) -> Iterator[slice]:
+    """All rows, so many at once that what is computed of them in double precision stays small."""
+    for start in range(0, len(rows), PIECE):
+        yield slice(start, start + PIECE)

@@ -111,9 +111,10 @@ def _each(raw: Series) -> Iterator[np.ndarray]:
 
 
 def _scaling(rows: np.ndarray, names: tuple[str, ...]) -> Scaling:
-    for name, missing in zip(names, np.isnan(rows).all(0), strict=True):
-        if missing:
-            raise ValueError(f"`values` of {name!r} are all missing in the training part.")
+    missing = np.isnan(rows).all(0)
+    if missing.any():
+        name = names[missing.argmax()]
+        raise ValueError(f"`values` of {name!r} are all missing in the training part.")
     return Scaling.of_rows(rows)
 
 

@@ -15,7 +15,7 @@ from jaxrnn.network.chunks import in_chunks, over_time
 from jaxrnn.network.crop import crop
 from jaxrnn.network.embedding import embed
 from jaxrnn.network.randomness import Use
-from jaxrnn.network.reading import ends, interleave, reverse
+from jaxrnn.network.reading import ends, interleave, reverse, without_padding
 from jaxrnn.tasks.problem import Outputs
 from jaxrnn.types import Array, Key, Shape
 
@@ -78,6 +78,8 @@ class RecurrentNetwork(nn.Module):
         if problem.vocabulary:
             table = _Parameters(self.architecture.shapes()["embedding"], name="embedding")()
             x = embed(table["embedding"], inputs)
+        if uses.lengths:
+            x = without_padding(x, lengths)
         if uses.window_norm:
             x, seen = window.normalise(x, lengths, numbers.window_norm)
         if key is not None and uses.input_noise:

@@ -7,6 +7,15 @@ import jax.numpy as jnp
 from jaxrnn.types import Array
 
 
+def without_padding(x: Array, lengths: Array) -> Array:
+    """Steps of `(batch, time, units)` behind the true lengths as 0, whatever they hold.
+
+    Gradients pass through them as 0, and 0 times NaN would be NaN.
+    """
+    true = jnp.arange(x.shape[1])[None] < lengths[:, None]
+    return jnp.where(true[..., None], x, 0.0)
+
+
 def reverse(x: Array, lengths: Array | None) -> Array:
     """The true steps of `(batch, time, units)` in reverse order, padding still behind them."""
     if lengths is None:

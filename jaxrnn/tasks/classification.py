@@ -40,6 +40,11 @@ class Classification(Task):
         return len(self.classes)
 
     @property
+    def ranked(self) -> range:
+        """Classes that `roc_auc` is about: the second of two, or all."""
+        return range(1 if len(self.classes) == 2 else 0, len(self.classes))
+
+    @property
     def metrics(self) -> Mapping[str, str]:
         """Mean cross-entropy in nats, the others in [0, 1]; all as scikit-learn has them.
 
@@ -66,7 +71,7 @@ class Classification(Task):
 
     def kept(self, outputs: Outputs) -> Array | tuple[()]:
         """Probabilities of the classes that are ranked, `(batch, ranked)`."""
-        return jax.nn.softmax(outputs.last)[:, self._first_ranked :] if self.ranks else ()
+        return jax.nn.softmax(outputs.last)[:, self.ranked.start :] if self.ranks else ()
 
     def finish(self, scored: Scored) -> Array:
         """Means over the sequences; of precision, recall and F1 over the classes."""
@@ -75,7 +80,7 @@ class Classification(Task):
         for average in (counts.macro, counts.weighted):
             metrics += [average(of_classes(counts)) for of_classes in (precision, recall, f1)]
         if self.ranks:
-            classes = jnp.arange(self._first_ranked, self.outputs)
+            classes = jnp.asarray(self.ranked)
             scores = scored.kept.reshape(-1, len(classes))
             targets, counted = scored.targets.reshape(-1), scored.weights.reshape(-1) > 0
             metrics.append(mean_roc_auc(scores, classes, targets, counted))
@@ -88,7 +93,3 @@ class Classification(Task):
     def answers(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest label of each, `(samples,)`."""
         return np.asarray(self.classes)[outputs.argmax(-1)]
-
-    @property
-    def _first_ranked(self) -> int:
-        return 1 if len(self.classes) == 2 else 0

@@ -50,7 +50,7 @@ class Errors(NamedTuple):
         outputs, targets = only(outputs, counted), only(targets, counted)
         error, own = abs(outputs - targets), abs(in_units(targets, mean, scale))
         relative = error * of_values(scale, error) / jnp.maximum(own, LEAST)
-        kinds = error**2, error, only(relative, counted)
+        kinds = error**2, error, relative
         return cls(*(kind.reshape(-1, kind.shape[-1]).sum(0) for kind in kinds))
 
 

@@ -149,7 +149,7 @@ def _of_classes(
 def _roc(task: Classification, outputs: np.ndarray, targets: np.ndarray) -> Table:
     """Of the second of two classes, or of each against the rest, where both sides occur."""
     scores, table = softmax(outputs, -1), []
-    for k in range(1 if task.outputs == 2 else 0, task.outputs):
+    for k in task.ranked:
         positive = targets == k
         if positive.any() and not positive.all():
             curve = metrics.roc_curve(positive, scores[:, k])

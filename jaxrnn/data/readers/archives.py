@@ -39,7 +39,7 @@ def read(path: Path, options: Options) -> Sequences | Rolls:
     if rolls.in_arrays(arrays):
         return rolls.from_arrays(path, arrays)
     if all(key in arrays for key in FIXED):
-        names = [part for part in PARTS if f"X_{part}" in arrays]
+        names = [part for part in PARTS if {f"X_{part}", f"y_{part}"} & set(arrays)]
         return _joined(path, {name: _samples(path, arrays, f"_{name}") for name in names})
     if all(key in arrays for key in WHOLE):
         return _samples(path, arrays, "")
@@ -82,6 +82,8 @@ def _joined(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
     every = parts.values()
     targets = [part.targets for part in every]
     groups = [part.groups for part in every if part.groups is not None]
+    if 0 < len(groups) < len(parts):
+        raise ValueError(f"'{path}' must hold `groups_...` for all of its parts or for none.")
     return Sequences(
         path.stem,
         padded([row for part in every for row in part.inputs]),
@@ -89,7 +91,7 @@ def _joined(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
         padded([row for rows in targets for row in rows])
         if _steps(first)
         else np.concatenate(targets),
-        np.concatenate(groups) if len(groups) == len(parts) else None,
+        np.concatenate(groups) if groups else None,
         np.repeat(list(parts), [len(part.lengths) for part in every]),
     )
 
@@ -100,7 +102,7 @@ def _features(part: Sequences) -> str:
 
 def _steps(part: Sequences) -> bool:
     """Whether there is a label for every step."""
-    return part.targets.dtype.kind in "iu" and part.targets.shape[1:] == part.inputs.shape[1:2]
+    return part.targets.dtype.kind in "biuU" and part.targets.shape[1:] == part.inputs.shape[1:2]
 
 
 def _kind(part: Sequences) -> str:

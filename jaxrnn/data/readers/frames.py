@@ -73,5 +73,5 @@ def _check_columns(table: Table, options: Options) -> None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = [repr(name) for name in names]
+    shown = [repr(name[:40]) for name in names]
     return ", ".join(shown[:20] + ["..."] * (len(shown) > 20))

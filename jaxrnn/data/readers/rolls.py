@@ -53,8 +53,12 @@ def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Rolls:
     pieces = {}
     for part, short in SHORT.items():
         packed, lengths = arrays.get(f"{short}_packed"), arrays.get(f"{short}_len")
-        if packed is None or lengths is None:
+        if packed is None and lengths is None:
             continue
+        if packed is None or lengths is None:
+            raise ValueError(
+                f"'{path}' must hold `{short}_packed` and `{short}_len`, but holds only one."
+            )
         if packed.dtype != np.uint8 or packed.ndim != 2 or lengths.dtype.kind not in "iu":
             raise ValueError(
                 f"'{path}': `{short}_packed` is {packed.dtype} of the shape {packed.shape} and "
@@ -149,7 +153,7 @@ def _piano_roll(where: str, piece: Any) -> np.ndarray:
     for number, frame in enumerate(piece):
         notes = frame if isinstance(frame, list) else [frame]
         for note in notes:
-            if type(note) is not int or not LOWEST <= note <= HIGHEST:
+            if not isinstance(note, int) or not LOWEST <= note <= HIGHEST:
                 raise ValueError(
                     f"{where}, frame {number + 1} holds {str(note)[:20]!r}, but must be a list of "
                     f"whole numbers from {LOWEST} to {HIGHEST}, the keys of a piano."

@@ -1,0 +1,225 @@
+"""A stream trains as the same data in memory does, to the bit; every batch is read once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.data.data import Data
+from jaxrnn.data.scaling import Scaling
+from jaxrnn.data.split import Split
+from jaxrnn.data.stream import Stream
+from jaxrnn.population import feed
+from jaxrnn.population.feed import Streamed
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.training.samples import epoch_order
+
+TIME, MICROBATCH, SEED, EPOCHS = 9, 8, 3, 5
+TASK = Classification((0, 1, 2))
+Batch = tuple[np.ndarray, ...]
+
+
+def split(samples: int, seed: int, even: bool = False) -> Split:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, TIME + 1, samples)
+    lengths[:3] = 1, TIME, TIME
+    lengths = np.full(samples, TIME) if even else lengths
+    x = rng.normal(size=(samples, TIME, 3))
+    x[np.arange(TIME) >= lengths[:, None]] = 0.0
+    labels = np.where(rng.random(samples) < 0.3, 2, x.sum((1, 2)) > 0)
+    labels[:3] = 0, 1, 2
+    return Split(x.astype(np.float32), labels.astype(np.int32), lengths.astype(np.int32))
+
+
+def in_memory(samples: int = 40, even: bool = False) -> Data:
+    parts = [split(count, seed, even) for seed, count in enumerate((samples, 30, 20))]
+    return Data("memory", TASK, *parts, encoder=Scaling.identity(3))
+
+
+def streamed(data: Data, microbatches: int, given: Any = None) -> Data:
+    """The same in the same order, so many microbatches a batch."""
+    train: Any = data.train
+    size = MICROBATCH * microbatches
+    count = len(train) // size
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        order = epoch_order(train.lengths, MICROBATCH, SEED, epoch)
+        for rows in order[: count * microbatches].reshape(count, -1):
+            yield train.inputs[rows], train.targets[rows], train.lengths[rows]
+
+    shortest = int(train.lengths.min())
+    source = given or batches
+    stream = Stream(source, TASK, Scaling.identity(3), size, count, TIME, shortest)
+    return Data("stream", TASK, stream, data.validation, data.test, Scaling.identity(3))
+
+
+LSTM = {"hidden_size": 10}
+GRU = {"cell": "gru", "hidden_size": 7}
+MEMBERS: list[dict[str, Any]] = [
+    {**LSTM, "dropout": 0.3, "input_noise": 0.1, "hidden_size": 6},
+    {**LSTM, "batch_size": 24, "schedule": "cosine", "warmup_epochs": 1.5},
+    {**LSTM, "patience": 1, "min_delta": 0.02, "learning_rate": 0.03},
+    {**LSTM, "schedule": "plateau", "plateau_patience": 1, "plateau_min_delta": 0.1},
+    {**LSTM, "optimizer": "sgd", "learning_rate": 1e30, "clip_norm": float("inf")},
+    {**LSTM, "batch_growth_epochs": 1, "batch_growth": 1.5, "optimizer": "lion"},
+    {**LSTM, "epochs": 2, "block_length": 3},
+    {**GRU, "batch_size": 16, "schedule": "exponential"},
+    {**GRU, "hidden_size": 5, "recurrent_dropout": 0.2},
+]
+
+
+def outcome(data: Data, members: list[dict[str, Any]], lanes: int) -> dict[str, Any]:
+    """Everything that there is to see: in each epoch, at the end, and after a selection."""
+    trainer = jaxrnn.Trainer(data, microbatch=MICROBATCH, lanes=lanes, devices=2, seed=SEED)
+    population = trainer.start(members, range(len(members)), EPOCHS)
+    population = trainer.train(population, EPOCHS - 1)
+    seen = {"first": trainer.history(population)}
+    chosen = [*range(0, len(members), 2)]
+    population = trainer.train(trainer.select(population, chosen), EPOCHS)
+    seen |= {"history": trainer.history(population)}
+    seen |= {part: trainer.evaluate(population, part) for part in ("validation", "test")}
+    parameters = [trainer.predictor(population, k).parameters for k in range(len(chosen))]
+    return {**seen, "parameters": dict(enumerate(parameters))}
+
+
+def check_same(one: Any, other: Any) -> None:
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("lanes", "microbatches", "steps"),
+    [  # microbatches of a batch, steps of a piece: 5 steps an epoch, or 4
+        pytest.param(3, 1, 2, marks=pytest.mark.slow),
+        pytest.param(1, 1, 2, marks=pytest.mark.slow),
+        pytest.param(1, 2, 2, marks=pytest.mark.slow),
+        pytest.param(3, 1, 64, marks=pytest.mark.slow),
+        pytest.param(3, 1, 1, marks=pytest.mark.slow),
+        pytest.param(1, 5, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_a_stream_trains_as_memory_does(
+    lanes: int, microbatches: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces end within batches; one member diverges, some stop, some wait for others."""
+    monkeypatch.setattr(feed, "STEPS", steps)
+    data = in_memory(40 if microbatches != 2 else 38)  # of 38, 6 are left out
+    ours = outcome(streamed(data, microbatches), MEMBERS, lanes)
+    theirs = outcome(data, MEMBERS, lanes)
+    check_same(ours, theirs)
+    curves = theirs["first"]["train_loss"]
+    assert np.isnan(curves[:, 4]).any() and np.isnan(curves[2:, 6]).all()
+    assert np.isfinite(curves[:, [0, 1, 5, 7]]).all()
+    rates = theirs["first"]["learning_rate"]
+    assert len(np.unique(rates[:, 1])) > 2 and len(np.unique(rates[:, 3])) > 1
+
+
+# Reading
+
+
+class Source:
+    """Batches that tell when they are read."""
+
+    def __init__(self, data: Data, fails: int | None = None) -> None:
+        self.train: Any = data.train
+        self.read: list[tuple[int, int]] = []
+        self.events = [threading.Event() for _ in range(len(self.train) // MICROBATCH)]
+        self.fails = fails
+
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        for number, event in enumerate(self.events):
+            if epoch == 1 and number == self.fails:
+                raise OSError("the disk is gone")
+            self.read.append((epoch, number))
+            event.set()
+            rows = slice(number * MICROBATCH, (number + 1) * MICROBATCH)
+            yield self.train.inputs[rows], self.train.targets[rows], self.train.lengths[rows]
+
+
+Started = Callable[..., tuple[jaxrnn.Trainer, jaxrnn.Population, Source]]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    monkeypatch.setattr(feed, "STEPS", 2)
+
+    def start(members: int, fails: int | None = None) -> Any:
+        data = in_memory(even=True)
+        source = Source(data, fails)
+        trainer = jaxrnn.Trainer(streamed(data, 1, source), lanes=1, devices=1)
+        population = trainer.start([GRU] * members, range(members), 3)
+        source.read.clear()
+        return trainer, population, source
+
+    return start
+
+
+def test_every_batch_is_read_once_an_epoch(started: Started) -> None:
+    """However many members there are, in however many waves, and however it goes on."""
+    trainer, population, source = started(5)
+    shares: list[float] = []
+    population = trainer.train(population, 2, shares.append)
+    assert source.read == [(epoch, number) for epoch in (0, 1) for number in range(5)]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    source.read.clear()
+    trainer.train(trainer.select(population, [3, 1]), 3)
+    assert source.read == [(2, number) for number in range(5)]
+
+
+def test_a_failing_source_reaches_the_caller(started: Started) -> None:
+    """In its own words, and nothing is half-trained: the population is spent."""
+    trainer, population, _ = started(1, fails=3)
+    with pytest.raises(OSError, match="the disk is gone"):
+        trainer.train(population, 2)
+
+
+def pieces(source: Source, data: Data) -> Streamed:
+    stream: Any = streamed(data, 1, source).train
+    return Streamed(stream, MICROBATCH, lambda values: values)
+
+
+def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One ahead, never two: nobody asks for it, and it comes."""
+    monkeypatch.setattr(feed, "STEPS", 2)
+    data = in_memory(even=True)
+    source = Source(data)
+    ahead = pieces(source, data).epoch(0)
+    next(ahead)
+    assert source.events[3].wait(60)
+    assert not source.events[4].is_set()
+    next(ahead)
+    assert source.events[4].wait(60)
+    assert len(list(ahead)) == 1
+
+
+def test_pieces_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "STEPS", 2)
+    data = in_memory()
+    train: Any = data.train
+    found = [*pieces(Source(data), data).epoch(7)]
+    assert pieces(Source(data), data).pieces == len(found) == 3
+    places = [[int(one) for one in piece[1:]] for _, piece in found]
+    assert places == [[2, 0, 5, 7], [2, 2, 5, 7], [1, 4, 5, 7]]
+    for number, (samples, piece) in enumerate(found):
+        assert piece.order.shape == (2, MICROBATCH) and samples.inputs.shape[0] == 2 * MICROBATCH
+        rows = piece.order[: piece.used].ravel()
+        wanted = range(number * 16, number * 16 + len(rows))
+        check_same(samples.targets[rows], train.targets[wanted])
+
+
+@pytest.mark.parametrize("microbatch", [3, 5, 16, 0, -8])
+def test_a_microbatch_must_divide_the_batches(microbatch: int) -> None:
+    with pytest.raises(ValueError, match=rf"`microbatch` is {microbatch}, but must divide .* 8\."):
+        jaxrnn.Trainer(streamed(in_memory(), 1), microbatch=microbatch)
+
+
+def test_smaller_microbatches_of_a_batch() -> None:
+    """By default a batch is one step; it may be several."""
+    data = streamed(in_memory(), 1)
+    assert jaxrnn.Trainer(data).microbatch == 8
+    given = feed.feed(data, 2, 0, lambda values: values)
+    assert isinstance(given, Streamed) and (given.steps, given.pieces) == (20, 1)
