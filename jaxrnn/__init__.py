@@ -4,10 +4,12 @@ from jaxrnn.configuration.entries import ENTRIES, GROUPS
 from jaxrnn.configuration.rules import check_parents, conditions
 from jaxrnn.data.data import Data
 from jaxrnn.data.description import describe_data
+from jaxrnn.data.folds import folds
 from jaxrnn.data.generated import adding, copy, digits, temporal_order
 from jaxrnn.data.given import from_arrays, from_splits
 from jaxrnn.data.load import load as load_data
 from jaxrnn.data.split import Split
+from jaxrnn.data.survey import from_stream
 from jaxrnn.population.devices import describe
 from jaxrnn.population.planner import Group
 from jaxrnn.predictor import Predictor, load
@@ -35,8 +37,10 @@ __all__ = [
     "describe",
     "describe_data",
     "digits",
+    "folds",
     "from_arrays",
     "from_splits",
+    "from_stream",
     "load",
     "load_data",
     "report",

@@ -33,6 +33,8 @@ class Trainer:
         mesh: The devices, on the axis `population`.
         lanes: Members that run side by side on each device.
         microbatch: Samples per step; batches are multiples of it.
+        data: What there is to learn.
+        feed: The training data on its way to the devices.
         compiler: Counts programs, and the seconds that they took.
     """
 
@@ -50,8 +52,7 @@ class Trainer:
         Args:
             data: What to learn; only its training split is trained on.
             microbatch: Samples per step, from 1 to the size of the training split. By default 32,
-                or less for a training split of less than 256: a power of two, so that an epoch has
-                at least 8 steps.
+                or a lower power of two, so that an epoch has at least 8 steps; a stream's batch.
             lanes: Members side by side on each device, from 1 to 4096. By default 1 on a CPU, where
                 the cores are the devices, and 64 elsewhere.
             devices: How many to use; all by default.
@@ -69,8 +70,8 @@ class Trainer:
         self._slices = Slices()
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
-        self._feed = feed(data, self.microbatch, seed, put)
-        samples, piece = self._feed.example()
+        self.feed = feed(data, self.microbatch, seed, put)
+        samples, piece = self.feed.example()
         self.compiler = Compiler(samples, self._splits["validation"], piece)
 
     def check(self, name: str, value: Any) -> None:
@@ -132,7 +133,7 @@ class Trainer:
                 self._problem,
                 self.microbatch,
                 Layout.for_members(len(group.members), self.mesh, self.lanes),
-                self._feed.in_pieces,
+                self.feed.in_pieces,
             )
             for group in self._plan(entries, max_epochs)
         ]
@@ -170,12 +171,12 @@ class Trainer:
     def _one_epoch(self, population: Population, tell: Callable[[float], None]) -> Population:
         cohorts, validation = list(population.cohorts), self._splits["validation"]
         waves = max(cohort.waves for cohort in cohorts)
-        for number, (samples, piece) in enumerate(self._feed.epoch(population.epochs)):
+        for number, (samples, piece) in enumerate(self.feed.epoch(population.epochs)):
             for first, last in self._slices(waves):
                 for position, cohort in enumerate(cohorts):
                     cohorts[position] = cohort.train(first, last, samples, validation, piece)
                 jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
-                tell((number + last / waves) / self._feed.pieces)
+                tell((number + last / waves) / self.feed.pieces)
         return population.after(cohorts)
 
     def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:

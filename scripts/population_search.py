@@ -20,14 +20,20 @@ import search
 from search.display import Display, leaderboard_table, short
 
 
+def show_notes(job: Job, console: Console) -> None:
+    """Show what people should know about their data."""
+    for note in job.data.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if share := job.trainer.feed.padded_share:
+        console.print(f"note: {share:.1%} of the steps computed in training are padding.")
+
+
 def run(job: Job, console: Console) -> int:
     """Search, then show and keep what was found; returns the exit status."""
     devices = jaxrnn.describe(job.trainer.mesh)
     steps = ", ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in job.plan)
-    about = f"{job.data.name} ({job.data.task.name})"
-    console.print(f"{about} on {devices}: {steps}", soft_wrap=True)
-    for note in job.data.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+    console.print(f"{job.data.name} ({job.data.task.name}) on {devices}: {steps}", soft_wrap=True)
+    show_notes(job, console)
     console.print(cohort_table(job.cohorts))
     with Display(console, job.metric) as display:
 

@@ -5,6 +5,7 @@ there. At the true width: no padding, no lanes, no chunks. Nothing here is rando
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -172,7 +173,8 @@ def train(
     rate_at = reference.schedule(c, epochs)
     for epoch in range(epochs):
         rows = order(task, split.lengths, order_seed, epoch, microbatch)
-        states, totals, norms = None, np.zeros(2), []
+        states = reference.start(c, parameters, microbatch) if task.carries else None
+        totals, norms = np.zeros(2), []
         for batch in reference.batches(c, epoch, len(rows), microbatch):
             parts = [Samples(*(a[rows[k]] for a in vars(split).values())) for k in batch]
             rate = rate_at(epoch + batch[0] / len(rows))
@@ -188,18 +190,24 @@ def train(
 # Evaluation
 
 
-def told(entries: Tree, task: Task, parameters: Tree, split: Split, stretch: int) -> Answers:
+def reader(entries: Tree, task: Task, parameters: Tree) -> Callable[[Split, int], Answers]:
     """Answers for a split; a text is read in stretches of so many blocks, one block at a time."""
     c = ABSENT | entries
     run = jax.jit(partial(answers, c, task), compiler_options=QUICK)
-    if not task.carries:
-        return run(parameters, Samples(*vars(split).values()), None)[0]
-    found, states = [], None
-    for k in range(len(split)):
-        one = Samples(*(array[k : k + 1] for array in vars(split).values()))
-        here, states = run(parameters, one, None if k % stretch == 0 else states)
-        found.append(here)
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
+
+    def read(split: Split, stretch: int) -> Answers:
+        if not task.carries:
+            return run(parameters, Samples(*vars(split).values()), None)[0]
+        found, states = [], None
+        for k in range(len(split)):
+            if k % stretch == 0:
+                states = reference.start(c, parameters, 1)
+            one = Samples(*(array[k : k + 1] for array in vars(split).values()))
+            here, states = run(parameters, one, states)
+            found.append(here)
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
+
+    return read
 
 
 def metrics(task: Any, told: Answers, split: Split) -> dict[str, float]:

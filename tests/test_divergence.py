@@ -158,7 +158,7 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     drawn = initial.draw(structure.alone(entries, problem), entries, 1)
     first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
     setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
-    epoch = Epoch(jnp.int32(0), 4, jnp.int32(batch_size // 8), jnp.float32(1))
+    epoch = Epoch(jnp.int32(0), jnp.int32(4), jnp.int32(batch_size // 8), jnp.float32(1))
     inputs, labels = sequences(8)
 
     @jax.jit

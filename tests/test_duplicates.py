@@ -5,6 +5,8 @@ from conftest import sequences
 
 import jaxrnn
 from jaxrnn.data.duplicates import duplicates
+from jaxrnn.data.prepare import prepare
+from jaxrnn.data.raw import Texts
 from jaxrnn.data.split import Split
 
 
@@ -26,6 +28,17 @@ def test_steps_alone_make_a_sequence() -> None:
         "3 test sequences also occur in train.",
         "2 test sequences also occur in validation.",
     )
+
+
+def test_unknown_words_are_not_alike() -> None:
+    """Two texts of words that the training part lacks read the same, but are not the same."""
+    texts = [f"{word} {number}" for number in range(20) for word in ("good", "bad")]
+    texts += ["new words", "other terms", "good 1"]
+    parts = np.array(["train"] * 40 + ["validation", "test", "test"])
+    data = prepare(Texts("texts", texts, np.arange(43) % 2, parts=parts))
+    assert [note for note in data.notes if "occur" in note] == [
+        "1 test sequence also occurs in train."
+    ]
 
 
 def test_duplicates_are_noted() -> None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import sequences, uneven
+from whole import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
@@ -87,7 +88,7 @@ def test_true_width_scores_as_the_padded_one(
 ) -> None:
     """What a program scores in wide arrays, the member's own network scores without padding."""
     (trainer, population), split = cohort, uneven_data.test
-    raw = split.inputs * uneven_data.encoder.scale + uneven_data.encoder.mean
+    raw = raw_of(uneven_data, split)
     own = members[position].probabilities(raw, split.lengths)
     loss = -np.log(own[np.arange(len(split)), split.targets]).mean()
     assert loss == pytest.approx(trainer.evaluate(population, "test")["loss"][position], rel=1e-5)
@@ -177,7 +178,7 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     drawn = initial.draw(structure.alone(entries, problem), entries, 3)
     learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
     setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(3))
-    epoch = Epoch(jnp.int32(1), 4, jnp.int32(1), jnp.float32(1))
+    epoch = Epoch(jnp.int32(1), jnp.int32(4), jnp.int32(1), jnp.float32(1))
 
     @jax.jit
     def stepped(inputs: jax.Array) -> Any:

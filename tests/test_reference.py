@@ -17,7 +17,7 @@ CELLS = ["lstm", "gru", "rnn"]
 
 class Samples(NamedTuple):
     inputs: np.ndarray
-    labels: np.ndarray
+    targets: np.ndarray
     lengths: np.ndarray
 
 

@@ -172,7 +172,8 @@ def test_regression() -> None:
 
 def test_regression_of_a_constant_and_of_a_single_sample() -> None:
     task = Regression(("a",), (0.0,), (1.0,))
-    targets = np.full((9, 1), 0.1)
+    targets = np.full((3, 1), 0.1)
+    assert targets.mean() != 0.1  # scikit-learn would divide by the rounding
     assert column(tables(task, targets + 1, targets)["targets"], "r2") == [0]
     (row,) = tables(task, [[1.0]], [[2.0]])["targets"]
     assert np.isnan(row["r2"]) and row["mse"] == 1

@@ -15,10 +15,12 @@ import numpy as np
 import population_search
 import pytest
 from conftest import sequences
+from whole import raw_of
 
 import jaxrnn
 import search
 from jaxrnn.population.devices import cpu_cores
+from jaxrnn.tasks.classification import Classification
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "population_search.py"
@@ -108,8 +110,9 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     folder, _ = first
     summary = json.loads((folder / "summary.json").read_text())
     model, data = jaxrnn.load(folder / "best"), jaxrnn.digits(seed=0)
-    raw = data.test.inputs * data.encoder.scale + data.encoder.mean
-    accuracy = (model.predict(raw) == np.asarray(data.task.classes)[data.test.targets]).mean()
+    raw, task = raw_of(data, data.test), data.task
+    assert isinstance(task, Classification)
+    accuracy = (model.predict(raw) == np.asarray(task.classes)[data.test.targets]).mean()
     assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
     right = model.probabilities(raw)[np.arange(len(raw)), data.test.targets]
     assert -np.log(right).mean() == pytest.approx(summary["test"]["loss"], rel=1e-5)
@@ -183,7 +186,9 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     space = search.Space.from_toml(tmp_path / "space.toml")
     proposed = search.random_trials(space, 9, seed=7)[winner["id"]]
     assert (winner["configuration"], winner["seed"]) == (proposed.configuration, proposed.seed)
-    trainer = jaxrnn.Trainer(jaxrnn.load_data(str(tmp_path / "thirds.npz"), 7), seed=7, devices=1)
+    trainer = jaxrnn.Trainer(
+        jaxrnn.load_data(str(tmp_path / "thirds.npz"), seed=7), seed=7, devices=1
+    )
     alone = trainer.train(trainer.start([winner["configuration"]], [winner["seed"]], 3), 3)
     metrics = {name: float(v[0]) for name, v in trainer.evaluate(alone).items()}
     assert metrics == pytest.approx(winner["metrics"]["3"], rel=1e-5)
@@ -194,8 +199,16 @@ def files_of(folder: Path) -> set[str]:
 
 
 BAD = [
-    (("--data", "digit"), "`data` is 'digit', but must be 'digits' or the path of a .npz file."),
-    (("--data", "nan.npz"), "`data` inputs must be finite, but sample 3 holds NaN or inf."),
+    (("--data", "digit"), "`data` is 'digit', but must be 'digits', 'adding', 'copy', 'temporal-"),
+    (("--data", "nan.npz"), "'nan.npz': `X` inputs must be finite, but sample 3 holds NaN or inf."),
+    (("--data", "none.csv"), "`data` is 'none.csv', but there is no such file."),
+    (("--data", "rows.csv"), "`target` is missing, but must name the column to learn, one of 'a'"),
+    (("--data", "rows.csv", "--target", "c"), "`target` is 'c', but must be a column of 'row"),
+    (("--data", "rows.csv", "--horizon", "2"), "`look_back` is None, but"),
+    (("--horizon", "2"), "`horizon` is 2, but has no meaning for 'digits'."),
+    (("--metric", "f1"), "`metric` is 'f1', but must be one of 'loss', 'accuracy', 'balanced_acc"),
+    (("--split", "0.7/0.3"), "`--split` is '0.7/0.3', but must be such as 0.7/0.15/0.15 (see --h"),
+    (("--space", "tokens.toml"), "`embedding_size` is 8, but has no meaning for this task and its"),
     (("--trials", "0"), "`trials` is 0, but must be a whole number of at least 1."),
     (("--trials", "many"), "`--trials` is 'many', but must be a whole number"),
     (("--eta", "1"), "`eta` is 1, but must be a whole number of at least 2."),
@@ -244,7 +257,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs, labels = sequences(60)
     inputs[3, 0, 0] = np.nan
     np.savez(folder / "nan.npz", X=inputs, y=labels)
+    (folder / "rows.csv").write_text("a,b\n" + "1,2\n" * 30)
     for name, text in {
+        "tokens": "embedding_size = 8",
         "blank": "",
         "broken": "cell = [",
         "typo": "hiddensize = 3",

@@ -172,15 +172,18 @@ def test_parts_that_are_given_are_kept() -> None:
 
 
 def test_validation_comes_out_of_train() -> None:
-    names = np.repeat(["train", "test"], [100, 50])
+    names = np.repeat(["test", "train"], [50, 100])
     labels, groups = np.arange(150) % 2, np.arange(150) // 5
     train, validation, test = divide(150, Known(labels=labels, parts=names), None, 0)
-    np.testing.assert_array_equal(test, np.arange(100, 150))
-    check_disjoint((train, validation), 100)
+    np.testing.assert_array_equal(test, np.arange(50))
+    np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
     assert len(validation) == 17 and 8 <= labels[validation].sum() <= 9  # 15 of 85 parts
     train, validation, _ = divide(150, Known(groups=groups, parts=names), (0.4, 0.4, 0.2), 0)
-    check_disjoint((train, validation), 100)
+    np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
     assert len(validation) == 50 and not set(groups[train]) & set(groups[validation])
+    train, validation, _ = divide(150, Known(parts=names), (80, 20, 1), 0)
+    np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
+    assert len(validation) == 20
 
 
 @pytest.mark.parametrize(

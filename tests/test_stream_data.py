@@ -109,6 +109,27 @@ def test_targets_of_every_kind() -> None:
     np.testing.assert_array_equal(found, np.repeat([1, 0, 2], BATCH))
 
 
+def test_nothing_behind_the_true_lengths_counts() -> None:
+    """Neither inputs nor labels; the first batch has both the shortest and fewer steps."""
+    raw, _, lengths = uneven(3 * BATCH)
+    behind = np.isnan(raw[..., 0])
+    lengths[:BATCH] = np.minimum(lengths[:BATCH], 4)
+    lengths[BATCH:] = np.maximum(lengths[BATCH:], 3)
+    x = np.where(np.isnan(raw), 0.5, raw).astype(np.float64)
+    behind = np.arange(TIME) >= lengths[:, None]
+    labels = np.where(behind, 99, x[..., 0] > 0)
+    x[behind] = 1e30
+    batches = batches_of(x, labels, lengths)
+    batches[0] = batches[0][0][:, :4], batches[0][1][:, :4], batches[0][2]
+    part = x, labels, lengths
+    data, whole = from_stream(batches, part, part), jaxrnn.from_splits(part, part, part)
+    assert data.task == whole.task and vars(data.task)["classes"] == (0, 1)
+    np.testing.assert_allclose(data.validation.inputs, whole.validation.inputs, rtol=1e-6)
+    targets = np.concatenate([split.targets for split in stream_of(data).epoch(0)])
+    np.testing.assert_array_equal(targets, whole.validation.targets)
+    assert stream_of(data).shortest == lengths.min() == 2
+
+
 X, Y = sequences(3 * BATCH)
 GOOD = batches_of(X, Y)
 BAD: list[tuple[Any, str]] = [

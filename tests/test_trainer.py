@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
@@ -321,7 +322,7 @@ def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -
     assert_same(trainer.evaluate(population), trainer.evaluate(population, "validation"))
     for name, split in (("validation", data.validation), ("test", data.test)):
         metrics = trainer.evaluate(population, name)
-        raw = split.inputs * data.encoder.scale + data.encoder.mean
+        raw = raw_of(data, split)
         for position in range(2):
             probabilities = trainer.predictor(population, position).probabilities(raw)
             own = probabilities[np.arange(len(split)), split.targets]

@@ -349,7 +349,7 @@ def train(
 ) -> tuple[Learner, list[Seen]]:
     """One call of a step for each part; `steps` of them in an epoch, `batch` in an update."""
     learner, so_far, seen = member.learner(), None, []
-    epoch = Epoch(jnp.int32(2), np.int32(steps), jnp.int32(batch), jnp.float32(1))
+    epoch = Epoch(jnp.int32(2), jnp.int32(steps), jnp.int32(batch), jnp.float32(1))
     for index, samples in enumerate(parts, start=begin):
         sent = Sent(member.setting, epoch, samples, jnp.int32(index))
         learner, so_far, _, told = call(member.architecture, sent, learner, so_far)
@@ -418,7 +418,7 @@ def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> No
     learner, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
     assert [bool(one.updated) for one in seen] == [False, False, True, True]
     first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
-    epoch = Epoch(jnp.int32(2), np.int32(4), jnp.int32(1), jnp.float32(1))
+    epoch = Epoch(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))
     sent = Sent(member.setting, epoch, parts[3], jnp.int32(3))
     expected, _, _, last = call(member.architecture, sent, first, None)
     np.testing.assert_allclose(seen[3].norm, last.norm, rtol=1e-5)

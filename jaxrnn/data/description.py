@@ -1,6 +1,5 @@
 """Data in plain words and numbers, for records."""
 
-from dataclasses import asdict
 from typing import Any
 
 from jaxrnn.data.data import Data
@@ -8,7 +7,7 @@ from jaxrnn.data.data import Data
 
 def describe_data(data: Data) -> dict[str, Any]:
     """Name, task, sizes and notes, as JSON can hold them."""
-    about = {name: value for name, value in asdict(data.task).items() if name != "tokens"}
+    about = {name: value for name, value in vars(data.task).items() if name != "tokens"}
     return {
         "name": data.name,
         "task": data.task.name,

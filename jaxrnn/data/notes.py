@@ -10,9 +10,18 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.task import Task
 
 
-def notes(task: Task, splits: Mapping[str, Split]) -> tuple[str, ...]:
-    """Sentences on the sequences of all parts."""
-    return *missing_classes(task, splits), *padding(splits), *duplicates(splits)
+def notes(
+    task: Task, splits: Mapping[str, Split], originals: Mapping[str, Split] | None = None
+) -> tuple[str, ...]:
+    """Sentences on the sequences of all parts.
+
+    Args:
+        task: What they are for.
+        splits: As networks read them.
+        originals: The same with nothing lost, where networks read less than there was.
+    """
+    same = duplicates(splits if originals is None else originals)
+    return *missing_classes(task, splits), *padding(splits), *same
 
 
 def missing_classes(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:

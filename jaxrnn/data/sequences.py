@@ -34,9 +34,12 @@ def from_texts(raw: Texts, split: Division, seed: int, unit: str = WORD) -> Data
     parts = divide(len(y), Known(y, raw.groups, raw.parts), split, seed)
     vocabulary = Vocabulary.fit((raw.inputs[row] for row in parts.train), unit)
     tokens, lengths = vocabulary.encode(raw.inputs)
+    exact, _ = Vocabulary.fit(raw.inputs, unit).encode(raw.inputs)  # unknown words look alike
     about = targets.learn(kind, parts, y, lengths)
-    splits = {}
+    splits, originals = {}, {}
     for part, rows in parts._asdict().items():
         due = targets.encode(about, y[rows], lengths[rows], part)
         splits[part] = Split(tokens[rows], due, lengths[rows]).trimmed(about.every)
-    return Data(raw.name, about, **splits, encoder=vocabulary, notes=notes(about, splits))
+        originals[part] = Split(exact[rows], due, lengths[rows])
+    said = notes(about, splits, originals)
+    return Data(raw.name, about, **splits, encoder=vocabulary, notes=said)

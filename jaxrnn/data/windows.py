@@ -44,7 +44,7 @@ class Window(NamedTuple):
     def starts(self, first: int, behind: int) -> range:
         """First rows of all windows in the part from row `first` up to before row `behind`."""
         earliest = max(0, first - self.look_back) if self.reach_back else first
-        return range(earliest, max(earliest, behind - self.rows + 1))
+        return range(earliest, behind - self.rows + 1)
 
     def cut(self, values: np.ndarray, starts: range) -> np.ndarray:
         """Windows of `(rows, variables)` that begin there, `(windows, rows, variables)`."""

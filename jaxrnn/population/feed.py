@@ -12,7 +12,7 @@ import numpy as np
 from jaxrnn.data.data import Data
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
-from jaxrnn.training.samples import Batches, Piece, Samples, epoch_order
+from jaxrnn.training.samples import Batches, Piece, Samples, epoch_order, padded_share
 
 Put = Callable[[Any], Any]
 """From arrays on the host to arrays on every device."""
@@ -28,6 +28,11 @@ class Feed(Protocol):
     @property
     def pieces(self) -> int:
         """How many an epoch has."""
+        ...
+
+    @property
+    def padded_share(self) -> float:
+        """Share of the steps computed in an epoch that are padding; 0 where nobody knows."""
         ...
 
     def example(self) -> tuple[Samples, Piece]:
@@ -61,6 +66,12 @@ class Whole:
     in_pieces = False
     pieces = 1
 
+    @property
+    def padded_share(self) -> float:
+        """Of the first epoch, or of all blocks of a text."""
+        order = epoch_order(self.lengths, self.microbatch, self.seed, 0, self.carries)
+        return padded_share(self.lengths, order, self.samples.inputs.shape[1])
+
     def example(self) -> tuple[Samples, Piece]:
         """The first epoch, in one piece."""
         return next(self.epoch(0))
@@ -85,6 +96,7 @@ class Streamed:
     microbatch: int
     put: Put
     in_pieces = True
+    padded_share = 0.0
 
     @property
     def steps(self) -> int:

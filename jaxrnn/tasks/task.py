@@ -92,3 +92,11 @@ class Task(ABC):
     @abstractmethod
     def answers(self, outputs: np.ndarray) -> np.ndarray:
         """What people want to read, from outputs on the host: labels, values in their own units."""
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Of every class or label, in the shape of outputs on the host.
+
+        Raises:
+            ValueError: A task that has neither.
+        """
+        raise ValueError(f"`task` is {self.name}, which has no classes and no probabilities.")

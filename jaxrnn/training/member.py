@@ -86,8 +86,9 @@ class Member:
             progress = jax.tree.map(
                 lambda new, old: jnp.where(piece.first == 0, new, old), progress, state.progress
             )
+            state = state._replace(progress=progress)
 
-        def run(state: State) -> State:
+        def run(_: Array, state: State) -> State:
             later, after = self._steps(setting, state, progress, samples, piece)
             if state.progress is None:
                 return self._close(setting, later, after.totals, validation)
@@ -98,10 +99,9 @@ class Member:
                 later._replace(progress=after),
             )
 
-        def rest(state: State) -> State:
-            return state if state.progress is None else state._replace(progress=progress)
-
-        return jax.lax.cond(progress.running, run, rest, state)
+        # One turn or none. Under `vmap` a condition would run for lanes at rest alone, and give
+        # each lane a copy of what all share: samples, and the lengths that decide what to skip.
+        return jax.lax.fori_loop(0, progress.running.astype(jnp.int32), run, state)
 
     def evaluate(self, setting: Setting, state: State, batches: Batches) -> Array:
         """The task's metrics on the samples, then the training loss of the last epoch.

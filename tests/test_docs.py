@@ -1,0 +1,74 @@
+"""docs/ tells the truth: its code runs, its tables are those of the code and of the results."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from jaxrnn.data.load import GENERATED, READERS
+from jaxrnn.tasks.classification import Classification
+from jaxrnn.tasks.forecasting import Forecasting
+from jaxrnn.tasks.kinds import TASKS
+from jaxrnn.tasks.labelling import Labelling
+from jaxrnn.tasks.language import Language
+from jaxrnn.tasks.next_step import NextStep
+from jaxrnn.tasks.regression import Regression
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+DATA = (DOCS / "data.md").read_text()
+RESULTS = (DOCS / "results.md").read_text()
+ONE = [
+    Classification((0, 1)),
+    Regression(("a",), (0.0,), (1.0,)),
+    Forecasting(("a",), (0.0,), (1.0,), (0,), 2),
+    NextStep(3),
+    Labelling((0, 1)),
+    Language(("a", "b"), "character"),
+]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Cells of every row of every table, by its first one."""
+    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
+    return {cells[0].strip("`"): cells[1:] for cells in (line.split(" | ") for line in lines)}
+
+
+def test_python_block_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", DATA, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "example.py"
+    path.write_text(block)
+    assert runpy.run_path(str(path))["data"].task.name == "classification"
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_formats_are_those_of_the_loader() -> None:
+    (table,) = re.findall(r"## Files\n(.*?)Layouts of a table", DATA, re.DOTALL)
+    first = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\.\w+)`", first)) == set(READERS)
+    assert set(re.findall(r"`([a-z-]+)`", first)) == set(GENERATED)
+
+
+def test_tasks_are_those_of_the_code() -> None:
+    assert {task.name for task in ONE} == set(TASKS)
+    known = rows(DATA)
+    for task in ONE:
+        _, _, metrics, without = known[task.name]
+        assert set(re.findall(r"`(\w+)`", metrics)) == set(task.metrics) - {"loss"}
+        named = set(re.findall(r"`(\w+)`", without))
+        if task.name == "language":
+            named |= set(Labelling.without)
+        assert named == task.without
+
+
+def test_results_are_those_of_the_files() -> None:
+    folder = DOCS.parent / "benchmarks" / "results"
+    runs = [json.loads(path.read_text()) for path in sorted(folder.glob("real-data-*.json"))]
+    assert runs
+    known = rows(RESULTS)
+    for run in runs:
+        score, _, wall, device, command = known[run["name"]]
+        assert score == f"{run['metric']} {run['test'][run['metric']]:.4f}"
+        assert wall == f"{run['wall_seconds']:.0f} s"
+        assert (device, command) == (run["devices"], f"`{run['command']}`")
