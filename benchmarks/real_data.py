@@ -79,7 +79,7 @@ CASES = {
     "italy_power_demand": Case("ItalyPowerDemand_TRAIN.ts", FEW, "accuracy", ">= 0.95"),
     "jsb_chorales": Case(
         "jsb_chorales.npz",
-        "--space benchmarks/spaces/rolls.toml --trials 27 --min-epochs 9 --max-epochs 81",
+        "--space benchmarks/spaces/rolls.toml --trials 18 --min-epochs 27 --max-epochs 243",
         "loss",
         "<= 8.45",
     ),

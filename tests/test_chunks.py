@@ -175,13 +175,15 @@ def test_steps_in_skipped_chunks_never_run(longest: int) -> None:
     def run(longest: Any) -> Any:
         def loss(weights: Any) -> Any:
             y: Any = Reads().apply(weights, x, longest)
-            return y.sum()
+            return y.sum(), y
 
-        return jax.vmap(jax.grad(loss))(weights)
+        return jax.vmap(jax.grad(loss, has_aux=True))(weights)
 
-    gradients = jax.block_until_ready(run(longest))
+    gradients, y = jax.block_until_ready(run(longest))
     jax.effects_barrier()
-    assert len(seen) == 3 * chunks.steps_read(TIME, longest)
+    read = chunks.steps_read(TIME, longest)
+    assert len(seen) == 3 * read
+    assert y[:, :, :read].all() and not y[:, :, read:].any()
     assert np.isfinite(jax.tree.leaves(gradients)[0]).all()
 
 

@@ -90,14 +90,16 @@ def test_padded_share_by_brute_force(time: int, microbatch: int) -> None:
         read = 0
         while read < lengths[rows].max():
             read += size
-        computed += (read if lengths.min() < time else time) * len(rows)
+        computed += read * len(rows)
         true += lengths[rows].sum()
-    assert padded_share(lengths, order, time) == pytest.approx(1 - true / computed)
+    assert padded_share(lengths, order, time, True) == pytest.approx(1 - true / computed)
+    whole = 1 - true / (time * order.size)
+    assert padded_share(lengths, order, time, False) == pytest.approx(whole)
 
 
 def test_without_padding_the_share_is_zero() -> None:
     lengths = np.full(12, 9)
-    assert padded_share(lengths, epoch_order(lengths, 4, 0, 0), 9) == 0.0
+    assert padded_share(lengths, epoch_order(lengths, 4, 0, 0), 9, False) == 0.0
 
 
 @pytest.mark.parametrize("time", range(1, 70))

@@ -62,7 +62,7 @@ GRU = {"cell": "gru", "hidden_size": 7}
 MEMBERS: list[dict[str, Any]] = [
     {**LSTM, "optimizer": "sgd", "learning_rate": 1e30, "clip_norm": float("inf")},
     {**LSTM, "batch_size": 24, "schedule": "cosine", "warmup_epochs": 1.5, "dropout": 0.3},
-    {**LSTM, "patience": 1, "min_delta": 0.02, "learning_rate": 0.03, "hidden_size": 6},
+    {**LSTM, "patience": 1, "min_delta": 0.2, "learning_rate": 0.03, "hidden_size": 6},
     {**LSTM, "schedule": "plateau", "plateau_patience": 1, "plateau_min_delta": 0.1},
     {**LSTM, "dropout": 0.3, "input_noise": 0.1},
     {**LSTM, "batch_growth_epochs": 1, "batch_growth": 1.5, "optimizer": "lion"},

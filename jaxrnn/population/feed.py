@@ -54,6 +54,7 @@ class Whole:
         microbatch: Samples of a step.
         seed: Of the order.
         carries: Whether state is carried from sample to sample.
+        chunked: Whether chunks of padding are skipped.
         put: Puts the order there.
     """
 
@@ -62,6 +63,7 @@ class Whole:
     microbatch: int
     seed: int
     carries: bool
+    chunked: bool
     put: Put
     in_pieces = False
     pieces = 1
@@ -70,7 +72,7 @@ class Whole:
     def padded_share(self) -> float:
         """Of the first epoch, or of all blocks of a text."""
         order = epoch_order(self.lengths, self.microbatch, self.seed, 0, self.carries)
-        return padded_share(self.lengths, order, self.samples.inputs.shape[1])
+        return padded_share(self.lengths, order, self.samples.inputs.shape[1], self.chunked)
 
     def example(self) -> tuple[Samples, Piece]:
         """The first epoch, in one piece."""
@@ -166,7 +168,10 @@ def feed(data: Data, microbatch: int, seed: int, put: Put) -> Feed:
     if isinstance(train, Stream):
         return Streamed(train, microbatch, put)
     samples = put(Samples.of(train))
-    return Whole(samples, train.lengths, microbatch, seed, data.task.carries, put)
+    problem = data.problem
+    return Whole(
+        samples, train.lengths, microbatch, seed, problem.carries, problem.lengths_differ, put
+    )
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:

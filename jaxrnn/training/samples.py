@@ -10,8 +10,9 @@ from jaxrnn.tasks.problem import Problem
 from jaxrnn.types import AnyArray
 
 EVALUATION_BATCH = 512
-CARRIED_ROWS = 64
-"""Rows that a text is evaluated in: the state starts anew once in each."""
+CARRIED_ROWS, CARRIED_BLOCKS = 64, 16
+"""A text is evaluated in at most so many rows, each of at least so many blocks where there are as
+many: the state starts anew once in each row."""
 POOL = 16
 """Microbatches within which sequences are sorted by length."""
 
@@ -80,6 +81,8 @@ class Batches(NamedTuple):
         sample to sample, each row of the batches is a stretch of the text.
         """
         count = -(-most // (CARRIED_ROWS if problem.carries else EVALUATION_BATCH))
+        if problem.carries:
+            count = max(count, min(CARRIED_BLOCKS, most))
         size = -(-most // count)
         used = -(-len(split) // size)
         rows = np.full(count * size, len(split))  # beyond the last sample lies padding
@@ -137,15 +140,15 @@ def epoch_order(
     return rng.permutation(np.concatenate(alike).reshape(steps, microbatch))
 
 
-def padded_share(lengths: np.ndarray, order: np.ndarray, time: int) -> float:
+def padded_share(lengths: np.ndarray, order: np.ndarray, time: int, chunked: bool) -> float:
     """Share of the steps computed in an epoch that are padding, from 0 to 1.
 
     Args:
         lengths: True steps of all samples, `(samples,)`.
         order: Of the epoch, `(steps, microbatch)`.
         time: Steps that the samples are padded to.
+        chunked: Whether chunks of padding are skipped.
     """
     in_order = lengths[order]
-    differ = lengths.min() < time
-    read = steps_read(time, in_order.max(1)) if differ else np.full(len(order), time)
+    read = steps_read(time, in_order.max(1)) if chunked else np.full(len(order), time)
     return float(1.0 - in_order.sum() / (read.sum() * order.shape[1]))
