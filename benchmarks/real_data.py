@@ -6,7 +6,8 @@
 FOLDER holds a folder for each data set, with the files as their sources publish them; pendigits and
 trec, which are in formats of their own, are converted first. Each search is one run of
 `scripts/population_search.py`. Its command, versions, device, wall time and scores go into
-`benchmarks/results/real-data-<name>-<device>.json`; `--table` writes docs/results.md from them.
+`benchmarks/results/real-data-<name>-<seed>-<device>.json`; `--table` writes docs/results.md from
+them.
 """
 
 import argparse
@@ -160,7 +161,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             run = measure(name, settings.folder.resolve(), Path(work), settings.seed)
         device = str(run["devices"]).replace(" ", "-").lower()
-        path = RESULTS / f"real-data-{name}-{device}.json"
+        path = RESULTS / f"real-data-{name}-{settings.seed}-{device}.json"
         path.write_text(json.dumps(run, indent=2) + "\n")
         print(f"{name}: {run['test']}; written to {path}", flush=True)
 

@@ -8,6 +8,7 @@ from jaxrnn.data.folds import folds
 from jaxrnn.data.generated import adding, copy, digits, temporal_order
 from jaxrnn.data.given import from_arrays, from_splits
 from jaxrnn.data.load import load as load_data
+from jaxrnn.data.load import read as read_data
 from jaxrnn.data.split import Split
 from jaxrnn.data.survey import from_stream
 from jaxrnn.population.devices import describe
@@ -43,6 +44,7 @@ __all__ = [
     "from_stream",
     "load",
     "load_data",
+    "read_data",
     "report",
     "temporal_order",
 ]

@@ -95,8 +95,8 @@ class Predictor:
         if not self.task.carries:
             return self.encoded(x, true)
         # Texts of people's own have nothing to do with each other: each starts anew.
-        alone = zip(x[:, None], true[:, None], strict=True)
-        return np.concatenate([self.encoded(*one) for one in alone])
+        texts = zip(x[:, None], true[:, None], strict=True)
+        return np.concatenate([self.encoded(*one) for one in texts])
 
     def probabilities(self, inputs: Any, lengths: Any = None) -> np.ndarray:
         """Probability of every class or label, in the shape of `outputs`.

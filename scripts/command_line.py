@@ -47,15 +47,16 @@ def parser() -> Parser:
         shown = "" if default is None else f" (default: {default})"
         parser.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
 
-    add("--data", "NAME", "digits", "a file (README.md), or digits, adding, copy, temporal-order")
+    add("--data", "NAME", "digits", "a file, or digits, adding, copy, temporal-order: docs/data.md")
     add("--task", "NAME", None, "classification, regression or labelling (default: by the targets)")
     add("--target", "COLUMN", None, "of a table: what to learn, names separated by commas")
-    add("--group", "COLUMN", None, "of a table: what its rows belong to (README.md says how)")
+    add("--group", "COLUMN", None, "of a table: what its rows belong to (docs/data.md says how)")
     add("--time", "COLUMN", None, "of a table: in the order of which rows are read")
     add("--look-back", "N", None, "forecasting: rows that a network sees")
     add("--horizon", "N", None, "forecasting: rows that it predicts")
     add("--split", "A/B/C", None, "shares or rows of train, validation, test, such as 0.8/0.1/0.1")
     add("--block", "N", 64, "language models: steps of a block of text")
+    add("--unit", "NAME", "character", "language models: what a step is, character or word")
     add("--metric", "NAME", None, "what to search by (default: the validation loss)")
     add("--trials", "N", None, "random configurations (default: 256, 128 of the full space)")
     add("--min-epochs", "N", 1, "passes over the data before the first pruning")

@@ -21,7 +21,7 @@ def entry_table() -> str:
     for group, entries in GROUPS.items():
         lines.append(f"| **{group}** | | | | |")
         for name, entry in entries.items():
-            where = words(entry.when) if entry.when else entry.asks
+            where = ", ".join(filter(None, [words(entry.when), entry.asks]))
             cells = f"`{name}`", _default(name, entry), _allowed(entry), where, entry.meaning
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"

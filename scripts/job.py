@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cohort_table import cohort_rows
 
 import jaxrnn
@@ -25,6 +26,7 @@ ABOUT_DATA = (
     "horizon",
     "reach_back",
     "block",
+    "unit",
     "split",
     "seed",
 )
@@ -61,12 +63,21 @@ class Job:
         return tuple(dict.fromkeys([self.metric, *list(self.data.task.metrics)[:SHOWN]]))
 
 
-def metric_of(name: str | None, task: jaxrnn.Task) -> str:
+def metric_of(name: str | None, data: jaxrnn.Data) -> str:
     """The metric to search by.
 
     Raises:
-        ValueError: One that the task does not have.
+        ValueError: One that the task does not have, or that means nothing on the validation part.
     """
+    task = data.task
+    seen = len(np.unique(data.validation.targets))
+    if name == "roc_auc" and name in task.metrics and seen < task.outputs:
+        raise ValueError(
+            f"`metric` is 'roc_auc', but the validation part has sequences of {seen} of the "
+            f"{task.outputs} classes only; choose another one, or another `split`."
+        )
+    if name == "r2" and name in task.metrics and len(data.validation) < 2:
+        raise ValueError("`metric` is 'r2', but the validation part has one sequence only.")
     if name is None or name in task.metrics:
         return name or task.primary
     known = ", ".join(f"'{known}'" for known in task.metrics)
@@ -117,7 +128,7 @@ def prepare(settings: argparse.Namespace) -> Job:
     about = {name: getattr(settings, name) for name in ABOUT_DATA}
     about["target"] = settings.target and settings.target.split(",")
     data = jaxrnn.load_data(settings.data, **about)
-    metric = metric_of(settings.metric, data.task)
+    metric = metric_of(settings.metric, data)
     trainer = jaxrnn.Trainer(
         data,
         microbatch=settings.microbatch,

@@ -65,10 +65,11 @@ def run(job: Job, console: Console) -> int:
     job.clock.spent("evaluate")
     write_summary(job, "complete", best=result.best, test=test)
     entries = (f"{name} {short(value)}" for name, value in result.best.configuration.items())
+    noun = "blocks" if job.data.task.carries else "sequences"
     told = ", ".join(f"test {name} {test[name]:.4f}" for name in job.shown)
     console.print(
         f"winner: trial {result.best.id}: {', '.join(entries)}\n"
-        f"{told} ({len(job.data.test)} sequences, scored once)\nresults in {job.folder.path}",
+        f"{told} ({len(job.data.test)} {noun}, scored once)\nresults in {job.folder.path}",
         soft_wrap=True,
     )
     return 0

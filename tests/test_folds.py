@@ -144,3 +144,20 @@ def test_names_stay() -> None:
     raw = record(numbered(60), np.arange(60) % 2, name="mine")
     assert {data.name for data in folds(raw, 2)} == {"mine"}
     assert isinstance(folds(raw, 2)[0], jaxrnn.Data)
+
+
+def test_groups_of_arrays_are_never_torn_apart() -> None:
+    groups = np.arange(60) // 6
+    found = folds((numbered(60), np.arange(60) / 7), 3, groups=groups)
+    check_folds(found, 3, 60)
+    for data in found:
+        train, validation, test = ({int(groups[k]) for k in part} for part in samples_of(data))
+        assert not (train & validation or train & test or validation & test)
+
+
+def test_options_that_folds_do_not_take() -> None:
+    arrays = numbered(60), np.arange(60) / 7
+    with pytest.raises(ValueError, match="`split` is given, but folds divide by themselves"):
+        folds(arrays, 3, split=(0.8, 0.1, 0.1))
+    with pytest.raises(ValueError, match="`groups` are given, but belong to arrays"):
+        folds(record(*arrays), 3, groups=np.arange(60))

@@ -129,7 +129,7 @@ def split(count: int, time: int = 5, every: bool = False, seed: int = 0) -> Spli
 def test_batches_hold_a_split(count: int, every: bool) -> None:
     """Every sample once with its own target and length, short ones first, padding behind."""
     given, most, time = split(count, every=every), 1030, 7
-    batches = Batches.of(given, most, time, LABELS if every else PROBLEM)
+    batches = Batches.of(given, [most], time, LABELS if every else PROBLEM)
     assert batches.weights.shape == (3, 344)
     assert batches.used == -(-count // 344)
     inputs, targets, lengths = (leaf.reshape(-1, *leaf.shape[2:]) for leaf in batches.samples)
@@ -155,9 +155,9 @@ def text(blocks: int, time: int = 3) -> Split:
 
 @pytest.mark.parametrize("blocks", [1, 63, 64, 65, 130, 200])
 def test_rows_of_a_text_go_on_from_batch_to_batch(blocks: int) -> None:
-    batches = Batches.of(text(blocks), 200, 3, TEXT)
+    batches = Batches.of(text(blocks), [200, 208], 3, TEXT)
     count, rows = batches.weights.shape
-    assert (count, rows) == (4, 50) and batches.used == -(-blocks // 50)
+    assert (count, rows) == (18, 12) and batches.used == -(-blocks // 12)
     used = int(batches.used)
     assert batches.weights.sum() == blocks and not batches.weights[used:].any()
     by_row = batches.samples.inputs[:used].swapaxes(0, 1).reshape(-1)  # row after row: the text
@@ -173,15 +173,13 @@ def test_both_splits_fit_one_shape() -> None:
         (TEXT, text(300), text(7)),
     ):
         most, time = 700 if problem is not TEXT else 300, 8 if problem is not TEXT else 3
-        shapes = [
-            [leaf.shape for leaf in (*batches.samples, batches.weights)]
-            for batches in (Batches.of(part, most, time, problem) for part in (one, other))
-        ]
+        both = [Batches.of(part, [most, len(other)], time, problem) for part in (one, other)]
+        shapes = [[leaf.shape for leaf in (*own.samples, own.weights)] for own in both]
         assert shapes[0] == shapes[1]
         assert np.prod(shapes[0][-1]) < most + shapes[0][-1][0]
 
 
 def test_batches_are_of_at_most_512() -> None:
     assert samples.EVALUATION_BATCH == 512
-    assert Batches.of(split(512), 512, 5, PROBLEM).weights.shape == (1, 512)
-    assert Batches.of(split(512), 513, 5, PROBLEM).weights.shape == (2, 257)
+    assert Batches.of(split(512), [512], 5, PROBLEM).weights.shape == (1, 512)
+    assert Batches.of(split(512), [513], 5, PROBLEM).weights.shape == (2, 257)

@@ -206,6 +206,8 @@ BAD = [
     (("--data", "rows.csv", "--target", "c"), "`target` is 'c', but must be a column of 'row"),
     (("--data", "rows.csv", "--horizon", "2"), "`look_back` is None, but"),
     (("--horizon", "2"), "`horizon` is 2, but has no meaning for 'digits'."),
+    (("--block", "9"), "`block` is 9, but has no meaning for 'digits'."),
+    (("--data", "novel.txt", "--unit", "line"), "`unit` is 'line', but must be one of character,"),
     (("--metric", "f1"), "`metric` is 'f1', but must be one of 'loss', 'accuracy', 'balanced_acc"),
     (("--split", "0.7/0.3"), "`--split` is '0.7/0.3', but must be such as 0.7/0.15/0.15 (see --h"),
     (("--space", "tokens.toml"), "`embedding_size` is 8, but has no meaning for this task and its"),
@@ -257,6 +259,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs, labels = sequences(60)
     inputs[3, 0, 0] = np.nan
     np.savez(folder / "nan.npz", X=inputs, y=labels)
+    (folder / "novel.txt").write_text("call me what you like " * 30)
     (folder / "rows.csv").write_text("a,b\n" + "1,2\n" * 30)
     for name, text in {
         "tokens": "embedding_size = 8",

@@ -12,6 +12,8 @@ from jaxrnn.configuration.optimizers import LEAST_EPS, OPTIMIZERS, arguments
 CELLS = ("lstm", "gru", "rnn")
 CROPS = ("end", "start", "random")
 SCHEDULES = ("constant", "exponential", "step", "linear", "cosine", "plateau")
+CLASSES = "there are classes"
+PER_SEQUENCE = "a class or values per sequence are due"
 DEEP, GROWN = {"low": 2}, {"low": 1}
 
 
@@ -85,8 +87,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
             32, "numbers that stand for a token", low=1, high=4096, asks="inputs are tokens"
         ),
         "window_norm": _switch(
-            "forecast changes: subtract the last values of the window, divide by their deviation "
-            "over the window, undo both at the output (Kim et al. 2022)",
+            "forecast changes from a window's last values, in its deviations (Kim et al. 2022)",
             asks="the task is forecasting",
         ),
     },
@@ -94,7 +95,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "layers": _whole(1, "recurrent layers", low=1, high=4),
         "hidden_size": _whole(32, "units per layer and direction", low=1, high=4096),
         **{f"hidden_size_{layer}": _units_of(layer) for layer in (2, 3, 4)},
-        "bidirectional": _switch("read backwards too (Schuster and Paliwal 1997)"),
+        "bidirectional": _switch(
+            "read backwards too (Schuster and Paliwal 1997)", asks="nobody asks what comes next"
+        ),
         "residual": _switch(
             "add the layer below, cut or filled with zeros (He et al. 2016)", when={"layers": DEEP}
         ),
@@ -120,7 +123,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
             high=10.0,
             when={"cell": ["lstm", "gru"]},
         ),
-        "learned_start": _switch("learn the initial state, from 0"),
+        "learned_start": _switch("learn the initial state, from 0", asks="inputs are no long text"),
     },
     "regularisation": {
         "input_dropout": _share("probability of dropping an input"),
@@ -133,8 +136,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "weight_decay", "decoupled decay of kernels, per unit of learning rate"
         ),
         "l2": _number(0.0, "penalty of half the squared kernels, in the gradient"),
-        "input_noise": _number(0.0, "deviation of Gaussian noise on inputs"),
-        "label_smoothing": _share("probability spread over all classes (Szegedy et al. 2016)", 0.9),
+        "input_noise": _number(0.0, "deviation of noise on inputs", asks="inputs are numbers"),
+        "label_smoothing": _share(
+            "probability spread over all classes (Szegedy et al. 2016)", 0.9, asks=CLASSES
+        ),
     },
     "optimizer": {
         "optimizer": _name(
@@ -150,8 +155,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "schedule": _name(
             "constant",
             SCHEDULES,
-            "of the learning rate, over `epochs`, never over a rung; `plateau` lowers it when the "
-            "validation loss stalls",
+            "over `epochs`, never over a rung; `plateau` acts when the validation loss stalls",
         ),
         "warmup_epochs": _number(0.0, "rise evenly from 0 for so long, then start the schedule"),
         "decay_rate": _number(
@@ -183,7 +187,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "batch_growth_epochs": _whole(0, "grow the batch every so many epochs; 0 for never"),
         "batch_growth": _number(
             2.0,
-            "factor of growth (Smith et al. 2018)",
+            "factor (Smith et al. 2018)",
             low=1.0,
             high=64.0,
             when={"batch_growth_epochs": GROWN},
@@ -196,9 +200,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
             finite=False,
         ),
         "clip_value": _number(
-            math.inf,
-            "greatest size of a gradient's entry, clipped before the norm",
-            finite=False,
+            math.inf, "greatest size of a gradient's entry, clipped before the norm", finite=False
         ),
     },
     "length": {
@@ -206,16 +208,15 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "share of the loss that lies on every step, as a mean over the sequence's true length; "
             "the rest lies on the last step (Lipton et al. 2016)",
             1.0,
+            asks=PER_SEQUENCE,
         ),
         "block_length": _whole(
             0,
-            "truncated back-propagation: steps of a block, the state carried on; 0 for no "
-            "truncation (Williams and Peng 1990)",
+            "steps of a block of truncated back-propagation (Williams and Peng 1990); 0 for none",
             when={"bidirectional": [False]},
         ),
         "block_overlap": _share(
-            "share of a block that it has in common with the one before: gradients reach back at "
-            "least so far",
+            "share of a block in common with the one before: gradients reach back at least so far",
             0.5,
             when={"block_length": GROWN},
         ),
@@ -225,7 +226,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "block_growth": _number(
             2.0, "factor of growth", low=1.0, high=64.0, when={"block_growth_epochs": GROWN}
         ),
-        "crop_length": _whole(0, "steps kept of each sequence; 0 for all"),
+        "crop_length": _whole(0, "steps kept of each sequence; 0 for all", asks=PER_SEQUENCE),
         "crop_at": _name(
             "end",
             CROPS,
@@ -237,8 +238,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "epochs": _whole(None, "train for so many", low=1, default_is="as the search"),
         "patience": _whole(
             0,
-            "stop after so many epochs without progress of the validation loss, and go back to "
-            "the best parameters (Prechelt 1998); 0 for never",
+            "stop after so many epochs without progress of the validation loss, and restore the "
+            "best parameters (Prechelt 1998); 0 for never",
         ),
         "min_delta": _number(0.0, "least progress", when={"patience": GROWN}),
     },

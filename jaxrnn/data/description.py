@@ -4,10 +4,13 @@ from typing import Any
 
 from jaxrnn.data.data import Data
 
+HIDDEN = {"tokens", "features", "ranks"}
+"""Of a task, what would be long or mean little by itself."""
+
 
 def describe_data(data: Data) -> dict[str, Any]:
     """Name, task, sizes and notes, as JSON can hold them."""
-    about = {name: value for name, value in vars(data.task).items() if name != "tokens"}
+    about = {name: value for name, value in vars(data.task).items() if name not in HIDDEN}
     return {
         "name": data.name,
         "task": data.task.name,

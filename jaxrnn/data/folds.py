@@ -23,6 +23,7 @@ def folds(
     k: int = 5,
     *,
     test: float = 0.15,
+    groups: Any = None,
     seed: int = 0,
     **options: Any,
 ) -> list[Data]:
@@ -32,9 +33,11 @@ def folds(
     of time, and what lies before a fold trains.
 
     Args:
-        source: A record, or (inputs, targets) or (inputs, targets, lengths) as arrays.
+        source: (inputs, targets) or (inputs, targets, lengths) as arrays, or what
+            `jaxrnn.read_data` gives.
         k: Folds, at least 2.
         test: Share of the test part, where the data has none of its own.
+        groups: Of arrays, whom each sample comes from, `(samples,)`.
         seed: Of the order of samples.
         **options: As `prepare` takes them, but for `split`.
 
@@ -47,7 +50,12 @@ def folds(
     if not 0 < test < 1:
         raise ValueError(f"`test` is {test}, but must be a share between 0 and 1.")
     if isinstance(source, tuple):
-        source = record(*source[:2], lengths=source[2] if len(source) > 2 else None)
+        lengths = source[2] if len(source) > 2 else None
+        source = record(*source[:2], lengths=lengths, groups=groups)
+    elif groups is not None:
+        raise ValueError("`groups` are given, but belong to arrays; a record has its own.")
+    if "split" in options:
+        raise ValueError("`split` is given, but folds divide by themselves; `test` can be set.")
     if isinstance(source, Series | Text):
         splits = (partial(in_time, fold=fold, k=k, test=test) for fold in range(k))
         return [prepare(source, split=split, **options) for split in splits]

@@ -1,6 +1,7 @@
 """Data that needs no file: problems of the literature, drawn at random, and scanned digits."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -9,22 +10,28 @@ from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.data import Data
 from jaxrnn.data.given import from_arrays
 
+Shares: TypeAlias = Sequence[float] | None
+"""Of train, validation and test, as `from_arrays` takes them."""
 SAMPLES = 2000
 SYMBOLS = 8
 """Of the copy problem and of temporal order."""
 START, END, X, Y, DISTRACTORS = 0, 1, 2, 3, (4, 5, 6, 7)
 
 
-def digits(seed: int = 0) -> Data:
+def digits(seed: int = 0, split: Shares = None) -> Data:
     """Scikit-learn's 1,797 scanned digits, each 8 rows (time) of 8 pixels (features), 10 classes.
 
     E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (CC BY 4.0).
+
+    Args:
+        seed: Of the division.
+        split: As in `from_arrays`.
     """
     bunch: Any = load_digits()
-    return from_arrays(bunch.images, bunch.target, seed, name="digits")
+    return from_arrays(bunch.images, bunch.target, seed, name="digits", split=split)
 
 
-def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0) -> Data:
+def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0, split: Shares = None) -> Data:
     """The adding problem: the sum of the two numbers that are marked, a regression.
 
     Of two features the first is uniform in [0, 1), the second marks one step in each half with 1
@@ -35,6 +42,7 @@ def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0) -> Data:
         samples: Sequences of all parts together.
         time: Steps of each, at least 2.
         seed: Of the numbers and of the division.
+        split: As in `from_arrays`.
     """
     rng = _generator(samples, seed, time=(time, 2))
     values, marks = rng.random((samples, time)), np.zeros((samples, time))
@@ -42,10 +50,18 @@ def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0) -> Data:
     marks[every, rng.integers(0, half, samples)] = 1.0
     marks[every, rng.integers(half, time, samples)] = 1.0
     inputs = np.stack([values, marks], axis=-1)
-    return from_arrays(inputs, (values * marks).sum(1), seed, "adding", task="regression")
+    return from_arrays(
+        inputs, (values * marks).sum(1), seed, "adding", task="regression", split=split
+    )
 
 
-def copy(samples: int = SAMPLES, delay: int = 20, length: int = 5, seed: int = 0) -> Data:
+def copy(
+    samples: int = SAMPLES,
+    delay: int = 20,
+    length: int = 5,
+    seed: int = 0,
+    split: Shares = None,
+) -> Data:
     """The copy problem: say some symbols again after a delay, a labelling.
 
     Of ten symbols, one feature each, the first eight are data, 8 is blank and 9 a delimiter. The
@@ -58,6 +74,7 @@ def copy(samples: int = SAMPLES, delay: int = 20, length: int = 5, seed: int = 0
         delay: Steps between the last data symbol and the first that is due, at least 1.
         length: Symbols to be said again, at least 1.
         seed: Of the symbols and of the division.
+        split: As in `from_arrays`.
     """
     rng = _generator(samples, seed, delay=(delay, 1), length=(length, 1))
     blank, delimiter = SYMBOLS, SYMBOLS + 1
@@ -66,10 +83,12 @@ def copy(samples: int = SAMPLES, delay: int = 20, length: int = 5, seed: int = 0
     due = given.copy()
     given[:, :length], given[:, length + delay - 1] = symbols, delimiter
     due[:, -length:] = symbols
-    return from_arrays(np.eye(SYMBOLS + 2)[given], due, seed, "copy", task="labelling")
+    return from_arrays(np.eye(SYMBOLS + 2)[given], due, seed, "copy", task="labelling", split=split)
 
 
-def temporal_order(samples: int = SAMPLES, time: int = 30, seed: int = 0) -> Data:
+def temporal_order(
+    samples: int = SAMPLES, time: int = 30, seed: int = 0, split: Shares = None
+) -> Data:
     """Temporal order: in which order two marks came, in four classes.
 
     Eight symbols, one feature each. A sequence begins with one that says so and ends with another;
@@ -81,6 +100,7 @@ def temporal_order(samples: int = SAMPLES, time: int = 30, seed: int = 0) -> Dat
         samples: Sequences of all parts together.
         time: The least length, at least 10; the greatest is a tenth more.
         seed: Of the symbols and of the division.
+        split: As in `from_arrays`.
     """
     rng = _generator(samples, seed, time=(time, 10))
     lengths = rng.integers(time, time + time // 10, samples, endpoint=True)
@@ -92,7 +112,9 @@ def temporal_order(samples: int = SAMPLES, time: int = 30, seed: int = 0) -> Dat
         first, last = (time * tenth // 10 for tenth in tenths)
         symbols[every, rng.integers(first, last, samples, endpoint=True)] = mark
     classes = np.array(["Q", "R", "S", "U"])[2 * (marks[0] == Y) + (marks[1] == Y)]
-    return from_arrays(np.eye(SYMBOLS)[symbols], classes, seed, "temporal-order", lengths)
+    return from_arrays(
+        np.eye(SYMBOLS)[symbols], classes, seed, "temporal-order", lengths, split=split
+    )
 
 
 def _generator(samples: int, seed: int, **least: tuple[int, int]) -> np.random.Generator:

@@ -12,6 +12,7 @@ from jaxrnn.data.data import Data
 from jaxrnn.data.prepare import BLOCK, Raw, prepare
 from jaxrnn.data.readers import archives, frames, rolls, series, text
 from jaxrnn.data.readers.options import Options
+from jaxrnn.data.vocabulary import CHARACTER
 
 Source: TypeAlias = str | Path | pd.DataFrame
 
@@ -48,6 +49,7 @@ def load(
     horizon: int | None = None,
     reach_back: bool = False,
     block: int = BLOCK,
+    unit: str = CHARACTER,
     split: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Data:
@@ -66,6 +68,7 @@ def load(
         horizon: As in `prepare`.
         reach_back: As in `prepare`.
         block: As in `prepare`.
+        unit: As in `prepare`.
         split: As in `prepare`.
         seed: As in `prepare`.
 
@@ -74,11 +77,13 @@ def load(
     """
     columns = {"target": target, "group": group, "time": time}
     if isinstance(source, str) and source in GENERATED:
-        options = {"task": task, "look_back": look_back, "horizon": horizon, "split": split}
+        options = {"task": task, "look_back": look_back, "horizon": horizon}
+        options |= {"reach_back": reach_back or None, "block": None if block == BLOCK else block}
+        options |= {"unit": None if unit == CHARACTER else unit}
         for name, value in (columns | options).items():
             if value is not None:
                 raise ValueError(f"`{name}` is {value!r}, but has no meaning for {source!r}.")
-        return GENERATED[source](seed=seed)
+        return GENERATED[source](seed=seed, split=split)
     return prepare(
         read(source, forecast=horizon is not None, **columns),
         task=task,
@@ -88,6 +93,7 @@ def load(
         horizon=horizon,
         reach_back=reach_back,
         block=block,
+        unit=unit,
     )
 
 

@@ -30,9 +30,10 @@ def guess(targets: np.ndarray, time: int) -> str:
             f"`targets` have the shape {targets.shape} and look like one-hot labels; "
             "give one label per sample, `.argmax(-1)`, or say which `task` it is."
         )
-    if numbers:
+    steps = targets.shape[1] == time
+    if numbers and not (steps and (targets % 1 == 0).all()):
         return REGRESSION
-    if targets.shape[1] == time:
+    if steps:
         return LABELLING
     raise ValueError(
         f"`targets` are {targets.dtype} of the shape {targets.shape}, but must be one per sample, "

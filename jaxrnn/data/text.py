@@ -55,7 +55,7 @@ def blocks(tokens: np.ndarray, block: int) -> Split:
 
 def _notes(parts: dict[str, np.ndarray], vocabulary: Vocabulary) -> Iterator[str]:
     held = ", ".join(f"{name} {len(tokens):,}" for name, tokens in parts.items())
-    yield f"Tokens are {vocabulary.unit}s, {vocabulary.size:,} different ones: {held}."
+    yield f"Tokens are {vocabulary.unit}s, {vocabulary.size - 1:,} different ones: {held}."
     for name, tokens in parts.items():
         share = (tokens == 0).mean()
         if share:

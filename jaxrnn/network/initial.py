@@ -47,7 +47,9 @@ def _first(
         drawn = INITIALISERS[entries[f"{which}_init"]](rng, gates)
         return entries[f"{which}_scale"] * drawn.reshape(shape)
     if name == "embedding":
-        return rng.normal(size=shape)
+        table = rng.normal(size=shape)
+        table[0] = 0.0  # the unknown token, which training never meets
+        return table
     if name.endswith("scale"):
         return np.ones(shape)
     value = np.zeros(shape)

@@ -19,7 +19,7 @@ class Packed(NamedTuple):
 
     Attributes:
         kernels: `(kernel_weights,)`.
-        others: `(other_weights,)`, biases, scales and initial states.
+        others: `(other_weights,)`, biases, scales, initial states and embeddings.
     """
 
     kernels: AnyArray

@@ -177,9 +177,9 @@ def feed(data: Data, microbatch: int, seed: int, put: Put) -> Feed:
 def evaluation_splits(data: Data) -> dict[str, Batches]:
     """Validation and test in one shape, on the host."""
     splits = {"validation": data.validation, "test": data.test}
-    most = max(map(len, splits.values()))
+    sizes = [len(split) for split in splits.values()]
     time = max(split.time for split in splits.values())
-    return {name: Batches.of(one, most, time, data.problem) for name, one in splits.items()}
+    return {name: Batches.of(one, sizes, time, data.problem) for name, one in splits.items()}
 
 
 def _joined(splits: list[Split], room: int) -> Samples:

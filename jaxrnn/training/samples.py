@@ -1,5 +1,6 @@
 """Sequences on the devices: training samples and their order, evaluation batches."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,9 @@ from jaxrnn.tasks.problem import Problem
 from jaxrnn.types import AnyArray
 
 EVALUATION_BATCH = 512
-CARRIED_ROWS, CARRIED_BLOCKS = 64, 16
-"""A text is evaluated in at most so many rows, each of at least so many blocks where there are as
-many: the state starts anew once in each row."""
+MOST_STRETCHES, SHORTEST_STRETCH = 64, 16
+"""A text is evaluated in at most so many stretches, each of about so many blocks at least: the
+state starts anew in each."""
 POOL = 16
 """Microbatches within which sequences are sorted by length."""
 
@@ -74,16 +75,17 @@ class Batches(NamedTuple):
     used: AnyArray
 
     @classmethod
-    def of(cls, split: Split, most: int, time: int, problem: Problem) -> "Batches":
-        """A split in the shapes of one with `most` samples of `time`, so that both fit one program.
+    def of(cls, split: Split, sizes: Sequence[int], time: int, problem: Problem) -> "Batches":
+        """A split in shapes that splits of all `sizes` fit, samples having `time` steps.
 
         Short sequences come first, so that their batches are read fast; where state is carried from
         sample to sample, each row of the batches is a stretch of the text.
         """
-        count = -(-most // (CARRIED_ROWS if problem.carries else EVALUATION_BATCH))
+        most = max(sizes)
+        size = -(-most // -(-most // EVALUATION_BATCH))
         if problem.carries:
-            count = max(count, min(CARRIED_BLOCKS, most))
-        size = -(-most // count)
+            size = max(1, min(MOST_STRETCHES, min(sizes) // SHORTEST_STRETCH))
+        count = -(-most // size)
         used = -(-len(split) // size)
         rows = np.full(count * size, len(split))  # beyond the last sample lies padding
         if problem.carries:
