@@ -550,9 +550,10 @@ def test_names(name: str) -> None:
     assert one.name == name and len(one.validation) > 100
     np.testing.assert_array_equal(one.test.inputs, same.test.inputs)
     assert not np.array_equal(one.test.inputs, other.test.inputs)
-    for option in ("task", "target", "group", "time", "look_back", "horizon", "split"):
+    for option in ("task", "target", "group", "time", "look_back", "horizon", "block", "unit"):
         with pytest.raises(ValueError, match=f"`{option}` is 7, but has no meaning for '{name}'"):
             load(name, **{option: 7})  # pyright: ignore[reportArgumentType]
+    assert len(load(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
 
 
 def test_options_reach_the_data(tmp_path: Path) -> None:

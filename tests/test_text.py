@@ -65,7 +65,7 @@ def test_what_a_text_asks_of_networks() -> None:
     assert problem.every and problem.carries and "embedding_size" not in problem.without
     assert train_of(data).inputs.shape == (5, 64)
     assert data.notes == (
-        "Tokens are characters, 4 different ones: train 300, validation 50, test 50.",
+        "Tokens are characters, 3 different ones: train 300, validation 50, test 50.",
         "100.00% of the tokens of validation are unknown to train.",
         "100.00% of the tokens of test are unknown to train.",
     )
