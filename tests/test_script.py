@@ -51,11 +51,11 @@ def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for words in (
-        rf"digits on {cpu_cores()} x cpu: 9 to epoch 1, 3 to epoch 3",
+        rf"digits \(classification\) on {cpu_cores()} x cpu: 9 to epoch 1, 3 to epoch 3",
         r"rung 2/2: 3 trials to epoch 3 \| best validation loss \d\.\d+ \(trial \d\)",
         r"best 9 of 9 trials",
         r"winner: trial \d: cell (lstm|gru), hidden_size \d\d, learning_rate",
-        r"test accuracy 0\.\d{4}, test loss \d\.\d{4} \(270 sequences, scored once\)",
+        r"test loss \d\.\d{4}, test accuracy 0\.\d{4} \(270 sequences, scored once\)",
         r"results in out",
     ):
         assert re.search(words, done.stdout), words

@@ -224,7 +224,7 @@ def check_zeros(data: Data, population: Population) -> None:
                 check_padding(tree, padded, given["optimizer"], alive=0.5)
 
 
-QUICK = {("language", 3), ("forecasting", 1)}
+QUICK = {("language", 3)}
 
 
 @pytest.mark.timeout(600)
