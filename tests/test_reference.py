@@ -11,6 +11,8 @@ import optax
 import pytest
 import reference
 
+from jaxrnn.training.samples import epoch_order
+
 TIME, FEATURES, CLASSES = 6, 3, 4
 CELLS = ["lstm", "gru", "rnn"]
 
@@ -304,16 +306,22 @@ def test_losses_are_those_of_plain_numpy() -> None:
     np.testing.assert_allclose(ours, truth, rtol=1e-5)
 
 
+def test_the_order_of_an_epoch_is_the_trainers() -> None:
+    for lengths in (np.full(23, 5), np.arange(23) % 7 + 1, np.arange(90) % 7 + 1):
+        for epoch in range(3):
+            ours = epoch_order(lengths, 4, 2, epoch)
+            np.testing.assert_array_equal(reference.epoch_order(lengths, 2, epoch, 4), ours)
+
+
 def test_every_microbatch_has_draws_of_its_own() -> None:
     c = complete(cell="rnn", batch_size=8, learning_rate=0.0, dropout=0.5)
     tree, data = parameters(c), samples(9)
     keys = {"seed": 1, "order_seed": 2, "microbatch": 4, "max_epochs": 20}
     run = reference.train(c, tree, data, data, epochs=2, **keys)
     for epoch in range(2):
-        key, losses = jax.random.fold_in(jax.random.key(2), epoch), []
-        order = np.asarray(jax.random.permutation(key, 9))
+        order, losses = reference.epoch_order(data.lengths, 2, epoch, 4), []
         for k in range(2):
-            chosen: Any = [array[order[4 * k : 4 * k + 4]] for array in data]
+            chosen: Any = [array[order[k]] for array in data]
             drawn = reference.draws(c, 1, (4, TIME, FEATURES), 2 * epoch + k)
             losses.append(reference.sample_losses(c, tree, chosen, drawn, (TIME, 0)).mean())
         np.testing.assert_allclose(run.train_loss[epoch], np.mean(losses), rtol=1e-6)
@@ -338,8 +346,7 @@ def test_a_run_is_a_loop_of_optax_over_the_mean_gradient() -> None:
     theirs, state, value_and_gradient = tree, optimizer.init(tree), jax.jit(value_and_gradient)
     g: Any
     for epoch, limits in enumerate([(0, 8, 16, 20)] * 2 + [(0, 16, 20)] * 2):
-        key = jax.random.fold_in(jax.random.key(2), epoch)
-        order, total, norms = np.asarray(jax.random.permutation(key, 23)), 0.0, []
+        order, total, norms = reference.epoch_order(data.lengths, 2, epoch, 4).ravel(), 0.0, []
         for begin, end in pairwise(limits):
             chosen = Samples(*(array[order[begin:end]] for array in data))
             value, g = value_and_gradient(theirs, chosen)

@@ -198,8 +198,8 @@ def compare(trainer: jaxrnn.Trainer, data: Data, population: Population, positio
         trainer.predictor(population, position).parameters,
         run.parameters,
     )
-    most = max(len(data.validation), len(data.test))
-    rows = math.ceil(most / math.ceil(most / 64))  # a text is read in so many stretches
+    fewest = min(len(data.validation), len(data.test))
+    rows = max(1, min(64, fewest // 16))  # a text is read in so many stretches
     read = plain.reader(given, task, run.parameters)
     for part in ("validation", "test"):
         split = getattr(data, part)
