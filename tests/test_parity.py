@@ -162,7 +162,7 @@ def compare(
     assert ours == pytest.approx(loss, rel=2e-5)
 
 
-QUICK = {("shape", 3), ("batches", 1)}
+QUICK = {("batches", 1)}
 """Of all combinations, those that are not left to `pytest -m slow`."""
 
 
