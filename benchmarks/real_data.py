@@ -93,8 +93,8 @@ CASES = {
     ),
     "tinyshakespeare": Case(
         "input.txt",
-        "--split 0.88/0.02/0.1 --space benchmarks/spaces/text.toml --trials 4 --eta 2 "
-        "--min-epochs 3 --max-epochs 12",
+        "--split 0.88/0.02/0.1 --space benchmarks/spaces/text.toml --trials 2 "
+        "--min-epochs 10 --max-epochs 10",
         "loss",
         "<= 1.60",
     ),
