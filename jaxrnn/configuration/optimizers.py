@@ -22,7 +22,7 @@ Factory = Callable[..., optax.GradientTransformation]
 
 
 def decays(name: str) -> bool:
-    """Whether a parameter is pulled towards 0: matrices are, biases, scales and states never."""
+    """Whether a parameter is pulled towards 0: kernels are, and nothing else ever."""
     return name.endswith(("kernel", "kernels"))
 
 

@@ -178,8 +178,8 @@ def evaluation_splits(data: Data) -> dict[str, Batches]:
     """Validation and test in one shape, on the host."""
     splits = {"validation": data.validation, "test": data.test}
     sizes = [len(split) for split in splits.values()]
-    time = max(split.time for split in splits.values())
-    return {name: Batches.of(one, sizes, time, data.problem) for name, one in splits.items()}
+    time, problem = max(split.time for split in splits.values()), data.problem
+    return {name: Batches.of(one, sizes, time, problem) for name, one in splits.items()}
 
 
 def _joined(splits: list[Split], room: int) -> Samples:

@@ -36,8 +36,8 @@ class Outputs(NamedTuple):
         last: After the whole sequence, `(batch, outputs)`; None where an answer is due every step.
         every: After every step, `(batch, time, outputs)`; None where nobody asks.
         lengths: True steps that were read, `(batch,)`.
-        memory: The state of every layer after the last step, each `(states, batch, units)`; None
-            where nothing is carried on.
+        memory: The states of every layer after the last step, each `(batch, units)`; None where
+            nothing is carried on.
     """
 
     last: AnyArray
