@@ -9,7 +9,6 @@ full one, prints and writes `benchmarks/results/compile-<device>.json`.
 
 import json
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,15 +29,16 @@ def compiling(name: str, cell: str, layers: int, bidirectional: bool) -> dict[st
     """Wall seconds to compile one cohort, nothing else at work."""
     data = jaxrnn.digits()
     trainer = jaxrnn.Trainer(data)
-    space = trainer.space(name, 27)
-    drawn = search.random_trials(search.Space(space, jaxrnn.conditions()), 2000, seed=0)
+    space = search.Space(trainer.space(name, 27), jaxrnn.conditions())
+    proposals = search.sampler("random", space, seed=0).ask(2000, [])
+    drawn = [proposal.configuration for proposal in proposals]
     kind = {"cell": cell, "layers": layers, "bidirectional": bidirectional}
     plain = {"layers": 1, "bidirectional": False}
-    trials = [one for one in drawn if {**plain, **one.configuration}.items() >= kind.items()][:12]
+    own = [one for one in drawn if {**plain, **one}.items() >= kind.items()]
     if name == "default":  # it has one layer and one direction
-        trials = [one for one in drawn if one.configuration["cell"] == cell][:12]
-        trials = [replace(one, configuration={**one.configuration, **kind}) for one in trials]
-    trainer.start([trial.configuration for trial in trials], [trial.seed for trial in trials], 27)
+        own = [{**one, **kind} for one in drawn if one["cell"] == cell]
+    members = own[:12]
+    trainer.start(members, range(len(members)), 27)
     seconds = trainer.compiler.seconds / (trainer.compiler.programs / 2)
     return {"space": name, **kind, "programs": trainer.compiler.programs, "seconds": seconds}
 
@@ -58,7 +58,7 @@ def multiplying(width: int) -> dict[str, Any]:
     seconds = time.perf_counter() - begin
     (cohort,) = population.cohorts
     steps = 640 * 20 * EPOCHS * MEMBERS * FORWARDS_AND_BACKWARDS
-    rate = cohort.group.architecture.arithmetic() * steps / seconds
+    rate = cohort.architecture.arithmetic() * steps / seconds
     return {"width": width, "seconds": seconds, "multiplications_per_second": rate}
 
 

@@ -4,15 +4,18 @@ from jaxrnn.configuration.entries import ENTRIES, GROUPS
 from jaxrnn.configuration.rules import check_parents, conditions
 from jaxrnn.data.data import Data
 from jaxrnn.data.description import describe_data
+from jaxrnn.data.fingerprint import fingerprint
 from jaxrnn.data.folds import folds
 from jaxrnn.data.generated import adding, copy, digits, temporal_order
 from jaxrnn.data.given import from_arrays, from_splits
 from jaxrnn.data.load import load as load_data
+from jaxrnn.data.load import load_folds
 from jaxrnn.data.load import read as read_data
 from jaxrnn.data.split import Split
 from jaxrnn.data.survey import from_stream
 from jaxrnn.population.devices import describe
 from jaxrnn.population.planner import Group
+from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.predictor import Predictor, load
 from jaxrnn.spaces import DEFAULT_SPACE, SPACES
 from jaxrnn.tasks.report import report
@@ -28,6 +31,7 @@ __all__ = [
     "Group",
     "Population",
     "Predictor",
+    "Snapshot",
     "Split",
     "Task",
     "Trainer",
@@ -38,12 +42,14 @@ __all__ = [
     "describe",
     "describe_data",
     "digits",
+    "fingerprint",
     "folds",
     "from_arrays",
     "from_splits",
     "from_stream",
     "load",
     "load_data",
+    "load_folds",
     "read_data",
     "report",
     "temporal_order",

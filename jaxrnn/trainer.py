@@ -1,26 +1,29 @@
-"""The trainer of mixed populations: start, train, evaluate, select, and take a member out."""
+"""The trainer of mixed populations: draw, place, train, evaluate, park, and take a member out."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxrnn.configuration import rules
+from jaxrnn.configuration.changes import changeable
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.data import Data
-from jaxrnn.network import initial, structure
-from jaxrnn.population import planner
-from jaxrnn.population.cohort import draft
+from jaxrnn.population import store
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import lanes_per_device, population_mesh, replicated
+from jaxrnn.population.drawing import draw
 from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
-from jaxrnn.population.layout import Layout
+from jaxrnn.population.loop import Loop
+from jaxrnn.population.placing import place
 from jaxrnn.population.planner import Group
+from jaxrnn.population.plans import Plans
 from jaxrnn.population.population import Population
 from jaxrnn.population.slices import Slices
+from jaxrnn.population.snapshot import Snapshot, inherited
 from jaxrnn.predictor import Predictor
 from jaxrnn.spaces import SPACES, Asked
 from jaxrnn.types import Configuration
@@ -70,9 +73,10 @@ class Trainer:
         self._slices = Slices()
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
+        self._validation = self._splits["validation"]
         self.feed = feed(data, self.microbatch, seed, put)
-        samples, piece = self.feed.example()
-        self.compiler = Compiler(samples, self._splits["validation"], piece)
+        self.compiler = Compiler(data.task, self.feed, self._validation, self.mesh, self.lanes)
+        self._plans = Plans(data, self.microbatch, self.mesh.devices.flat[0].platform == "cpu")
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.
@@ -94,18 +98,31 @@ class Trainer:
         without = self._problem.without
         return {n: what for n, what in SPACES[name](asked).items() if n not in without}
 
-    def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
-        """The cohorts that `start` will make, without training or compiling anything.
+    def expect(
+        self, configurations: Sequence[Configuration], max_epochs: int, at_once: int = 0
+    ) -> None:
+        """Plan the cohorts of all that comes later, for configurations like these.
 
-        Raises:
-            ValueError: As `start`.
+        From now on each configuration joins the expected cohort that covers it with the least
+        arithmetic, or one of its own; who else is there makes no difference.
+
+        Args:
+            configurations: Like those to come, or the very ones.
+            max_epochs: As in `draw`.
+            at_once: How many members to make room for in every cohort, where nobody knows how
+                many of those that train at once will be in which.
         """
-        return self._plan(self._complete(configurations, max_epochs), max_epochs)
+        self._plans.expect(configurations, max_epochs)
+        self.compiler.make_room(at_once)
 
-    def start(
+    def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
+        """The cohorts that `start` will make, without training or compiling anything."""
+        return self._plans.groups(self._plans.complete(configurations, max_epochs), max_epochs)
+
+    def draw(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
-    ) -> Population:
-        """A population before its first epoch; compiles what it will need.
+    ) -> list[Snapshot]:
+        """Members before their first epoch, off the devices.
 
         Args:
             configurations: One per member; see `jaxrnn.ENTRIES`.
@@ -116,75 +133,64 @@ class Trainer:
         Raises:
             ValueError: An unknown, bad or inactive entry, or not one seed per configuration.
         """
-        if not configurations or len(configurations) != len(seeds):
-            raise ValueError(
-                f"`seeds` are {len(seeds)}, but must be one for each of the "
-                f"{len(configurations)} configurations, of which there must be at least 1."
-            )
-        for one in seeds:
-            check_seed(one)
-        entries = self._complete(configurations, max_epochs)
-        drafts = [
-            draft(
-                group,
-                entries,
-                seeds,
-                self.data.task,
-                self._problem,
-                self.microbatch,
-                Layout.for_members(len(group.members), self.mesh, self.lanes),
-                self.feed.in_pieces,
-            )
-            for group in self._plan(entries, max_epochs)
-        ]
-        return Population(tuple(entries), self.compiler(drafts), max_epochs)
+        return draw(configurations, seeds, max_epochs, self._plans, self.compiler)
+
+    def place(self, snapshots: Sequence[Snapshot]) -> Population:
+        """The population of these members, in this order, each where it was.
+
+        Compiles what it will need, where there is no program yet or too small a one.
+
+        Raises:
+            ValueError: No snapshots, or their `max_epochs` differ.
+        """
+        return place(snapshots, self.compiler)
+
+    def park(self, population: Population) -> list[Snapshot]:
+        """Snapshots of all members, in order; the population can train on."""
+        population.check()
+        return population.parked()
+
+    def start(
+        self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
+    ) -> Population:
+        """A population before its first epoch: `place` of what `draw` gives for the same."""
+        return self.place(self.draw(configurations, seeds, max_epochs))
 
     def train(
-        self, population: Population, epochs: int, tell: Callable[[float], None] = lambda _: None
+        self,
+        population: Population,
+        epochs: int | Sequence[int],
+        tell: Callable[[float], None] = lambda _: None,
     ) -> Population:
-        """Train every member until it has seen `epochs` epochs in all, and wait for the end.
+        """Train every member until it has seen its `epochs` in all, and wait for the end.
+
+        Members that are equally far run together. No bit of one depends on who else is there.
 
         Args:
             population: Consumed: its buffers become those of the one returned.
-            epochs: As a total, counted from the start, at most `max_epochs` of the population.
-            tell: Called about every second with the share that is done, from 0 to 1.
+            epochs: As totals, counted from the start: one for each member, or one for all, at most
+                `max_epochs` of the population.
+            tell: Called about every second with the share that is done, and at the end with 1.
 
         Raises:
-            ValueError: `epochs` lies behind or too far ahead, or `population` was trained before.
+            ValueError: `epochs` lie behind or too far ahead, or `population` was trained before.
         """
-        least, most = population.epochs, population.max_epochs
-        if not isinstance(epochs, int) or not least <= epochs <= most:
-            raise ValueError(
-                f"`epochs` is {epochs}, but must be a whole number from {least}, the epochs seen, "
-                f"to {most}, `max_epochs` at the start."
-            )
+        totals = population.totals(epochs)
         population.check()
-        ahead = epochs - least
-        for done in range(ahead):
+        return Loop(self.feed, self._validation, self._slices)(population, totals, tell)
 
-            def tell_all(share: float, done: int = done) -> None:
-                tell((done + share) / ahead)
-
-            population = self._one_epoch(population, tell_all)
-        return population
-
-    def _one_epoch(self, population: Population, tell: Callable[[float], None]) -> Population:
-        cohorts, validation = list(population.cohorts), self._splits["validation"]
-        waves = max(cohort.waves for cohort in cohorts)
-        for number, (samples, piece) in enumerate(self.feed.epoch(population.epochs)):
-            for first, last in self._slices(waves):
-                for position, cohort in enumerate(cohorts):
-                    cohorts[position] = cohort.train(first, last, samples, validation, piece)
-                jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
-                tell((number + last / waves) / self.feed.pieces)
-        return population.after(cohorts)
-
-    def evaluate(self, population: Population, split: str = "validation") -> dict[str, np.ndarray]:
+    def evaluate(
+        self,
+        population: Population,
+        split: str = "validation",
+        positions: Sequence[int] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Metrics of every member on a split, NaN for those that diverged.
 
         Args:
             population: Left as it is.
             split: `validation`, or `test` for the winner, once.
+            positions: Of the members to evaluate, by default all; NaN for others.
 
         Returns:
             The task's metrics on the split, and `train_loss` of the last epoch, each
@@ -193,24 +199,42 @@ class Trainer:
         population.check()
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
+        due = np.full(len(population), positions is None)
+        due[population.positions("positions", [] if positions is None else positions)] = True
         names = *self.data.task.metrics, "train_loss"
-        table = np.full((len(population), len(names)), np.nan, np.float32)
-        running = [cohort.evaluate(self._splits[split]) for cohort in population.cohorts]
-        for cohort, metrics in zip(population.cohorts, running, strict=True):
-            table[cohort.members] = cohort.of_members(metrics)
-        return dict(zip(names, table.T, strict=True))
+        return population.evaluate(self._splits[split], due, names)
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
-        population.check()
-        chosen = np.asarray(indices)
-        whole = chosen.ndim == 1 and len(chosen) > 0 and chosen.dtype.kind in "iu"
-        if not whole or chosen.min() < 0 or chosen.max() >= len(population):
-            raise ValueError(
-                f"`indices` are {chosen.tolist()}, but must be at least one whole number, each "
-                f"from 0 to {len(population) - 1}."
-            )
-        return population.select(chosen)
+        chosen = population.positions("indices", indices, least=1)
+        parked = self.park(population)
+        return self.place([parked[position] for position in chosen])
+
+    def changeable(self, name: str) -> bool:
+        """Whether the entry `name` of a configuration may change in the middle of training."""
+        return changeable(name)
+
+    def inherit(self, snapshot: Snapshot, configuration: Configuration, seed: int) -> Snapshot:
+        """A member with the weights, optimizer and epochs of `snapshot`, and a future of its own.
+
+        Raises:
+            ValueError: As `draw`, or entries differ that are not `changeable`.
+        """
+        check_seed(seed)
+        (entries,) = self._plans.complete([configuration], snapshot.max_epochs)
+        return inherited(snapshot, entries, seed, self.microbatch)
+
+    def save(self, snapshots: Sequence[Snapshot], folder: str | Path) -> None:
+        """Write snapshots into `folder`, a new one; all of them lie there when it returns."""
+        store.save(snapshots, Path(folder))
+
+    def restore(self, folder: str | Path) -> list[Snapshot]:
+        """The snapshots that `save` wrote, to the bit, in order.
+
+        Raises:
+            ValueError: `folder` holds none, or those of other data, or they are damaged.
+        """
+        return store.restore(Path(folder), self._problem, self._plans, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
         """What training itself saw, by name of `jaxrnn.training.member.Report`.
@@ -228,23 +252,6 @@ class Trainer:
             ValueError: No such member.
         """
         population.check()
-        if not 0 <= index < len(population):
-            raise ValueError(f"`index` is {index}, but must be from 0 to {len(population) - 1}.")
+        parameters = population.parameters(index)
         entries = population.configurations[index]
-        true = structure.alone(entries, self._problem).shapes()
-        parameters = initial.trim(population.parameters(index), true)
         return Predictor(entries, self.data.task, self.data.encoder, parameters)
-
-    def _complete(
-        self, configurations: Sequence[Configuration], max_epochs: int
-    ) -> list[dict[str, Any]]:
-        rules.check("epochs", max_epochs, called="max_epochs")
-        without = self._problem.without
-        return [rules.complete(one, self.microbatch, max_epochs, without) for one in configurations]
-
-    def _plan(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
-        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        # Between the few epochs that pruning leaves to most and the `max_epochs` of the best.
-        steps = len(self.data.train) * self.data.train.time * math.sqrt(max_epochs)
-        costs = planner.CPU if on_cpu else planner.ACCELERATOR
-        return planner.plan(entries, self._problem, self.microbatch, steps, costs)

@@ -8,10 +8,16 @@ from rich.table import Table
 from jaxrnn import Group
 
 
-def cohort_rows(groups: Sequence[Group], lanes: int) -> list[dict[str, Any]]:
-    """A row per cohort, from the widest share of the trials to the smallest."""
+def cohort_rows(groups: Sequence[Group], lanes: int, trials: int) -> list[dict[str, Any]]:
+    """A row per cohort, from the widest share of the trials to the smallest.
+
+    Where the groups are not of the trials themselves but of others like them, the numbers are
+    those to be expected of so many `trials`.
+    """
     order = sorted(groups, key=lambda group: -len(group.members))
-    return [{**group.description(), "lanes": lanes} for group in order]
+    total = sum(len(group.members) for group in groups)
+    rows = [{**group.description(), "lanes": lanes} for group in order]
+    return [{**row, "trials": round(row["trials"] * trials / total)} for row in rows]
 
 
 def cohort_table(rows: Sequence[dict[str, Any]]) -> Table:

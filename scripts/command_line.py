@@ -2,8 +2,12 @@
 
 import argparse
 import difflib
+import json
 import re
 from typing import Any, NoReturn
+
+from search.samplers.kinds import SAMPLERS
+from search.schedulers.kinds import SCHEDULERS
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +26,17 @@ def whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"is '{text}', but must be a whole number") from error
 
 
+def minutes(text: str) -> float:
+    """A time from the command line, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"is '{text}', but must be a number of at least 0")
+    return value
+
+
 def three_numbers(text: str) -> tuple[float, ...]:
     """Sizes of train, validation and test: shares, or whole numbers of rows."""
     try:
@@ -33,48 +48,78 @@ def three_numbers(text: str) -> tuple[float, ...]:
     return parts
 
 
+KINDS = {"N": whole_number, "MIN": minutes, "A/B/C": three_numbers}
+"""How to read an argument, by what stands for it in the help."""
+
+ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
+    "data (see docs/data.md)": [
+        ("--data", "NAME", "digits", "a file, or digits, adding, copy, temporal-order"),
+        ("--task", "NAME", None, "classification, regression, labelling (default: by the targets)"),
+        ("--target", "COLUMN", None, "of a table: what to learn, names separated by commas"),
+        ("--group", "COLUMN", None, "of a table: what its rows belong to"),
+        ("--time", "COLUMN", None, "of a table: in the order of which rows are read"),
+        ("--look-back", "N", None, "forecasting: rows that a network sees"),
+        ("--horizon", "N", None, "forecasting: rows that it predicts"),
+        ("--split", "A/B/C", None, "shares or rows of train, validation, test: 0.8/0.1/0.1"),
+        ("--folds", "N", 1, "folds of the data; trials are ranked by the mean over them"),
+        ("--block", "N", 64, "language models: steps of a block of text"),
+        ("--unit", "NAME", "character", "language models: what a step is, character or word"),
+    ],
+    "search (see docs/search.md)": [
+        ("--space", "NAME", "default", "what to search: default, full, or a .toml file"),
+        ("--metric", "NAME", None, "what to search by (default: the validation loss)"),
+        ("--search", "NAME", "random", f"who proposes: {', '.join(SAMPLERS)}"),
+        ("--scheduler", "NAME", "halving", f"who prunes: {', '.join(SCHEDULERS)}"),
+        (
+            "--trials",
+            "N",
+            None,
+            "configurations in all, also after a resume (default: 256, or less)",
+        ),
+        ("--min-epochs", "N", 1, "passes over the data before the first pruning, or between two"),
+        ("--max-epochs", "N", 27, "passes over the data for the trials never pruned"),
+        ("--eta", "N", 3, "of ETA trials, the best one goes on at each pruning"),
+        ("--repeats", "N", 1, "seeds per configuration; trials are ranked by the mean over them"),
+        ("--at-once", "N", None, "trials begin while fewer than N train (default: docs/search.md)"),
+        ("--grid-points", "N", 3, "grid: values of a continuous range"),
+        ("--enqueue", "SOURCE", None, "configurations to begin with: JSON, a .json or .toml file"),
+        ("--warm-start", "SOURCE", None, "begin with the best of a run folder, or of URL#STUDY"),
+        ("--seed", "N", 0, "of all that is random: same seed, same results"),
+    ],
+    "run": [
+        ("--out", "FOLDER", None, "a new folder for results (default: runs/<date>-<data>-<seed>)"),
+        ("--resume", "FOLDER", None, "go on with a run; --trials may be raised"),
+        ("--checkpoint-minutes", "MIN", 5.0, "the longest time between two checkpoints"),
+        ("--storage", "URL", None, "Optuna storage of the study (default: study.log in the run)"),
+        ("--microbatch", "N", None, "sequences per step (default: 32, less for few data)"),
+        ("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, else 64)"),
+        ("--devices", "N", None, "devices to use, on CPU one per core (default: all)"),
+    ],
+}
+FLAGS = {
+    "--reach-back": "forecasting: the first windows of a part may look back into the part before",
+    "--audit": "also train what was pruned, and tell what pruning cost and saved",
+}
+MAY_CHANGE = ("resume", "trials", "checkpoint_minutes")
+"""Settings that a resumed run takes from its own command line."""
+
+
 def parser() -> Parser:
     """The command line."""
     parser = Parser(
         description="Search the hyperparameters of a recurrent network. All trials train side by "
-        "side in compiled programs, on the GPU or TPU where there is one; again and again the "
-        "better 1 in ETA goes on for ETA times as long.",
+        "side in compiled programs, on the GPU or TPU where there is one; the better ones go on.",
         allow_abbrev=False,
     )
-
-    def add(name: str, metavar: str, default: Any, text: str) -> None:
-        kind = KINDS.get(metavar, str)
-        shown = "" if default is None else f" (default: {default})"
-        parser.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
-
-    add("--data", "NAME", "digits", "a file, or digits, adding, copy, temporal-order: docs/data.md")
-    add("--task", "NAME", None, "classification, regression or labelling (default: by the targets)")
-    add("--target", "COLUMN", None, "of a table: what to learn, names separated by commas")
-    add("--group", "COLUMN", None, "of a table: what its rows belong to (docs/data.md says how)")
-    add("--time", "COLUMN", None, "of a table: in the order of which rows are read")
-    add("--look-back", "N", None, "forecasting: rows that a network sees")
-    add("--horizon", "N", None, "forecasting: rows that it predicts")
-    add("--split", "A/B/C", None, "shares or rows of train, validation, test, such as 0.8/0.1/0.1")
-    add("--block", "N", 64, "language models: steps of a block of text")
-    add("--unit", "NAME", "character", "language models: what a step is, character or word")
-    add("--metric", "NAME", None, "what to search by (default: the validation loss)")
-    add("--trials", "N", None, "random configurations (default: 256, 128 of the full space)")
-    add("--min-epochs", "N", 1, "passes over the data before the first pruning")
-    add("--max-epochs", "N", 27, "passes over the data for the trials never pruned")
-    add("--eta", "N", 3, "of ETA trials, the best one goes on at each pruning")
-    add("--microbatch", "N", None, "sequences per training step (default: 32, less for few data)")
-    add("--seed", "N", 0, "of all that is random: same seed, same results")
-    add("--space", "NAME", "default", "what to search: default, full, or a .toml file")
-    add("--out", "FOLDER", None, "a new folder for results (default: runs/<date>-<data>-<seed>)")
-    add("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, 64 elsewhere)")
-    add("--devices", "N", None, "devices to use, on CPU one per core (default: all)")
-    text = "forecasting: the first windows of a part may look back into the part before"
-    parser.add_argument("--reach-back", action="store_true", help=text)
+    for title, arguments in ARGUMENTS.items():
+        group = parser.add_argument_group(title)
+        for name, metavar, default, text in arguments:
+            kind = KINDS.get(metavar, str)
+            shown = "" if default is None else f" (default: {default})"
+            group.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
+    for name, text in FLAGS.items():
+        parser.add_argument(name, action="store_true", help=text)
     return parser
-
-
-KINDS = {"N": whole_number, "A/B/C": three_numbers}
-"""How to read an argument, by what stands for it in the help."""
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -90,3 +135,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         hint = f"did you mean `{near[0]}`?" if near else "see --help."
         raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
     return settings
+
+
+def resumed(settings: argparse.Namespace, saved: dict[str, Any]) -> argparse.Namespace:
+    """The settings of a run that goes on: as saved, but for those that may change.
+
+    Raises:
+        ValueError: Another setting was given.
+    """
+    defaults = vars(parser().parse_args([]))
+    given = {name: value for name, value in vars(settings).items() if value != defaults[name]}
+    for name in sorted(given.keys() - set(MAY_CHANGE)):
+        if json.loads(json.dumps(given[name])) != saved[name]:
+            raise ValueError(
+                f"`{name}` is {given[name]!r}, but this run began with {saved[name]!r}, and a run "
+                "goes on as it began; only `trials` may be raised."
+            )
+    changed = {name: value for name, value in given.items() if name in MAY_CHANGE}
+    return argparse.Namespace(**{**defaults, **saved, **changed})

@@ -1,148 +1,215 @@
-"""From the settings of a command line to a search that is ready to run."""
+"""From the settings of a command line to a search that is ready to run, or to go on."""
 
 import argparse
+import shutil
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from cohort_table import cohort_rows
+from command_line import resumed
+from planning import plan_of, prepare_trainer, starts_of
+from problem import data_of, metric_of, space_of
 
 import jaxrnn
 import search
+from search.checkpoint import Checkpoints
+from search.keeping import Keeper, take_up
+from search.lock import locked
 from search.records import RunFolder, unused
+from search.study import Study
 
 SHOWN = 2
 """Metrics of the task in the leaderboard, besides the one that ranks."""
-ABOUT_DATA = (
-    "task",
-    "target",
-    "group",
-    "time",
-    "look_back",
-    "horizon",
-    "reach_back",
-    "block",
-    "unit",
-    "split",
-    "seed",
-)
-"""Settings that `jaxrnn.load_data` takes."""
-TRIALS = {"default": 256, "full": 128}
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A search that passed every check and has its folder."""
+    """A search that passed every check and has its folder.
+
+    Attributes:
+        settings: Of the command line.
+        versions: Of the packages that results depend on.
+        data: One for every fold.
+        search: The search itself.
+        trainers: One for every fold.
+        cohorts: What the planner chose, rows for people.
+        folder: Where results go.
+        keeper: Keeps the search on disk.
+        notes: Sentences for people.
+        begin: When this began, seconds of `time.perf_counter`.
+        open: What has to be closed at the end.
+    """
 
     settings: dict[str, Any]
     versions: dict[str, str]
-    data: jaxrnn.Data
-    metric: str
-    trainer: jaxrnn.Trainer
-    trials: list[search.Trial]
-    plan: tuple[search.Rung, ...]
-    space: search.Space
+    data: list[jaxrnn.Data]
+    search: search.Search[Any, Any]
+    trainers: list[jaxrnn.Trainer]
     cohorts: list[dict[str, Any]]
     folder: RunFolder
+    keeper: Keeper
+    notes: list[str]
     begin: float
-    clock: search.Clock = field(default_factory=search.Clock)
+    open: ExitStack
 
     @property
-    def mode(self) -> str:
-        """Which values of the metric are better."""
-        return self.data.task.metrics[self.metric]
+    def task(self) -> jaxrnn.Task:
+        """What is learned."""
+        return self.data[0].task
+
+    @property
+    def plan(self) -> search.Plan:
+        """What is searched, and how."""
+        return self.search.plan
 
     @property
     def shown(self) -> tuple[str, ...]:
         """The metrics that people see, that of the search first."""
-        return tuple(dict.fromkeys([self.metric, *list(self.data.task.metrics)[:SHOWN]]))
+        return tuple(dict.fromkeys([self.plan.metric, *list(self.task.metrics)[:SHOWN]]))
 
 
-def metric_of(name: str | None, data: jaxrnn.Data) -> str:
-    """The metric to search by.
+@dataclass(frozen=True)
+class _Asked:
+    """What a search needs before it has a folder."""
 
-    Raises:
-        ValueError: One that the task does not have, or that means nothing on the validation part.
-    """
-    task = data.task
-    seen = len(np.unique(data.validation.targets))
-    if name == "roc_auc" and name in task.metrics and seen < task.outputs:
-        raise ValueError(
-            f"`metric` is 'roc_auc', but the validation part has sequences of {seen} of the "
-            f"{task.outputs} classes only; choose another one, or another `split`."
-        )
-    if name == "r2" and name in task.metrics and len(data.validation) < 2:
-        raise ValueError("`metric` is 'r2', but the validation part has one sequence only.")
-    if name is None or name in task.metrics:
-        return name or task.primary
-    known = ", ".join(f"'{known}'" for known in task.metrics)
-    raise ValueError(f"`metric` is '{name}', but must be one of {known} ({task.name}).")
+    data: list[jaxrnn.Data]
+    trainers: list[jaxrnn.Trainer]
+    plan: search.Plan
+    starts: list[dict[str, Any]]
+    totals: tuple[int, ...]
+    groups: list[jaxrnn.Group]
 
+    @classmethod
+    def of(cls, settings: argparse.Namespace, saved: dict[str, Any], space: str) -> "_Asked":
+        """Check everything; `saved` is empty for a new run."""
+        data = data_of(settings)
+        trainers = [_trainer(one, settings) for one in data]
+        where = space_of(space, trainers[0], settings.max_epochs)
+        metric = metric_of(settings.metric, data[0])
+        starts = saved["starts"] if saved else starts_of(settings, where)
+        totals = _raised(tuple(saved.get("totals", ())), settings.trials)
+        plan = plan_of(settings, trainers[0], where, metric, starts, totals)
+        totals = totals or (plan.scheduler.trials,)
+        expected = [prepare_trainer(one, settings, plan, totals[0]) for one in trainers]
+        return cls(data, trainers, plan, starts, totals, expected[0])
 
-def space_of(source: str, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
-    """The space by name or from a TOML file, checked against what the trainer takes.
-
-    Raises:
-        ValueError: No such file, or an entry that is unknown, out of its limits, never active, or
-            a range of whole numbers by mistake.
-    """
-    if source in jaxrnn.SPACES:
-        space = search.Space(trainer.space(source, epochs))
-    elif Path(source).suffix != ".toml" and not Path(source).exists():
-        names = ", ".join(f"'{name}'" for name in jaxrnn.SPACES)
-        raise ValueError(f"`space` is '{source}', but must be {names} or the path of a .toml file.")
-    else:
-        space = search.Space.from_toml(source)
-    if not space.entries:
-        raise ValueError("`space` is empty, but must have at least one entry.")
-    for name, value in space.extremes():
-        trainer.check(name, value)
-    for name, what in space.entries.items():
-        whole = isinstance(what, dict) and isinstance(what.get("low"), int) and "step" not in what
-        if whole and isinstance(what["high"], int) and jaxrnn.ENTRIES[name].kind is float:
-            raise ValueError(
-                f"`{name}` ranges over whole numbers from {what['low']} to {what['high']}; write "
-                f"`low` = {float(what['low'])} for all numbers, or add `step` = 1 if you mean it."
-            )
-    optimizers = [value for name, value in space.extremes() if name == "optimizer"]
-    jaxrnn.check_parents(space.entries, optimizers)
-    return search.Space(space.entries, jaxrnn.conditions(optimizers))
+    def record(self, settings: argparse.Namespace) -> dict[str, Any]:
+        """All that it takes to do the same again, as JSON."""
+        return {
+            "settings": vars(settings) | {"resume": None},
+            "totals": list(self.totals),
+            "starts": self.starts,
+            "data": [jaxrnn.fingerprint(one) for one in self.data],
+            "versions": {package: version(package) for package in PACKAGES},
+        }
 
 
 def prepare(settings: argparse.Namespace) -> Job:
-    """Check everything, then make the run folder.
+    """Check everything, then make the run folder, or enter it again.
 
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
     """
+    with ExitStack() as stack:
+        job = _enter(settings, stack) if settings.resume else _begin(settings, stack)
+        return replace(job, open=stack.pop_all())
+
+
+def _begin(settings: argparse.Namespace, stack: ExitStack) -> Job:
     begin = time.perf_counter()
-    if settings.trials is None:
-        settings.trials = TRIALS.get(settings.space, TRIALS["default"])
-    plan = search.rungs(settings.trials, settings.min_epochs, settings.max_epochs, settings.eta)
-    versions = {package: version(package) for package in PACKAGES}
-    about = {name: getattr(settings, name) for name in ABOUT_DATA}
-    about["target"] = settings.target and settings.target.split(",")
-    data = jaxrnn.load_data(settings.data, **about)
-    metric = metric_of(settings.metric, data)
-    trainer = jaxrnn.Trainer(
+    asked = _Asked.of(settings, {}, settings.space)
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{asked.data[0].name}-{settings.seed}"
+    folder = RunFolder(settings.out or unused(Path("runs") / name))
+    try:
+        stack.enter_context(locked(folder.path))
+        folder.write_space(asked.plan.space)
+        folder.write_settings(asked.record(settings))
+        return _job(settings, asked, folder, stack, begin)
+    except BaseException:
+        stack.close()
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def _enter(settings: argparse.Namespace, stack: ExitStack) -> Job:
+    begin = time.perf_counter()
+    folder = RunFolder.open(settings.resume)
+    stack.enter_context(locked(folder.path))
+    saved = folder.read_settings()
+    settings = resumed(settings, saved["settings"])
+    asked = _Asked.of(settings, saved, str(folder.path / "space.toml"))
+    now = asked.record(settings)
+    if now["totals"] == saved["totals"] and folder.status() == "complete":
+        raise ValueError(
+            f"`resume` is '{folder.path}', but that search is complete; "
+            f"with `trials` above {asked.totals[-1]} it goes on."
+        )
+    if now["data"] != saved["data"]:
+        raise ValueError(f"`data` is {settings.data!r}, but has changed since this run began.")
+    folder.write_settings(now)
+    job = _job(settings, asked, folder, stack, begin)
+    was = saved["versions"]
+    changed = [name for name in PACKAGES if was[name] != job.versions[name]]
+    job.notes.extend(
+        f"{name} was {was[name]} and is {job.versions[name]} now; results may differ in the last "
+        "bits from those of a run that was not interrupted."
+        for name in changed
+    )
+    return job
+
+
+def _job(
+    settings: argparse.Namespace,
+    asked: _Asked,
+    folder: RunFolder,
+    stack: ExitStack,
+    begin: float,
+) -> Job:
+    trainers, plan = asked.trainers, asked.plan
+    team = search.Team(trainers, settings.repeats, settings.seed)
+    checkpoints = Checkpoints(folder.path / "checkpoints")
+    running = search.Search(plan, team, *take_up(team, checkpoints), keep=settings.audit)
+    study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
+    stack.callback(study.close)
+    pause = settings.checkpoint_minutes * 60
+    running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
+    return Job(
+        settings=vars(settings),
+        versions=asked.record(settings)["versions"],
+        data=asked.data,
+        search=running,
+        trainers=trainers,
+        cohorts=cohort_rows(asked.groups, trainers[0].lanes, plan.scheduler.trials),
+        folder=folder,
+        keeper=running.after,
+        notes=checkpoints.notes,
+        begin=begin,
+        open=stack,
+    )
+
+
+def _trainer(data: jaxrnn.Data, settings: argparse.Namespace) -> jaxrnn.Trainer:
+    return jaxrnn.Trainer(
         data,
         microbatch=settings.microbatch,
         lanes=settings.lanes,
         devices=settings.devices,
         seed=settings.seed,
     )
-    space = space_of(settings.space, trainer, settings.max_epochs)
-    trials = search.random_trials(space, settings.trials, settings.seed)
-    groups = trainer.plan([trial.configuration for trial in trials], settings.max_epochs)
-    cohorts = cohort_rows(groups, trainer.lanes)
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{data.name}-{settings.seed}"
-    folder = RunFolder(settings.out or unused(Path("runs") / name))
-    folder.write_space(space)
-    return Job(
-        vars(settings), versions, data, metric, trainer, trials, plan, space, cohorts, folder, begin
-    )
+
+
+def _raised(totals: tuple[int, ...], trials: int | None) -> tuple[int, ...]:
+    """What `trials` came to, once more if a run that goes on is to have more."""
+    if not totals or trials in (None, totals[-1]):
+        return totals
+    if trials < totals[-1]:
+        raise ValueError(
+            f"`trials` is {trials}, but this run has {totals[-1]} already; the number is a total."
+        )
+    return (*totals, trials)

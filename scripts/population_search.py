@@ -7,78 +7,134 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 """
 
 import os
+import signal
 import sys
+from types import FrameType
 
 from cohort_table import cohort_table
 from command_line import parse
 from job import Job, prepare
 from rich.console import Console
-from run_summary import write_report, write_summary, write_tables
+from run_summary import write_summary
+from winner import Winner, crown, save
 
 import jaxrnn
 import search
 from search.display import Display, leaderboard_table, short
 
 
-def show_notes(job: Job, console: Console) -> None:
-    """Show what people should know about their data."""
-    for note in job.data.notes:
+def show_beginning(job: Job, console: Console) -> None:
+    """Show what is searched where, and what people should know about it."""
+    data, settings = job.data[0], job.settings
+    devices = jaxrnn.describe(job.trainers[0].mesh)
+    trials, epochs = job.plan.scheduler.trials, job.plan.scheduler.max_epochs
+    line = f"{data.name} ({job.task.name}) on {devices}: {settings['search']} search"
+    line += f", {settings['scheduler']}, {trials} trials of at most {epochs} epochs"
+    if job.search.team.size > 1:
+        line += f", {job.search.team.size} members each"
+    console.print(line, soft_wrap=True)
+    for note in (*job.notes, *data.notes):
         console.print(f"note: {note}", soft_wrap=True)
-    if share := job.trainer.feed.padded_share:
+    if share := job.trainers[0].feed.padded_share:
         console.print(f"note: {share:.1%} of the steps computed in training are padding.")
+    if behind := sum(trial.epochs for trial in job.search.trials):
+        console.print(f"going on after {behind} trial-epochs")
+    console.print(cohort_table(job.cohorts))
+
+
+def show_winner(job: Job, winner: Winner, console: Console) -> None:
+    """Show what won, how well, and where it is."""
+    entries = (f"{name} {short(value)}" for name, value in winner.trial.configuration.items())
+    noun = "blocks" if job.task.carries else "sequences"
+    spread = {name: f" +- {value:.4f}" for name, value in winner.spread.items()}
+    told = ", ".join(
+        f"test {name} {winner.test[name]:.4f}{spread.get(name, '')}" for name in job.shown
+    )
+    console.print(
+        f"winner: trial {winner.trial.id}: {', '.join(entries)}\n"
+        f"{told} ({len(job.data[0].test)} {noun}, scored once)\nresults in {job.folder.path}",
+        soft_wrap=True,
+    )
+
+
+def show_audit(audit: search.Audit, console: Console) -> None:
+    """Show what pruning cost and saved."""
+    for rung in audit.rungs:
+        console.print(
+            f"audit: epoch {rung.epochs}, {rung.trials} trials: rank correlation with the end "
+            f"{rung.correlation:.3f}"
+        )
+    console.print(
+        f"audit: without pruning trial {audit.best_trial} had won with {audit.best:.4g}, the "
+        f"winner has {audit.winner:.4g} (regret {audit.regret:.4g}); pruning saved "
+        f"{audit.saved:.0%} of the trial-epochs",
+        soft_wrap=True,
+    )
 
 
 def run(job: Job, console: Console) -> int:
     """Search, then show and keep what was found; returns the exit status."""
-    devices = jaxrnn.describe(job.trainer.mesh)
-    steps = ", ".join(f"{rung.trials} to epoch {rung.epochs}" for rung in job.plan)
-    console.print(f"{job.data.name} ({job.data.task.name}) on {devices}: {steps}", soft_wrap=True)
-    show_notes(job, console)
-    console.print(cohort_table(job.cohorts))
-    with Display(console, job.metric) as display:
-
-        def observe(progress: search.Progress) -> None:
-            display(progress)
-            if progress.ranked:
-                write_tables(job)
-
-        result = search.successive_halving(
-            job.trainer,
-            job.trials,
-            job.plan,
-            metric=job.metric,
-            mode=job.mode,
-            observe=observe,
-            clock=job.clock,
-        )
-    console.print(leaderboard_table(job.trials, job.shown, job.mode, console.width))
-    if result.best is None:
+    show_beginning(job, console)
+    with Display(console, job.plan.metric) as display:
+        job.search.observe = display
+        best = job.search.run()
+        audit = search.audit(job.search) if job.settings["audit"] and best else None
+    job.keeper.write_checkpoint()
+    trials, mode = job.search.trials, job.plan.mode
+    console.print(leaderboard_table(trials, job.shown, mode, console.width))
+    if best is None:
         write_summary(job, "diverged")
         console.print("every trial diverged; search lower values of `learning_rate`")
         return 1
-    job.clock.spent("other")
-    scores = job.trainer.evaluate(result.winner, "test")
-    test = {name: float(scores[name][0]) for name in job.data.task.metrics}
-    model = job.trainer.predictor(result.winner)
-    model.save(job.folder.path / "best")
-    write_report(job, model)
-    job.clock.spent("evaluate")
-    write_summary(job, "complete", best=result.best, test=test)
-    entries = (f"{name} {short(value)}" for name, value in result.best.configuration.items())
-    noun = "blocks" if job.data.task.carries else "sequences"
-    told = ", ".join(f"test {name} {test[name]:.4f}" for name in job.shown)
+    job.search.clock.spent("other")
+    winner = crown(job, best)
+    save(job, winner)
+    job.search.clock.spent("evaluate")
+    write_summary(job, "complete", winner, audit)
+    if audit is not None:
+        show_audit(audit, console)
+    show_winner(job, winner, console)
+    return 0
+
+
+def stop(job: Job, error: BaseException, console: Console) -> int:
+    """Leave the tables of a search that ends early; returns the exit status.
+
+    Raises:
+        BaseException: The same, if nobody asked for it.
+    """
+    asked = isinstance(error, KeyboardInterrupt)
+    trials = job.search.trials
+    for trial in trials:
+        if trial.state is search.State.RUNNING:
+            trial.state = search.State.INTERRUPTED
+    if isinstance(error, OSError) and error.filename:
+        print(f"error: '{error.filename}' can't be written: {error.strerror}.", file=sys.stderr)
+        return 1
+    write_summary(job, "interrupted" if asked else "failed")
+    if not asked:
+        raise error
+    if any(trial.metrics for trial in trials):
+        console.print(leaderboard_table(trials, job.shown, job.plan.mode, console.width))
     console.print(
-        f"winner: trial {result.best.id}: {', '.join(entries)}\n"
-        f"{told} ({len(job.data.test)} {noun}, scored once)\nresults in {job.folder.path}",
+        f"interrupted; what finished is in {job.folder.path}; go on with --resume "
+        f"{job.folder.path}",
         soft_wrap=True,
     )
-    return 0
+    return 130
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """End as with Ctrl-C: spot machines and schedulers of clusters send SIGTERM."""
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     console = Console(markup=False, highlight=False)
     sys.path.append(os.getcwd())  # where a user's own optimizers are
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         job = prepare(parse(arguments))
     except ValueError as error:
@@ -86,20 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    try:
-        return run(job, console)
-    except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt)
-        for trial in job.trials:
-            if trial.state is search.State.RUNNING:
-                trial.state = search.State.INTERRUPTED
-        write_summary(job, "interrupted" if stopped else "failed")
-        if not stopped:
-            raise
-        if any(trial.metrics for trial in job.trials):
-            console.print(leaderboard_table(job.trials, job.shown, job.mode, console.width))
-        console.print(f"interrupted; what finished is in {job.folder.path}", soft_wrap=True)
-        return 130
+    with job.open:
+        try:
+            return run(job, console)
+        except BaseException as error:
+            return stop(job, error, console)
 
 
 if __name__ == "__main__":

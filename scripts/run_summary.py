@@ -1,64 +1,78 @@
-"""What a search leaves in its run folder."""
+"""What a search says of itself at its end: `summary.json`."""
 
 import platform
 import shlex
 import sys
 import time
 from dataclasses import asdict
+from typing import Any
 
+from cohort_table import cohort_rows
 from job import Job
+from winner import Winner
 
 import jaxrnn
 import search
 
 
-def write_report(job: Job, model: jaxrnn.Predictor) -> None:
-    """Write the winner's tables on the test split, such as `confusion_matrix.csv`."""
-    test = job.data.test
-    outputs = model.encoded(test.inputs, test.lengths)
-    for name, rows in jaxrnn.report(job.data.task, outputs, test.targets, test.lengths).items():
-        job.folder.write_table(name, rows)
-
-
-def write_tables(job: Job) -> None:
-    """Write `trials.csv` and `history.csv`, with what is known so far."""
-    job.folder.write_trials(job.trials, job.space.entries)
-    job.folder.write_history(job.trials)
-
-
 def write_summary(
     job: Job,
     status: str,
-    best: search.Trial | None = None,
-    test: dict[str, float] | None = None,
+    winner: Winner | None = None,
+    audit: search.Audit | None = None,
 ) -> None:
     """Write the tables for the last time, and `summary.json`."""
-    total = time.perf_counter() - job.begin
+    total, clock = time.perf_counter() - job.begin, job.search.clock
+    compilers = [trainer.compiler for trainer in job.trainers]
     seconds = {
-        "compile": job.trainer.compiler.seconds,
-        "train": job.clock.train,
-        "evaluate": job.clock.evaluate,
+        "compile": sum(compiler.seconds for compiler in compilers),
+        "train": clock.train,
+        "evaluate": clock.evaluate,
+        "decide": clock.decide,
+        "keep": clock.keep,
     }
-    write_tables(job)
+    job.keeper.write_tables()
     job.folder.write_summary(
         {
             "status": status,
-            "winner": None
-            if best is None
-            else {k: v for k, v in asdict(best).items() if k != "history"},
-            "test": test,
-            "data": jaxrnn.describe_data(job.data),
-            "metric": job.metric,
-            "microbatch": job.trainer.microbatch,
-            "rungs": [rung._asdict() for rung in job.plan],
+            "winner": None if winner is None else _described(winner.trial),
+            "test": None if winner is None else winner.test,
+            "test_deviation": (winner.spread or None) if winner else None,
+            "audit": audit and audit.description(),
+            "data": jaxrnn.describe_data(job.data[0]),
+            "metric": job.plan.metric,
+            "microbatch": job.trainers[0].microbatch,
+            "rungs": rungs(job.search.trials),
+            "trial_epochs": sum(trial.epochs for trial in job.search.trials),
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
-            "programs": job.trainer.compiler.programs,
-            "cohorts": job.cohorts,
-            "devices": jaxrnn.describe(job.trainer.mesh),
-            "lanes": job.trainer.lanes,
+            "programs": sum(compiler.programs for compiler in compilers),
+            "cohorts": _cohorts(job),
+            "devices": jaxrnn.describe(job.trainers[0].mesh),
+            "lanes": job.trainers[0].lanes,
             "seed": job.settings["seed"],
             "settings": job.settings,
             "command": shlex.join(["python", *sys.argv]),
             "versions": {"python": platform.python_version(), **job.versions},
         }
     )
+
+
+def rungs(trials: list[search.Trial]) -> list[dict[str, int]]:
+    """How many trials were scored after how many epochs."""
+    reached = sorted({epochs for trial in trials for epochs in trial.metrics})
+    counts = {epochs: sum(epochs in trial.metrics for trial in trials) for epochs in reached}
+    return [{"epochs": epochs, "trials": count} for epochs, count in counts.items()]
+
+
+def _cohorts(job: Job) -> list[dict[str, Any]]:
+    """Of the trials as they came."""
+    trials, trainer = job.search.trials, job.trainers[0]
+    if not trials:
+        return job.cohorts
+    groups = trainer.plan([trial.configuration for trial in trials], job.plan.scheduler.max_epochs)
+    return cohort_rows(groups, trainer.lanes, len(trials))
+
+
+def _described(trial: search.Trial) -> dict[str, Any]:
+    left_out = ("history", "proposal", "until", "ended", "bracket", "changes")
+    return {name: value for name, value in asdict(trial).items() if name not in left_out}

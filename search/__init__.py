@@ -1,25 +1,35 @@
 """Proposes configurations, prunes losers, keeps the records; knows no neural network."""
 
-from search.halving import Clock, Progress, Result, successive_halving
-from search.proposals import random_trials
+from search.audit import Audit, audit
+from search.engine import Search
+from search.plan import Plan
+from search.progress import Clock, Progress
 from search.protocol import Trainer
 from search.rungs import Rung, rungs, trial_epochs
+from search.samplers.kinds import SAMPLERS, sampler
+from search.schedulers.kinds import SCHEDULERS, scheduler
 from search.space import Space
-from search.trial import State, Trial, leaderboard, new_trials
+from search.team import Team
+from search.trial import State, Trial, leaderboard
 
 __all__ = [
+    "SAMPLERS",
+    "SCHEDULERS",
+    "Audit",
     "Clock",
+    "Plan",
     "Progress",
-    "Result",
     "Rung",
+    "Search",
     "Space",
     "State",
+    "Team",
     "Trainer",
     "Trial",
+    "audit",
     "leaderboard",
-    "new_trials",
-    "random_trials",
     "rungs",
-    "successive_halving",
+    "sampler",
+    "scheduler",
     "trial_epochs",
 ]

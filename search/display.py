@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.halving import Progress
+from search.progress import Progress
 from search.trial import Trial, leaderboard
 
 ABSENT = "-"
@@ -56,7 +56,7 @@ class Display:
         """Show where the search stands."""
         self._line = describe(standing, self._metric)
         self._bar.update(standing.trained, standing.total)
-        if standing.ranked and not self._console.is_terminal:
+        if standing.scored and not self._console.is_terminal:
             self._console.print(self._line, soft_wrap=True)
 
     def _render(self) -> Group:
@@ -65,18 +65,21 @@ class Display:
 
 
 def describe(standing: Progress, metric: str) -> str:
-    """The standing in one line: rung, trials alive, best so far, speed, time left."""
-    rung = standing.plan[standing.rung]
-    speed = standing.trained / standing.seconds if standing.seconds else 0.0
-    left = (standing.total - standing.trained) / speed if speed else 0.0
+    """The standing in one line: trials under way, best so far, speed, time left if it is known."""
+    trained = standing.trained - standing.before
+    speed = trained / standing.seconds if standing.seconds else 0.0
     best = "none yet"
     if standing.best is not None:
         best = f"{standing.best.last(metric):.4g} (trial {standing.best.id})"
-    return (
-        f"rung {standing.rung + 1}/{len(standing.plan)}: {rung.trials} trials to epoch "
-        f"{rung.epochs} | best validation {metric} {best} | {speed:.0f} trial-epochs/s | "
-        f"{left:.0f} s left"
-    )
+    parts = [
+        f"epoch {standing.epochs}/{standing.max_epochs}: {standing.training} of "
+        f"{standing.begun} trials training",
+        f"best validation {metric} {best}",
+        f"{speed:.0f} trial-epochs/s",
+    ]
+    if standing.total is not None and speed:
+        parts.append(f"{(standing.total - standing.trained) / speed:.0f} s left")
+    return " | ".join(parts)
 
 
 def leaderboard_table(

@@ -1,39 +1,71 @@
 """What a search asks of a trainer; `jaxrnn.Trainer` keeps it, and so can anybody's."""
 
 from collections.abc import Callable, Mapping, Sequence, Sized
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 Population = TypeVar("Population", bound=Sized)
+Snapshot = TypeVar("Snapshot")
 
 
-class Trainer(Protocol[Population]):
+class Trainer(Protocol[Population, Snapshot]):
     """Trains many configurations side by side.
 
-    A population is whatever the trainer makes of it; it knows its members by position.
+    A population lies on the devices and knows its members by position. A snapshot is one member
+    off the devices; it does not change when the population trains on, and may be placed any number
+    of times, alone or among others: its future is the same to the bit.
     """
 
-    def start(
+    def expect(
+        self, configurations: Sequence[dict[str, Any]], max_epochs: int, at_once: int = 0
+    ) -> None:
+        """Prepare for configurations like these; others may come, but cost time.
+
+        Everything that comes later is fitted into what these need, so that a search whose
+        configurations are not known in advance compiles as little as one whose are. Of those that
+        come later, `at_once` train together at most; 0 where they are these very ones.
+        """
+        ...
+
+    def draw(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
-    ) -> Population:
-        """A population of untrained members, one per configuration and seed.
+    ) -> list[Snapshot]:
+        """Untrained members, one per configuration and seed.
 
         `max_epochs` are those of the members that are never pruned; schedules may run over them.
         """
         ...
 
-    def train(
-        self, population: Population, epochs: int, tell: Callable[[float], None]
-    ) -> Population:
-        """Every member trained until it has seen `epochs` epochs in all, going on where it was.
+    def place(self, snapshots: Sequence[Snapshot]) -> Population:
+        """A population of these members, in this order, each where it was."""
+        ...
 
-        Calls `tell` now and then with the share that is done, from 0 to 1, and at the end with 1.
+    def park(self, population: Population) -> list[Snapshot]:
+        """Snapshots of all members, in order; the population can train on."""
+        ...
+
+    def train(
+        self,
+        population: Population,
+        epochs: Sequence[int],
+        tell: Callable[[float], None],
+    ) -> Population:
+        """Every member trained until it has seen its own `epochs` in all, going on where it was.
+
+        `epochs` has one total per member; one that is there already rests. Calls `tell` now and
+        then with the share that is done, from 0 to 1, and at the end with 1.
         """
         ...
 
-    def evaluate(self, population: Population) -> Mapping[str, np.ndarray]:
-        """Validation metrics by name, each `(population,)`; not finite where a member diverged."""
+    def evaluate(
+        self, population: Population, positions: Sequence[int] | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """Validation metrics by name, each `(population,)`; not finite where a member diverged.
+
+        Of the members at `positions` alone if these are given; others are NaN.
+        """
         ...
 
     def history(self, population: Population) -> Mapping[str, np.ndarray]:
@@ -43,6 +75,22 @@ class Trainer(Protocol[Population]):
         """
         ...
 
-    def select(self, population: Population, indices: Sequence[int]) -> Population:
-        """The members at `indices`, in that order."""
+    def changeable(self, name: str) -> bool:
+        """Whether the entry `name` of a configuration may change in the middle of training."""
+        ...
+
+    def inherit(self, snapshot: Snapshot, configuration: dict[str, Any], seed: int) -> Snapshot:
+        """A member that goes on from `snapshot` with another configuration and seed.
+
+        Weights, optimizer and epochs are those of the snapshot; only entries that are
+        `changeable` may differ.
+        """
+        ...
+
+    def save(self, snapshots: Sequence[Snapshot], folder: Path) -> None:
+        """Write snapshots into a new folder."""
+        ...
+
+    def restore(self, folder: Path) -> list[Snapshot]:
+        """The snapshots that `save` wrote, to the bit, in order; `expect` was told the same."""
         ...

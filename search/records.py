@@ -4,17 +4,21 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from search.files import write_whole
 from search.space import Space
+from search.strict_json import readable
 from search.trial import Trial
+
+SETTINGS = "settings.json"
+"""What makes a folder a run folder."""
 
 
 class RunFolder:
-    """A new folder for one search; each file that it writes is there whole or not at all.
+    """The folder of one search; each file that it writes is there whole or not at all.
 
     Attributes:
         path: Where it is.
@@ -36,6 +40,43 @@ class RunFolder:
         except OSError as error:
             raise ValueError(f"`out` is '{path}', but can't be made: {error.strerror}.") from error
 
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """The folder of an earlier search.
+
+        Raises:
+            ValueError: It is none.
+        """
+        folder = cls.__new__(cls)
+        folder.path = Path(path)
+        if not (folder.path / SETTINGS).is_file():
+            raise ValueError(
+                f"`resume` is '{path}', but must be the folder of an earlier search, "
+                f"which has a file '{SETTINGS}'."
+            )
+        return folder
+
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """`settings.json`: all that it takes to do the same search again, in plain types."""
+        self._write(SETTINGS, json.dumps(dict(settings), indent=2, allow_nan=False) + "\n")
+
+    def read_settings(self) -> dict[str, Any]:
+        """What `write_settings` wrote.
+
+        Raises:
+            ValueError: The file is damaged, or can't be read.
+        """
+        path = self.path / SETTINGS
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"'{path}' can't be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise ValueError(f"'{path}' is damaged: {error}.") from error
+        if not isinstance(settings, dict):
+            raise ValueError(f"'{path}' is damaged: it holds no settings by name.")
+        return settings
+
     def write_space(self, space: Space) -> None:
         """`space.toml`: what was searched, as `--space` reads it."""
         self._write("space.toml", space.to_toml())
@@ -43,9 +84,10 @@ class RunFolder:
     def write_trials(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
         """`trials.csv`: one row per trial, in order of id.
 
-        Columns: id, state, seed, every entry of the configurations, search_epochs, then every
-        metric at every rung, such as `loss_at_3`; empty where a trial has no such entry, did not
-        get there, or diverged.
+        Columns: id, state, seed, bracket if there are several, every entry of the configurations,
+        search_epochs, then every metric at every rung, such as `loss_at_3`, followed by its
+        standard error if any trial has one, `loss_error_at_3`; empty where a trial has no such
+        entry, did not get there, or diverged.
 
         Args:
             trials: All of them.
@@ -53,20 +95,35 @@ class RunFolder:
                 the columns do not depend on which entries were drawn first.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
-        own = (name for trial in trials for name in trial.configuration)
-        names = list(dict.fromkeys((*entries, *own)))
-        reached = sorted({epochs for trial in trials for epochs in trial.metrics})
-        scored = (row for trial in trials for row in trial.metrics.values())
-        metrics = dict.fromkeys(metric for row in scored for metric in row)
-        columns = [(epochs, metric) for epochs in reached for metric in metrics]
-        rows: list[list[Any]] = [["id", "state", "seed", *names, "search_epochs"]]
-        rows[0] += [f"{metric}_at_{epochs}" for epochs, metric in columns]
+        names = _names(entries, (trial.configuration for trial in trials))
+        several = len({trial.bracket for trial in trials}) > 1
+        columns = _scores(trials)
+        rows: list[list[Any]] = [["id", "state", "seed", *["bracket"] * several]]
+        rows[0] += [*names, "search_epochs", *columns]
         for trial in trials:
-            values = [trial.configuration.get(name, "") for name in names]
-            scores = [trial.metrics.get(epochs, {}).get(metric) for epochs, metric in columns]
-            row = [trial.id, trial.state, trial.seed, *values, trial.epochs]
-            rows.append([*row, *map(_cell, scores)])
+            row = [trial.id, trial.state, trial.seed, *[trial.bracket] * several]
+            row += [trial.configuration.get(name, "") for name in names]
+            scores = [column.get(trial.id) for column in columns.values()]
+            rows.append([*row, trial.epochs, *map(_cell, scores)])
         self._write("trials.csv", _csv(rows))
+
+    def write_changes(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
+        """`changes.csv`: one row per time that a trial took over from another; only if any did.
+
+        Columns: id, epochs, copied_from, and every entry of the configurations since.
+
+        Args:
+            trials: All of them.
+            entries: As in `write_trials`.
+        """
+        trials = sorted(trials, key=lambda trial: trial.id)
+        changes = [(trial.id, *change) for trial in trials for change in trial.changes]
+        names = _names(entries, (configuration for *_, configuration in changes))
+        rows: list[list[Any]] = [["id", "epochs", "copied_from", *names]]
+        for *which, configuration in changes:
+            rows.append([*which, *(configuration.get(name, "") for name in names)])
+        if changes:
+            self._write("changes.csv", _csv(rows))
 
     def write_history(self, trials: Sequence[Trial]) -> None:
         """`history.csv`: one row per trial and epoch trained, in order of id, then epoch.
@@ -92,12 +149,17 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
-        self._write("summary.json", json.dumps(_strict(summary), indent=2) + "\n")
+        self._write("summary.json", json.dumps(readable(summary), indent=2) + "\n")
+
+    def status(self) -> str | None:
+        """What `summary.json` says has become of the search; None where nothing does."""
+        try:
+            return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))["status"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def _write(self, name: str, text: str) -> None:
-        partial = self.path / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.path / name)
+        write_whole(self.path / name, text)
 
 
 def unused(path: Path) -> Path:
@@ -107,6 +169,33 @@ def unused(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate
+
+
+def _names(first: Iterable[str], configurations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every entry once, `first` ones first."""
+    return list(dict.fromkeys([*first, *(name for own in configurations for name in own)]))
+
+
+def _scores(trials: Sequence[Trial]) -> dict[str, dict[int, float]]:
+    """By column, the scores and their errors by id of the trial."""
+    metrics = {trial.id: trial.metrics for trial in trials}
+    errors = {trial.id: trial.errors for trial in trials}
+    reached = sorted({epochs for own in metrics.values() for epochs in own})
+    names = dict.fromkeys(name for own in metrics.values() for row in own.values() for name in row)
+    columns: dict[str, dict[int, float]] = {}
+    for epochs in reached:
+        for name in names:
+            columns[f"{name}_at_{epochs}"] = _at(metrics, epochs, name)
+            if spread := _at(errors, epochs, name):
+                columns[f"{name}_error_at_{epochs}"] = spread
+    return columns
+
+
+def _at(
+    tables: Mapping[int, Mapping[int, Mapping[str, float]]], epochs: int, name: str
+) -> dict[int, float]:
+    rows = {id: table[epochs] for id, table in tables.items() if epochs in table}
+    return {id: row[name] for id, row in rows.items() if name in row}
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
@@ -121,13 +210,3 @@ def _cell(score: float | None) -> str:
 
 def _number(value: Any) -> Any:
     return _cell(value) if isinstance(value, float) else value
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value

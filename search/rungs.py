@@ -1,16 +1,19 @@
-"""The plan of successive halving: a table of integers, known before anything runs."""
+"""Plans of successive halving and Hyperband: tables of integers, known before anything runs."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 
 class Rung(NamedTuple):
-    """One row of the plan: so many trials train until they have seen so many epochs."""
+    """One row of a plan: so many trials train until they have seen so many epochs."""
 
     epochs: int
     trials: int
 
 
-def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> tuple[Rung, ...]:
+Plan: TypeAlias = tuple[Rung, ...]
+
+
+def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Plan:
     """The rungs of successive halving (Jamieson and Talwalkar 2016).
 
     Rung k holds floor(trials / eta**k) trials, at least one, at min_epochs * eta**k epochs (n, r
@@ -26,20 +29,8 @@ def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> tuple[Rung
     Raises:
         ValueError: An argument outside its range.
     """
-    for name, value, least in (
-        ("trials", trials, 1),
-        ("min_epochs", min_epochs, 1),
-        ("max_epochs", max_epochs, 1),
-        ("eta", eta, 2),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` is {value!r}, but must be a whole number of at least {least}."
-            )
-    if min_epochs > max_epochs:
-        raise ValueError(
-            f"`min_epochs` is {min_epochs}, but must be at most `max_epochs`, {max_epochs}."
-        )
+    check_whole("trials", trials)
+    check_budgets(min_epochs, max_epochs, eta)
     plan = []
     epochs, left = min_epochs, trials
     while epochs * eta <= max_epochs:
@@ -48,10 +39,56 @@ def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> tuple[Rung
     return (*plan, Rung(max_epochs, max(left, 1)))
 
 
-def trial_epochs(plan: tuple[Rung, ...]) -> int:
+def hyperband_plans(min_epochs: int, max_epochs: int, eta: int) -> tuple[Plan, ...]:
+    """The brackets of Hyperband (Li et al. 2018, Algorithm 1), the one that prunes most first.
+
+    For s from s_max = floor(log_eta(R / r_min)) down to 0, a bracket starts with
+    n = ceil((s_max + 1) * eta**s / (s + 1)) trials; its rung i holds floor(n / eta**i) of them at
+    floor(R / eta**(s - i)) epochs. Where R is no power of `eta`, the budgets are thus rounded down;
+    they stay at least r_min, all brackets share them, and every bracket ends at R exactly.
+
+    Args:
+        min_epochs: The least epochs before a comparison (r_min), at least 1.
+        max_epochs: Epochs of the trials that are never pruned (R), at least `min_epochs`.
+        eta: One in `eta` goes on, at least 2.
+
+    Raises:
+        ValueError: An argument outside its range.
+    """
+    check_budgets(min_epochs, max_epochs, eta)
+    # Logarithms in floats are wrong for R = 243 and eta = 3, among others.
+    most = 0
+    while min_epochs * eta ** (most + 1) <= max_epochs:
+        most += 1
+    return tuple(_bracket(s, most, max_epochs, eta) for s in range(most, -1, -1))
+
+
+def _bracket(s: int, most: int, max_epochs: int, eta: int) -> Plan:
+    trials = -(-(most + 1) * eta**s // (s + 1))
+    return tuple(Rung(max_epochs // eta ** (s - i), trials // eta**i) for i in range(s + 1))
+
+
+def trial_epochs(plan: Plan) -> int:
     """Epochs that the plan trains in all; survivors go on, they do not start again."""
     budgets = [0, *(rung.epochs for rung in plan)]
     return sum(
         rung.trials * (rung.epochs - before)
         for rung, before in zip(plan, budgets[:-1], strict=True)
     )
+
+
+def check_budgets(min_epochs: int, max_epochs: int, eta: int = 2) -> None:
+    """Accept whole numbers of epochs in order, and a reduction factor of at least 2."""
+    check_whole("min_epochs", min_epochs)
+    check_whole("max_epochs", max_epochs)
+    check_whole("eta", eta, 2)
+    if min_epochs > max_epochs:
+        raise ValueError(
+            f"`min_epochs` is {min_epochs}, but must be at most `max_epochs`, {max_epochs}."
+        )
+
+
+def check_whole(name: str, value: int, least: int = 1) -> None:
+    """Accept a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"`{name}` is {value!r}, but must be a whole number of at least {least}.")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from search.samplers.sampler import Proposal
+
 
 class State(StrEnum):
     """What became of a trial."""
@@ -25,33 +27,43 @@ class Trial:
 
     Attributes:
         id: Position in the order of proposal, from 0; the lower one wins a tie.
-        seed: Of first weights and dropout, from 0 to 2**32 - 1.
-        configuration: Entries by name.
+        seed: Of first weights and dropout, from 0 to 2**32 - 1; the first one of several.
+        configuration: Entries by name, those that it trains with now.
+        proposal: As it was proposed.
+        bracket: Of the scheduler.
         state: What became of it.
         epochs: Epochs trained.
-        metrics: Validation metrics by name at the epochs of every rung it reached.
+        until: Epochs it was last sent to.
+        ended: Whether it will train no more.
+        metrics: Validation metrics by name at the epochs of every rung it reached, the mean where
+            it has several seeds or folds.
+        errors: Standard errors of the same means; empty where there is one seed and fold.
         history: What training itself saw, by name, a number for every epoch trained.
+        changes: Where it took over from others: epochs, id of the other, configuration since.
     """
 
     id: int
     seed: int
     configuration: dict[str, Any]
+    proposal: Proposal
+    bracket: int = 0
     state: State = State.RUNNING
     epochs: int = 0
+    until: int = 0
+    ended: bool = False
     metrics: dict[int, dict[str, float]] = field(default_factory=dict)
+    errors: dict[int, dict[str, float]] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
+    changes: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
 
     def last(self, metric: str) -> float:
         """The metric at the highest rung reached; NaN before the first."""
         return self.metrics[max(self.metrics)].get(metric, math.nan) if self.metrics else math.nan
 
 
-def new_trials(configurations: Sequence[dict[str, Any]], seed: int) -> list[Trial]:
-    """Trials with ids from 0, and seeds that depend on `seed` and the id alone."""
-    return [
-        Trial(id, int(np.random.SeedSequence((seed, id)).generate_state(1)[0]), configuration)
-        for id, configuration in enumerate(configurations)
-    ]
+def seed_of(seed: int, id: int) -> int:
+    """The seed of a trial, which depends on that of the search and the id alone."""
+    return int(np.random.SeedSequence((seed, id)).generate_state(1)[0])
 
 
 def rank(scores: Sequence[float], ids: Sequence[int], mode: str) -> list[int]:

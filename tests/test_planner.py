@@ -13,7 +13,8 @@ import jaxrnn
 import search
 from jaxrnn.configuration import rules
 from jaxrnn.network import structure
-from jaxrnn.population.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, plan
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.population.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, fit, plan
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Problem
@@ -35,8 +36,8 @@ def full_space() -> search.Space:
 
 
 def drawn(count: int, seed: int) -> list[Entries]:
-    trials = search.random_trials(full_space(), count, seed)
-    return [complete(trial.configuration) for trial in trials]
+    proposals = search.sampler("random", full_space(), seed).ask(count, [])
+    return [complete(proposal.configuration) for proposal in proposals]
 
 
 def complete(given: Any) -> Entries:
@@ -114,6 +115,124 @@ def test_the_order_of_the_population_does_not_matter(
 
     straight = as_sets(planned(entries, costs), list(range(len(entries))))
     assert as_sets(planned([entries[p] for p in order], costs), order) == straight
+
+
+# Fitting into what was expected
+
+
+def homes(entries: list[Entries], expected: list[Group]) -> list[Architecture]:
+    """Of every member by itself, in order."""
+    known = [group.architecture for group in expected]
+    return [fit([one], known, PROBLEM, MICROBATCH)[0].architecture for one in entries]
+
+
+@settings(max_examples=40)
+@given(populations, populations, machines)
+def test_everybody_fits_and_nobody_else_matters(
+    expecting: list[Entries], entries: list[Entries], costs: Costs
+) -> None:
+    expected = planned(expecting, costs)
+    groups = fit(entries, [group.architecture for group in expected], PROBLEM, MICROBATCH)
+    members = [position for group in groups for position in group.members]
+    assert sorted(members) == list(range(len(entries)))
+    assert len({group.architecture for group in groups}) == len(groups)
+    own = homes(entries, expected)
+    for group in groups:
+        assert list(group.members) == sorted(group.members) and 0 <= group.padded < 1
+        for position in group.members:
+            assert own[position] == group.architecture
+            alone = structure.alone(entries[position], PROBLEM, MICROBATCH)
+            assert group.architecture.covers(alone)
+            covering = [one.architecture for one in expected if one.architecture.covers(alone)]
+            if covering:
+                least = min(one.arithmetic() for one in covering)
+                assert group.architecture in covering
+                assert group.architecture.arithmetic() == least
+            else:
+                assert [group.architecture] == [
+                    one.architecture for one in planned([entries[position]], costs)
+                ]
+
+
+@settings(max_examples=40)
+@given(populations, machines)
+def test_what_was_expected_is_covered(entries: list[Entries], costs: Costs) -> None:
+    expected = planned(entries, costs)
+    for group in expected:
+        for position in group.members:
+            alone = structure.alone(entries[position], PROBLEM, MICROBATCH)
+            assert group.architecture.covers(alone) and alone.covers(alone)
+    known = {group.architecture for group in expected}
+    assert set(homes(entries, expected)) <= known
+
+
+ROOMY = {
+    "layers": 2,
+    "hidden_size": 20,
+    "dense_before": 2,
+    "dense_before_units": 40,
+    "dense_after": 1,
+    "dropout": 0.1,
+    "optimizer": "sgd",
+}
+PLAIN = {"layers": 2, "hidden_size": 16, "optimizer": "sgd"}
+COVERED = [
+    (PLAIN, True),
+    ({**PLAIN, "hidden_size": 32}, True),
+    ({**PLAIN, "hidden_size_2": 33}, False),
+    ({**PLAIN, "hidden_size": 33, "hidden_size_2": 8}, False),
+    ({**PLAIN, "dropout": 0.3}, True),
+    ({**PLAIN, "recurrent_dropout": 0.3}, False),
+    ({**PLAIN, "dense_before": 2, "dense_before_units": 48}, True),
+    ({**PLAIN, "dense_before": 1, "dense_before_units": 49}, False),
+    ({**PLAIN, "dense_before": 3, "dense_before_units": 8}, False),
+    ({**PLAIN, "dense_before": 1, "dense_before_activation": "tanh"}, False),
+    ({**PLAIN, "dense_after": 1, "dense_after_units": 8}, True),
+    ({**PLAIN, "dense_after": 2, "dense_after_units": 8}, False),
+    ({**PLAIN, "dense_after": 1, "dense_after_units": 100}, False),
+    ({**PLAIN, "dense_after": 1, "dense_after_activation": "tanh"}, False),
+    ({**PLAIN, "optimizer": "adam"}, False),
+    ({**PLAIN, "activation": "relu"}, False),
+    ({**PLAIN, "output_activation": "relu"}, False),
+    ({**PLAIN, "cell": "gru"}, False),
+    ({**PLAIN, "bidirectional": True}, False),
+    ({**PLAIN, "layers": 1}, False),
+    ({**PLAIN, "layers": 3}, False),
+    ({**PLAIN, "batch_size": 64}, False),
+    ({**PLAIN, "patience": 3}, False),
+]
+
+
+@pytest.mark.parametrize(("given", "covered"), COVERED)
+def test_what_an_architecture_covers(given: Entries, covered: bool) -> None:
+    expected = planned([complete(ROOMY)], CPU)
+    (group,) = fit([complete(given)], [expected[0].architecture], PROBLEM, MICROBATCH)
+    assert (group.architecture == expected[0].architecture) == covered
+
+
+def test_other_data_is_not_covered() -> None:
+    (group,) = planned([complete(PLAIN)], CPU)
+    alone = structure.alone(complete(PLAIN), PROBLEM, MICROBATCH)
+    for other in (PROBLEM._replace(inputs=2), PROBLEM._replace(outputs=3)):
+        assert not group.architecture.covers(structure.alone(complete(PLAIN), other, MICROBATCH))
+    assert group.architecture.covers(alone)
+
+
+def test_the_cheapest_cover_is_chosen_and_the_first_of_equal_ones() -> None:
+    def expected(*given: Entries) -> list[Architecture]:
+        return [planned([complete(one)], CPU)[0].architecture for one in given]
+
+    wide, narrow = expected({**PLAIN, "hidden_size": 64}, {**PLAIN, "hidden_size": 30})
+    noisy, dropping = expected({**PLAIN, "input_noise": 0.1}, {**PLAIN, "dropout": 0.1})
+    own = [complete({**PLAIN, "hidden_size": size}) for size in (16, 31, 64)]
+    for order in ([wide, narrow], [narrow, wide]):
+        groups = fit(own, order, PROBLEM, MICROBATCH)
+        assert {group.architecture: group.members for group in groups} == {
+            narrow: (0, 1),
+            wide: (2,),
+        }
+    for order in ([noisy, dropping], [dropping, noisy]):
+        assert fit(own[:1], order, PROBLEM, MICROBATCH)[0].architecture == order[0]
 
 
 @given(st.integers(1, 4096))

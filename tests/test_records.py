@@ -1,25 +1,34 @@
-"""The run folder: whole files, strict JSON, one row a trial; and what people see."""
+"""The run folder: whole files, strict JSON, one row a trial."""
 
 import csv
-import io
 import json
 import math
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from search import Progress, Rung, Space, State, Trial, random_trials
-from search.display import Display, describe, leaderboard_table
 from search.records import RunFolder, unused
+from search.samplers.sampler import Proposal
+from search.space import Space
+from search.trial import State, Trial
+
+
+def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> Trial:
+    configuration = configuration or {}
+    return Trial(id, id + 7, configuration, Proposal(configuration, {}, {}), **more)
+
 
 TRIALS = [
-    Trial(1, 8, {"cell": "gru", "rate": 1e-3}, State.DIVERGED, 3, {3: {"loss": math.nan}}),
-    Trial(0, 7, {"cell": "lstm", "rate": 0.5}, State.COMPLETE, 9,
-          {3: {"loss": 2.5}, 9: {"loss": 1.25}}),
-    Trial(2, 9, {"cell": "gru"}, State.INTERRUPTED),
+    trial(1, {"cell": "gru", "rate": 1e-3}, state=State.DIVERGED, epochs=3,
+          metrics={3: {"loss": math.nan}}),
+    trial(0, {"cell": "lstm", "rate": 0.5}, state=State.COMPLETE, epochs=9,
+          metrics={3: {"loss": 2.5}, 9: {"loss": 1.25}}),
+    trial(2, {"cell": "gru"}, state=State.INTERRUPTED),
 ]  # fmt: skip
 
 
@@ -46,35 +55,61 @@ def test_trials_csv(tmp_path: Path) -> None:
 
 def test_columns_are_those_of_the_space(tmp_path: Path) -> None:
     """Whichever trial comes first, and also for an entry that no trial drew."""
-    entries = {
-        "optimizer": ["sgd", "adam"],
-        "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "sgd"}},
-        "rare": {"value": True, "when": {"optimizer": "sgd", "momentum": {"low": 0.899}}},
-        "rate": 0.1,
-    }
-    trials = random_trials(Space(entries), 20, seed=0)
+    entries = ["optimizer", "momentum", "rare", "rate"]
+    momentum = {"optimizer": "sgd", "momentum": 0.5}
+    trials = [trial(k, (momentum if k % 2 else {}) | {"rate": k / 10}) for k in range(20)]
     folder = RunFolder(tmp_path / "run")
     for order in (trials, trials[::-1], trials[7:] + trials[:7]):
         folder.write_trials(order, entries)
         rows = rows_of(folder)
         assert list(rows[0]) == ["id", "state", "seed", *entries, "search_epochs"]
         assert [row["id"] for row in rows] == [str(k) for k in range(20)]
-        for row, trial in zip(rows, trials, strict=True):
-            expected = {name: str(trial.configuration.get(name, "")) for name in entries}
+        for row, one in zip(rows, trials, strict=True):
+            expected = {name: str(one.configuration.get(name, "")) for name in entries}
             assert {name: row[name] for name in entries} == expected
-    assert {row["momentum"] == "" for row in rows} == {True, False}
     folder.write_trials(trials)
     text = (folder.path / "trials.csv").read_text()
     folder.write_trials(trials[::-1])
     assert (folder.path / "trials.csv").read_text() == text
 
 
+def test_brackets_and_errors_have_columns_where_there_are_any(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    trials = [
+        trial(0, bracket=1, metrics={1: {"loss": 4.0, "r2": 1.0}, 3: {"loss": 2.0, "r2": 2.0}},
+              errors={3: {"loss": 0.25}}),
+        trial(1, bracket=0, metrics={3: {"loss": 1.0}}, errors={3: {"loss": math.nan}}),
+    ]  # fmt: skip
+    folder.write_trials(trials)
+    assert (folder.path / "trials.csv").read_text() == (
+        "id,state,seed,bracket,search_epochs,"
+        "loss_at_1,r2_at_1,loss_at_3,loss_error_at_3,r2_at_3\n"
+        "0,running,7,1,0,4,1,2,0.25,2\n"
+        "1,running,8,0,0,,,1,,\n"
+    )
+    for one in trials:
+        one.bracket = 2
+    folder.write_trials(trials)
+    assert "bracket" not in rows_of(folder)[0]
+
+
+def test_changes_csv(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.write_changes([trial(0), trial(1)], ["rate"])
+    assert list(folder.path.iterdir()) == []
+    second = trial(1, changes=[(2, 0, {"rate": 0.5}), (4, 3, {"rate": 0.1, "more": True})])
+    folder.write_changes([second, trial(0, changes=[(4, 1, {"rate": 1.0})])], ["cell", "rate"])
+    assert (folder.path / "changes.csv").read_text() == (
+        "id,epochs,copied_from,cell,rate,more\n0,4,1,,1.0,\n1,2,0,,0.5,\n1,4,3,,0.1,True\n"
+    )
+
+
 def test_history_csv(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     trials = [
-        Trial(2, 0, {}, epochs=1, history={"loss": [3.5], "norm": [math.inf]}),
-        Trial(1, 0, {}),
-        Trial(0, 0, {}, epochs=3, history={"loss": [3, 2, 1e-9], "norm": [9, math.nan, 1 / 3]}),
+        trial(2, epochs=1, history={"loss": [3.5], "norm": [math.inf]}),
+        trial(1),
+        trial(0, epochs=3, history={"loss": [3, 2, 1e-9], "norm": [9, math.nan, 1 / 3]}),
     ]
     folder.write_history(trials)
     assert (folder.path / "history.csv").read_text() == (
@@ -86,7 +121,7 @@ def test_history_csv(tmp_path: Path) -> None:
 
 def test_csv_keeps_every_digit_of_a_score(tmp_path: Path) -> None:
     scores = np.random.default_rng(0).random(50, np.float32)
-    trials = [Trial(k, k, {}, metrics={1: {"loss": float(s)}}) for k, s in enumerate(scores)]
+    trials = [trial(k, metrics={1: {"loss": float(s)}}) for k, s in enumerate(scores)]
     folder = RunFolder(tmp_path / "run")
     folder.write_trials(trials)
     read = np.array([row["loss_at_1"] for row in rows_of(folder)], np.float32)
@@ -124,84 +159,118 @@ def test_folders_are_new(tmp_path: Path) -> None:
     assert unused(tmp_path / "run") == tmp_path / "run-3"
 
 
+def test_a_folder_is_opened_again(tmp_path: Path) -> None:
+    settings = {"data": "digits", "trials": 256, "rate": 0.1, "more": None, "all": [True, "é"]}
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(ValueError, match="must be the folder of an earlier search, which has a"):
+        RunFolder.open(folder.path)
+    folder.write_settings(settings)
+    again = RunFolder.open(str(folder.path))
+    assert again.path == folder.path
+    assert again.read_settings() == settings
+    again.write_trials(TRIALS)
+    assert len(rows_of(folder)) == 3
+    for missing in ("none", "run/settings.json"):
+        with pytest.raises(ValueError, match=f"`resume` is '.*{missing}', but must be"):
+            RunFolder.open(tmp_path / missing)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.write_settings({"rate": math.nan})
+    assert again.read_settings() == settings
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"[1]", b"\xff\xfe"])
+def test_damaged_settings(tmp_path: Path, content: bytes) -> None:
+    folder = RunFolder(tmp_path / "run")
+    (folder.path / "settings.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"settings.json' is damaged: "):
+        RunFolder.open(folder.path).read_settings()
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        folder.write_trials(TRIALS)
+    assert str(caught.value) == f"[Errno 2] No such file or directory: '{folder.path}/trials.csv'"
+    folder.path.write_text("now a file")
+    with pytest.raises(NotADirectoryError, match=r"Not a directory: '.*run/trials.csv'"):
+        folder.write_trials(TRIALS)
+
+
+def test_a_file_that_cant_be_replaced(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    (folder.path / "summary.json" / "inner").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"summary\.json'$"):
+        folder.write_summary({})
+    assert [path.name for path in folder.path.iterdir()] == ["summary.json"]
+
+
+FULL = """
+import resource, sys
+from search.records import RunFolder
+
+folder = RunFolder(sys.argv[1])
+folder.write_summary({"a": 1})
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, most))
+try:
+    folder.write_summary({"a": "x" * 20000})
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: the write fails in the middle of the file."""
+    path = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"[Errno 27] File too large: '{path}/summary.json'\n"
+    assert [file.name for file in path.iterdir()] == ["summary.json"]
+    assert json.loads((path / "summary.json").read_text()) == {"a": 1}
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from search.lock import locked
+from search.records import RunFolder
+
+if os.geteuid() == 0:
+    os.seteuid(65534)  # nobody, since root may write anywhere
+folder = RunFolder.open(sys.argv[1])
+try:
+    folder.write_summary({})
+except OSError as error:
+    print(error)
+try:
+    with locked(folder.path):
+        pass
+except ValueError as error:
+    print(error)
+try:
+    RunFolder(folder.path / "inner")
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_read_only_folder() -> None:
+    with tempfile.TemporaryDirectory() as around:
+        Path(around).chmod(0o755)
+        folder = RunFolder(Path(around) / "run")
+        folder.write_settings({})
+        folder.path.chmod(0o555)
+        command = [sys.executable, "-c", READ_ONLY, str(folder.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        folder.path.chmod(0o755)
+    assert done.stdout.splitlines() == [
+        f"[Errno 13] Permission denied: '{folder.path}/summary.json'",
+        f"`resume` is '{folder.path}', but can't be worked in: Permission denied.",
+        f"`out` is '{folder.path}/inner', but can't be made: Permission denied.",
+    ]
+
+
 def rows_of(folder: RunFolder) -> list[dict[str, str]]:
     return list(csv.DictReader((folder.path / "trials.csv").read_text().splitlines()))
-
-
-PLAN = (Rung(1, 30), Rung(3, 10))
-
-
-def test_the_line_people_read() -> None:
-    begin = Progress(0, PLAN, 0, 50, 0.0, None, False)
-    assert describe(begin, "loss") == (
-        "rung 1/2: 30 trials to epoch 1 | best validation loss none yet | "
-        "0 trial-epochs/s | 0 s left"
-    )
-    later = Progress(1, PLAN, 40, 50, 20.0, TRIALS[1], True)
-    assert describe(later, "loss") == (
-        "rung 2/2: 10 trials to epoch 3 | best validation loss 1.25 (trial 0) | "
-        "2 trial-epochs/s | 5 s left"
-    )
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_display(terminal: bool) -> None:
-    file = io.StringIO()
-    console = Console(record=True, force_terminal=terminal, width=160, file=file)
-    with Display(console, "loss") as display:
-        display(Progress(0, PLAN, 10, 50, 1.0, None, False))
-        display(Progress(0, PLAN, 30, 50, 2.0, TRIALS[1], True))
-    text = console.export_text()
-    assert "compiling" in file.getvalue()
-    assert "rung 1/2: 30 trials to epoch 1 | best validation loss 1.25 (trial 0)" in text
-    if not terminal:
-        assert text.count("rung 1/2") == 1  # plain lines: one a rung, no escape codes
-    console.print(leaderboard_table(TRIALS, ["loss"], "min"))
-    lines = [line.split() for line in console.export_text().splitlines() if line.strip()]
-    assert [line[0] for line in lines[-3:]] == ["0", "2", "1"]  # best, unfinished, diverged
-
-
-def many(count: int) -> list[Trial]:
-    """Trials with more entries than a line holds: some fixed, some not in all of them."""
-    entries: dict[str, Any] = {f"fixed_{k}": k for k in range(3)}
-    entries |= {"forget": {"low": 0.0, "high": 1.0, "when": {"cell": "lstm"}}}
-    entries |= {f"long_name_{k}": {"low": 0.0, "high": 1.0} for k in range(20)}
-    entries |= {"cell": ["lstm", "gru"], "text": ["x" * 200, "y" * 200]}
-    trials = random_trials(Space(entries), count, seed=2)
-    assert "forget" in trials[0].configuration
-    for trial in trials:
-        trial.epochs, trial.metrics = 9, {9: {"loss": trial.id / 7, "accuracy": 0.5}}
-    return trials
-
-
-@pytest.mark.parametrize("width", [40, 80, 120, 200])
-def test_the_leaderboard_fits_its_console(width: int) -> None:
-    """Entries that differ come first, and of these the ones that all trials have."""
-    console = Console(record=True, width=width, file=io.StringIO())
-    table = leaderboard_table(many(30), ["loss", "accuracy"], "min", console.width)
-    console.print(table)
-    text = console.export_text()
-    names = [str(column.header).replace("\n", "_") for column in table.columns]
-    assert names[:4] == ["trial", "search_epochs", "loss", "accuracy"]
-    assert len(names) > 4
-    assert "text" not in names
-    assert width == 200 or set(names).isdisjoint({"fixed_0", "forget"})
-    rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
-    assert [row[0] for row in rows[-10:]] == [str(k) for k in range(10)]
-    assert all(len(row) == len(names) for row in rows[-10:])
-    assert "…" not in text
-    left_out = 4 + 26 - len(names)
-    noun = "entry" if left_out == 1 else "entries"
-    assert table.caption == f"... and {left_out} more {noun} in trials.csv"
-
-
-def test_a_leaderboard_of_few_entries_shows_all() -> None:
-    table = leaderboard_table(TRIALS[:2], ["loss"], "min")
-    assert [column.header for column in table.columns] == [
-        "trial",
-        "search\nepochs",
-        "loss",
-        "cell",
-        "rate",
-    ]
-    assert table.caption is None

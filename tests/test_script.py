@@ -21,6 +21,7 @@ import jaxrnn
 import search
 from jaxrnn.population.devices import cpu_cores
 from jaxrnn.tasks.classification import Classification
+from search.trial import seed_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "population_search.py"
@@ -51,8 +52,9 @@ def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for words in (
-        rf"digits \(classification\) on {cpu_cores()} x cpu: 9 to epoch 1, 3 to epoch 3",
-        r"rung 2/2: 3 trials to epoch 3 \| best validation loss \d\.\d+ \(trial \d\)",
+        rf"digits \(classification\) on {cpu_cores()} x cpu: random search, halving, 9 trials",
+        r"epoch 1/3: 9 of 9 trials training \| best validation loss \d\.\d+ \(trial \d\)",
+        r"epoch 3/3: 3 of 9 trials training \| best validation loss \d\.\d+ \(trial \d\)",
         r"best 9 of 9 trials",
         r"winner: trial \d: cell (lstm|gru), hidden_size \d\d, learning_rate",
         r"test loss \d\.\d{4}, test accuracy 0\.\d{4} \(270 sequences, scored once\)",
@@ -89,7 +91,8 @@ def test_summary(first: tuple[Path, Any]) -> None:
     assert {cohort["bucket"] for cohort in summary["cohorts"]} <= {48, 64}
     assert all(0 < cohort["padded_share"] < 1 for cohort in summary["cohorts"])
     assert summary["seed"] == 0
-    assert set(summary["seconds"]) == {"compile", "train", "evaluate", "other", "total"}
+    kinds = {"compile", "train", "evaluate", "decide", "keep", "other", "total"}
+    assert set(summary["seconds"]) == kinds
     parts = dict(summary["seconds"])
     assert parts.pop("total") == pytest.approx(sum(parts.values()))
     assert min(parts.values()) > 0
@@ -141,9 +144,10 @@ def test_the_winner_without_the_others(first: tuple[Path, Any]) -> None:
     folder, _ = first
     winner = json.loads((folder / "summary.json").read_text())["winner"]
     space = search.Space.from_toml(folder / "space.toml")
-    trials = search.random_trials(space, 9, seed=0)
+    proposed = search.sampler("random", space, 0).ask(9, [])
+    seeds = [seed_of(0, id) for id in range(9)]
     trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=min(cpu_cores(), 8))
-    planned = trainer.start([t.configuration for t in trials], [t.seed for t in trials], 3)
+    planned = trainer.start([one.configuration for one in proposed], seeds, 3)
     planned = trainer.select(planned, [winner["id"]])
     alone = trainer.start([winner["configuration"]], [winner["seed"]], 3)
     for epochs in (1, 3):
@@ -184,8 +188,9 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     # 7 seeds the proposals, the split and the data order
     winner = summaries[0]["winner"]
     space = search.Space.from_toml(tmp_path / "space.toml")
-    proposed = search.random_trials(space, 9, seed=7)[winner["id"]]
-    assert (winner["configuration"], winner["seed"]) == (proposed.configuration, proposed.seed)
+    proposed = search.sampler("random", space, 7).ask(9, [])[winner["id"]]
+    assert winner["configuration"] == proposed.configuration
+    assert winner["seed"] == seed_of(7, winner["id"])
     trainer = jaxrnn.Trainer(
         jaxrnn.load_data(str(tmp_path / "thirds.npz"), seed=7), seed=7, devices=1
     )
@@ -340,7 +345,7 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert errors == ""
-    assert "interrupted; what finished is in out" in output
+    assert "interrupted; what finished is in out; go on with --resume out" in output
     assert "best 9 of 9 trials" in output
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {row["state"] for row in rows} <= {"pruned", "interrupted"}

@@ -17,7 +17,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search import Space, random_trials
+from search.samplers.random import Random
+from search.space import Space
+from search.trial import seed_of
 
 numbers = st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6))
 ranges = st.builds(
@@ -45,12 +47,16 @@ spaces = st.dictionaries(
 )
 
 
+def draws(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
+    return [proposal.configuration for proposal in Random(space, seed).ask(count, [])]
+
+
 @given(spaces)
 @example({"a": {"low": 999999.9999999999, "high": 1000000.0, "log": False}})
 def test_draws_keep_the_space(entries: dict[str, Any]) -> None:
-    for trial in random_trials(Space(entries), 3, seed=0):
-        assert list(trial.configuration) == list(entries)
-        for name, value in trial.configuration.items():
+    for drawn in draws(Space(entries), 3, seed=0):
+        assert list(drawn) == list(entries)
+        for name, value in drawn.items():
             what = entries[name]
             if isinstance(what, dict):
                 whole = all(isinstance(what[key], int) for key in ("low", "high"))
@@ -70,8 +76,7 @@ def test_toml_says_the_same(entries: dict[str, Any]) -> None:
     assert again.distributions == space.distributions
     assert repr(again.fixed) == repr(space.fixed)
     assert repr(again.entries) == repr(space.entries)
-    drawn = [trial.configuration for trial in random_trials(space, 3, 1)]
-    assert [trial.configuration for trial in random_trials(again, 3, 1)] == drawn
+    assert draws(again, 3, 1) == draws(space, 3, 1)
 
 
 def test_toml_and_python_read_alike(tmp_path: Path) -> None:
@@ -98,7 +103,7 @@ def test_toml_and_python_read_alike(tmp_path: Path) -> None:
 
 def test_log_ranges_are_even_in_the_logarithm() -> None:
     space = Space(rate=dict(low=1e-4, high=1.0, log=True), flat=dict(low=0, high=1.0))
-    drawn = [trial.configuration for trial in random_trials(space, 4000, seed=3)]
+    drawn = draws(space, 4000, seed=3)
     for k in range(4):
         share = sum(10.0 ** (k - 4) <= one["rate"] < 10.0 ** (k - 3) for one in drawn) / 4000
         assert share == pytest.approx(0.25, abs=0.03)
@@ -107,14 +112,13 @@ def test_log_ranges_are_even_in_the_logarithm() -> None:
 
 def test_trials_depend_on_seed_and_id_alone() -> None:
     space = Space(a=dict(low=0.0, high=1.0), b=["x", "y", "z"])
-    many, few = random_trials(space, 20, seed=0), random_trials(space, 5, seed=0)
+    many, few = draws(space, 20, seed=0), draws(space, 5, seed=0)
     assert many[:5] == few
-    assert [trial.id for trial in many] == list(range(20))
-    assert len({trial.seed for trial in many}) == 20
-    other = random_trials(space, 20, seed=1)
-    assert all(a.configuration != b.configuration for a, b in zip(many, other, strict=True))
-    assert {trial.seed for trial in many}.isdisjoint(trial.seed for trial in other)
-    assert all(0 <= trial.seed < 2**32 for trial in many)
+    other = draws(space, 20, seed=1)
+    assert all(a != b for a, b in zip(many, other, strict=True))
+    seeds, others = ({seed_of(seed, id) for id in range(20)} for seed in (0, 1))
+    assert len(seeds | others) == 40
+    assert all(0 <= seed < 2**32 for seed in seeds)
 
 
 def test_extremes_cover_every_end() -> None:
@@ -153,8 +157,7 @@ def test_inactive_entries_are_absent(tmp_path: Path) -> None:
     assert space.entries == tomllib.loads(EXAMPLE)
     assert space.to_toml() == EXAMPLE
     seen = set()
-    for trial in random_trials(space, 200, seed=0):
-        one = trial.configuration
+    for one in draws(space, 200, seed=0):
         assert ("momentum" in one) == (one["optimizer"] in ("sgd", "nesterov"))
         assert ("residual" in one) == (one["layers"] >= 2)
         assert ("scale" in one) == (one.get("residual") is True and one["layers"] in (2, 3))
@@ -177,8 +180,7 @@ def test_conditions_of_the_trainer_hold_too(tmp_path: Path) -> None:
         momentum=dict(low=0.0, high=1.0, when={"layers": [1, 3]}),
         residual=[True, False],  # its condition on a cell means nothing without one
     )
-    for trial in random_trials(space, 100, seed=0):
-        one = trial.configuration
+    for one in draws(space, 100, seed=0):
         assert ("residual" in one) == (one["layers"] >= 2)
         assert ("momentum" in one) == (one["optimizer"] != "adam" and one["layers"] != 2)
     assert "residual = [true, false]\n" in space.to_toml()
@@ -186,13 +188,13 @@ def test_conditions_of_the_trainer_hold_too(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
     path.write_text(space.to_toml())
     again = Space.from_toml(path, known)
-    assert random_trials(again, 9, seed=1) == random_trials(space, 9, seed=1)
+    assert draws(again, 9, seed=1) == draws(space, 9, seed=1)
 
 
 def test_a_range_of_one_number_meets_it() -> None:
     entries = {"a": {"low": 0.5, "high": 0.5}, "b": {"value": 1, "when": {"a": 0.5}}}
-    (trial,) = random_trials(Space(entries), 1, seed=0)
-    assert trial.configuration == {"a": 0.5, "b": 1}
+    (drawn,) = draws(Space(entries), 1, seed=0)
+    assert drawn == {"a": 0.5, "b": 1}
 
 
 TENTHS = [
@@ -207,7 +209,7 @@ TENTHS = [
 def test_steps_meet_the_numbers_people_write(low: float, must: Any, tenths: set[int]) -> None:
     """Three steps of 0.1 come to 0.30000000000000004."""
     space = Space(a=dict(low=low, high=low + 0.6, step=0.1), b=dict(value=1, when={"a": must}))
-    drawn = [trial.configuration for trial in random_trials(space, 100, seed=0)]
+    drawn = draws(space, 100, seed=0)
     assert {round(one["a"] * 10) for one in drawn if "b" in one} == tenths
     assert {round(one["a"] * 10) for one in drawn if "b" not in one}.isdisjoint(tenths)
 
@@ -284,31 +286,30 @@ def test_an_entry_is_there_where_its_conditions_hold(
     entries: dict[str, Any], by_trainer: set[str]
 ) -> None:
     """Against all values there are: presence, refusal, the file, and the trainer's conditions."""
-    every = itertools.product(*(all_values(what) for what in entries.values()))
-    tables = [dict(zip(entries, values, strict=True)) for values in every]
+    product = itertools.product(*(all_values(what) for what in entries.values()))
+    tables = [dict(zip(entries, values, strict=True)) for values in product]
     if not all(any(present(name, entries, values) for values in tables) for name in entries):
         with pytest.raises(ValueError, match="is searched only where"):
             Space(entries)
         return
     space = Space(entries)
-    trials = random_trials(space, 20, seed=0)
-    for trial in trials:
-        drawn = trial.configuration
+    every = draws(space, 20, seed=0)
+    for drawn in every:
         assert list(drawn) == [name for name in entries if present(name, entries, drawn)]
         for name, value in drawn.items():
             assert (type(value), value) in [(type(v), v) for v in all_values(entries[name])]
-    assert random_trials(space, 5, seed=0) == trials[:5]
+    assert draws(space, 5, seed=0) == every[:5]
     assert space.entries == entries
     again = Space(tomllib.loads(space.to_toml()))
     assert repr(again.entries) == repr(space.entries)
-    assert random_trials(again, 20, seed=0) == trials
+    assert draws(again, 20, seed=0) == every
     moved = {name: what["when"] for name, what in entries.items() if "when" in what}
     known = {name: when for name, when in moved.items() if name in by_trainer}
     bare = {
         name: {key: part for key, part in what.items() if key != "when" or name not in known}
         for name, what in entries.items()
     }
-    assert random_trials(Space(bare, known), 20, seed=0) == trials
+    assert draws(Space(bare, known), 20, seed=0) == every
 
 
 BAD = [
@@ -494,5 +495,5 @@ def test_any_entries_are_drawn_from_or_refused(
     except ValueError as error:
         assert is_a_sentence(str(error))
     else:
-        assert len(random_trials(space, 2, seed=0)) == 2
+        assert len(draws(space, 2, seed=0)) == 2
         assert repr(Space(tomllib.loads(space.to_toml())).entries) == repr(space.entries)

@@ -110,7 +110,8 @@ def test_lane_wave_and_neighbours_change_no_bit(by_lanes: jaxrnn.Trainer, lanes:
         members, seeds = [other] * 5, [1, 2, 3, 4, 5]
         members[place], seeds[place] = LSTM, 7
         crowd = trainer.train(trainer.start(members, seeds), 3)
-        assert crowd.cohorts[0].waves == (3 if lanes == 1 else 2)
+        (cohort,) = crowd.cohorts
+        assert cohort.turn(np.full(5, True)).waves == (3 if lanes == 1 else 2)
         assert_same(trainer.evaluate(alone), columns(trainer.evaluate(crowd), [place]))
         assert_same(trainer.history(alone), columns(trainer.history(crowd), [place]))
         assert_same(weights(trainer, alone)[0], weights(trainer, crowd)[place])
@@ -131,7 +132,7 @@ def test_other_plans_change_next_to_nothing(two_lanes: jaxrnn.Trainer) -> None:
     alone = trainer.train(trainer.start([LSTM], [7]), 4)
     among = trainer.train(trainer.start(crowd, [3, 7, 1, 2]), 4)
     assert len(among.cohorts) == 1
-    wide, narrow = among.cohorts[0].group.architecture, alone.cohorts[0].group.architecture
+    wide, narrow = among.cohorts[0].architecture, alone.cohorts[0].architecture
     assert wide.sizes.layers > narrow.sizes.layers
     assert sum(wide.uses) == 11 and sum(narrow.uses) == 0
     for name, values in trainer.evaluate(alone).items():
@@ -253,7 +254,9 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
             mixed = numbers_of(rate, widths, schedule)
             planned = trainer.plan(mixed, 9)
             population = trainer.start(mixed, range(seed, seed + 6), 9)
-            assert [cohort.group for cohort in population.cohorts] == planned
+            assert {one.architecture: (*one.members,) for one in population.cohorts} == {
+                one.architecture: one.members for one in planned
+            }
             population = trainer.train(population, 1)
             trainer.evaluate(population)
             population = trainer.train(trainer.select(population, [5, 0, 2]), 4)
@@ -377,12 +380,15 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
     mesh = population_mesh(devices)
     layout = Layout.for_members(members, mesh, lanes)
     for present in range(1, members + 1):
-        slots, rows = layout.slots(present), layout.rows_in_use(present)
+        slots, turn = layout.slots(present), layout.turn(np.full(present, True))
         assert len(set(slots)) == present
-        assert rows.shape == (devices,)
         device, place = np.divmod(slots, layout.waves * lanes)
-        assert np.all(place // lanes < rows[device])  # every member is in a row that runs
-        assert rows.max() == -(-present // (devices * lanes))  # and no device runs more
+        begin, end = turn.span.T
+        assert not begin.any() and begin.shape == (devices,)
+        running = [set(turn.order[k, : end[k]]) for k in range(devices)]
+        used = [set(place[device == k] // lanes) for k in range(devices)]
+        assert running == used  # the rows that hold members, and no device runs more
+        assert turn.waves == max(map(len, used)) == -(-present // (devices * lanes))
     assert layout.waves == -(-members // (devices * lanes))
     placed = layout.place({"a": np.repeat(np.arange(members, dtype=np.float32), 2).reshape(-1, 2)})
     assert placed["a"].shape == (*layout.shape, 2)
@@ -403,22 +409,36 @@ BAD_CALLS = [
     (lambda t, p: t.plan([{"cel": 1}], 9), "`cel` is no hyperparameter; did you mean `cell`?"),
     (
         lambda t, p: t.train(p, -1),
-        "`epochs` is -1, but must be a whole number from 0, the epochs seen, to 100, `max_epochs`",
+        "`epochs` is -1 for the member at 0, but must be a whole number from 0, the epochs seen, "
+        "to 100, `max_epochs` at the start.",
     ),
-    (lambda t, p: t.train(t.train(p, 2), 1), "`epochs` is 1, but must be a whole number from 2"),
+    (lambda t, p: t.train(t.train(p, 2), 1), "`epochs` is 1 for the member at 0, but must be a "),
+    (lambda t, p: t.train(p, [1, 2]), "`epochs` are 2, but must be one for each of the 1 members."),
+    (lambda t, p: t.train(p, []), "`epochs` are 0"),
+    (lambda t, p: t.train(p, [1.0]), "`epochs` is 1.0 for the member at 0, but must be a whole"),
+    (lambda t, p: t.train(p, True), "`epochs` is True"),
+    (lambda t, p: t.train(p, [True]), "`epochs` is True"),
     (lambda t, p: t.train(p, 101), "`epochs` is 101"),
     (lambda t, p: t.train(p, 1.5), "`epochs` is 1.5"),
     (lambda t, p: (t.train(p, 1), t.train(p, 1)), "`population` was trained before; go on with"),
+    (lambda t, p: (t.train(p, 1), t.park(p)), "`population` was trained before; go on with"),
     (lambda t, p: t.select(p, [True]), "`indices` are [True], but must be"),
     (lambda t, p: t.select(p, [0.0]), "`indices` are [0.0]"),
     (lambda t, p: t.evaluate(p, "train"), "`split` is 'train'"),
     (lambda t, p: t.select(p, []), "`indices` are []"),
     (
         lambda t, p: t.select(p, [1]),
-        "`indices` are [1], but must be at least one whole number, each from 0",
+        "`indices` are [1], but must be 1 or more whole numbers, each from 0 to 0.",
     ),
     (lambda t, p: t.select(p, [-1]), "`indices` are [-1]"),
-    (lambda t, p: t.select(p, [0] * 9), "`indices` ask for 9 members of one architecture"),
+    (lambda t, p: t.evaluate(p, positions=[1]), "`positions` are [1], but must be 0 or more whole"),
+    (lambda t, p: t.evaluate(p, positions=[-1]), "`positions` are [-1]"),
+    (lambda t, p: t.evaluate(p, positions=[0.0]), "`positions` are [0.0]"),
+    (lambda t, p: t.place([]), "`snapshots` have `max_epochs` [], but must be at least one, all"),
+    (
+        lambda t, p: t.place([*t.park(p), *t.draw([LSTM], [1], 9)]),
+        "`snapshots` have `max_epochs` [9, 100], but must be at least one, all of the same.",
+    ),
     (lambda t, p: t.predictor(p, 1), "`index` is 1, but must be from 0 to 0"),
     (lambda t, p: t.predictor(p, -1), "`index` is -1"),
 ]

@@ -89,7 +89,7 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
     trainer = jaxrnn.Trainer(data, microbatch=20, lanes=5, devices=2)
     population = trainer.train(trainer.start(members, range(len(members)), 17), 17)  # 51 steps
     (cohort,) = population.cohorts
-    architecture = cohort.group.architecture
+    architecture = cohort.architecture
     assert min(architecture.sizes.layers) == 32 and architecture.optimizers == NAMES
     states = cohort.of_members(cohort.state)
     update = Update(NAMES, Packing(architecture.shapes()))

@@ -8,7 +8,9 @@ from sklearn.datasets import load_digits
 
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.data import Data
-from jaxrnn.data.given import from_arrays
+from jaxrnn.data.given import from_arrays, record
+from jaxrnn.data.prepare import prepare
+from jaxrnn.data.raw import Sequences
 
 Shares: TypeAlias = Sequence[float] | None
 """Of train, validation and test, as `from_arrays` takes them."""
@@ -27,8 +29,13 @@ def digits(seed: int = 0, split: Shares = None) -> Data:
         seed: Of the division.
         split: As in `from_arrays`.
     """
+    return prepare(digits_record(), seed=seed, split=split)
+
+
+def digits_record() -> Sequences:
+    """The same before anything is divided."""
     bunch: Any = load_digits()
-    return from_arrays(bunch.images, bunch.target, seed, name="digits", split=split)
+    return record(bunch.images, bunch.target, "digits")
 
 
 def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0, split: Shares = None) -> Data:

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from jaxrnn.data import generated
 from jaxrnn.data.data import Data
+from jaxrnn.data.folds import folds
+from jaxrnn.data.generated import digits_record
 from jaxrnn.data.prepare import BLOCK, Raw, prepare
 from jaxrnn.data.readers import archives, frames, rolls, series, text
 from jaxrnn.data.readers.options import Options
@@ -95,6 +97,37 @@ def load(
         block=block,
         unit=unit,
     )
+
+
+def load_folds(
+    source: Source,
+    k: int,
+    *,
+    target: str | Sequence[str] | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    **options: Any,
+) -> list[Data]:
+    """Data `k` times, with the same test part and another fold to validate on; see `folds`.
+
+    Args:
+        source: As in `load`; of the data that needs no file, `digits` only.
+        k: Folds, at least 2.
+        target: As in `load`.
+        group: As in `load`.
+        time: As in `load`.
+        **options: As `folds` takes them.
+
+    Raises:
+        ValueError: As `load` and `folds`.
+    """
+    if isinstance(source, str) and source in GENERATED and source != "digits":
+        raise ValueError(f"`folds` is {k}, but has no meaning for {source!r}; use more samples.")
+    if isinstance(source, str) and source == "digits":
+        return folds(digits_record(), k, **options)
+    forecast = options.get("horizon") is not None
+    raw = read(source, target=target, group=group, time=time, forecast=forecast)
+    return folds(raw, k, **options)
 
 
 def read(

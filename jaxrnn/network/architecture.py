@@ -11,6 +11,14 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 STATES = {"lstm": 2, "gru": 1, "rnn": 1}
 DIRECTIONS = ("", "_backward")
 """Suffixes of a layer's name, by direction of reading."""
+NAMES = (
+    "activations",
+    "output_activations",
+    "before_activations",
+    "after_activations",
+    "optimizers",
+)
+"""Attributes of an architecture that list names which occur."""
 
 
 class Sizes(NamedTuple):
@@ -29,6 +37,21 @@ class Sizes(NamedTuple):
     layers: tuple[int, ...]
     after: tuple[int, ...]
     outputs: int
+
+    def hold(self, own: "Sizes") -> bool:
+        """Whether a member of the sizes `own` finds room in these, with as many layers."""
+
+        def within(units: tuple[int, ...], room: tuple[int, ...]) -> bool:
+            pairs = zip(units, room, strict=False)
+            return len(units) <= len(room) and all(one <= most for one, most in pairs)
+
+        return (
+            (own.outputs, len(own.layers)) == (self.outputs, len(self.layers))
+            and own.inputs <= self.inputs
+            and within(own.before, self.before)
+            and within(own.layers, self.layers)
+            and within(own.after, self.after)
+        )
 
 
 class Uses(NamedTuple):
@@ -83,6 +106,16 @@ class Architecture:
     before_activations: tuple[str, ...]
     after_activations: tuple[str, ...]
     optimizers: tuple[str, ...]
+
+    def covers(self, own: "Architecture") -> bool:
+        """Whether a member that needs `own` by itself can live in this one."""
+        same = (own.problem, own.cell, own.bidirectional)
+        return (
+            same == (self.problem, self.cell, self.bidirectional)
+            and self.sizes.hold(own.sizes)
+            and all(here or not needed for needed, here in zip(own.uses, self.uses, strict=True))
+            and all(set(getattr(own, name)) <= set(getattr(self, name)) for name in NAMES)
+        )
 
     @property
     def directions(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """From configurations to architectures: what one member needs, and what many need together."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jaxrnn.configuration.activations import ACTIVATIONS
@@ -80,6 +81,12 @@ def merged(own: Sequence[Architecture], width: int) -> Architecture:
         after_activations=_names(ACTIVATIONS, [one.after_activations for one in own]),
         optimizers=_names(OPTIMIZERS, [one.optimizers for one in own]),
     )
+
+
+def widened(architecture: Architecture, own: Architecture) -> Architecture:
+    """An architecture with the optional code that `own` needs, too; sizes and names stay."""
+    uses = Uses(*map(any, zip(architecture.uses, own.uses, strict=True)))
+    return replace(architecture, uses=uses)
 
 
 def _stack(own: Sequence[tuple[int, ...]], least: int) -> tuple[int, ...]:

@@ -26,6 +26,11 @@ class Feed(Protocol):
     in_pieces: bool
 
     @property
+    def microbatch(self) -> int:
+        """Samples of a step."""
+        ...
+
+    @property
     def pieces(self) -> int:
         """How many an epoch has."""
         ...

@@ -1,17 +1,42 @@
 """Where the members of a population live: rows dealt over devices, lanes within a row.
 
 Population arrays have the shape `(rows, lanes, ...)`. The rows are dealt to the devices of the
-mesh; a device loops over its rows in use (waves), and the lanes of a row run side by side.
+mesh; a device loops over those of its rows that are due (waves), and the lanes of a row run side by
+side.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxrnn.population.devices import sharded
+from jaxrnn.types import AnyArray
+
+
+class Turn(NamedTuple):
+    """Who runs next: numbers for a program, so that others need no program of their own.
+
+    Attributes:
+        order: Rows of each device, first those that hold anybody due, `(devices, waves)` int32.
+        span: Begin and end of what to run of this order, `(devices, 2)` int32.
+        due: Who takes part, `(rows, lanes)` bool; others in the same row rest.
+    """
+
+    order: AnyArray
+    span: AnyArray
+    due: AnyArray
+
+    @property
+    def waves(self) -> int:
+        """Rows that the busiest device has to run."""
+        return int(self.span[:, 1].max())
+
+    def part(self, first: int, last: int) -> "Turn":
+        """Waves `first` to before `last` of a whole turn."""
+        return self._replace(span=np.minimum(np.array([[first, last]], np.int32), self.span[:, 1:]))
 
 
 @dataclass(frozen=True)
@@ -45,19 +70,14 @@ class Layout:
         index = np.arange(members)
         return index % self.mesh.size * self.waves * self.lanes + index // self.mesh.size
 
-    def rows_in_use(self, members: int) -> np.ndarray:
-        """How many rows hold members on each device: `(devices,)` int32."""
-        share = -(-(members - np.arange(self.mesh.size)) // self.mesh.size)
-        return -(-share // self.lanes).astype(np.int32)
-
-    def rows(self, members: int, first: int, last: int) -> Any:
-        """The rows from `first` to before `last` that are in use on each device, on the devices.
-
-        Returns:
-            `(devices, 2)` int32: begin and end of the range of each device.
-        """
-        ends = np.array([[first, last]], np.int32)
-        return self.shard(np.minimum(ends, self.rows_in_use(members)[:, None]))
+    def turn(self, due: np.ndarray) -> Turn:
+        """A turn, on the host, of the members for which `due`, `(members,)` bool, is true."""
+        lanes = np.zeros(self.shape[0] * self.lanes, bool)
+        lanes[self.slots(len(due))] = due
+        busy = lanes.reshape(self.mesh.size, self.waves, self.lanes).any(2)
+        order = np.argsort(~busy, axis=1, kind="stable").astype(np.int32)
+        span = np.stack([np.zeros(self.mesh.size), busy.sum(1)], axis=1).astype(np.int32)
+        return Turn(order, span, lanes.reshape(self.shape))
 
     def place(self, values: Any) -> Any:
         """Host arrays `(members, ...)` as `(rows, lanes, ...)`; free lanes hold zeros."""

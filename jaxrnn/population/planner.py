@@ -96,7 +96,37 @@ def plan(
         return CERTAIN * costs.compiling(architecture) + work
 
     parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
-    return [_group(width, members, own) for width, members in parts]
+    return [
+        _group(structure.merged([own[position] for position in members], width), members, own)
+        for width, members in parts
+    ]
+
+
+def fit(
+    entries: Sequence[Entries],
+    expected: Sequence[Architecture],
+    problem: Problem,
+    microbatch: int,
+) -> list[Group]:
+    """Group complete configurations by the expected architecture that covers each.
+
+    Of several it is the one with the least arithmetic, of equal ones the first; a configuration
+    that none covers gets one of its own. So who else is there makes no difference.
+
+    Args:
+        entries: One complete configuration per member of the population.
+        expected: Architectures of an earlier `plan`.
+        problem: What their data asks.
+        microbatch: Sequences of a step.
+    """
+    own = [structure.alone(one, problem, microbatch) for one in entries]
+    parts: dict[Architecture, list[int]] = {}
+    for position, one in enumerate(own):
+        alone = structure.merged([one], structure.bucket(max(one.sizes.layers)))
+        covering = [other for other in expected if other.covers(one)]
+        home = min(covering, key=Architecture.arithmetic, default=alone)
+        parts.setdefault(home, []).append(position)
+    return [_group(architecture, members, own) for architecture, members in parts.items()]
 
 
 def _cut(
@@ -127,9 +157,9 @@ def _cut(
     return best[-1][1]
 
 
-def _group(width: int, members: Sequence[int], own: Sequence[Architecture]) -> Group:
-    architecture = structure.merged([own[position] for position in members], width)
+def _group(
+    architecture: Architecture, members: Sequence[int], own: Sequence[Architecture]
+) -> Group:
     needed = sum(own[position].arithmetic() for position in members)
-    return Group(
-        architecture, tuple(members), 1.0 - needed / architecture.arithmetic() / len(members)
-    )
+    spent = architecture.arithmetic() * len(members)
+    return Group(architecture, tuple(members), 1.0 - needed / spent)

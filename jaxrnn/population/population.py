@@ -1,13 +1,16 @@
-"""Trials that train side by side, whatever their architectures."""
+"""Trials that train side by side, whatever their architectures and however far they are."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from jaxrnn.network import initial
+from jaxrnn.network import initial, structure
 from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.training.progress import Report
+from jaxrnn.training.samples import Batches
 
 
 @dataclass(frozen=True)
@@ -15,24 +18,22 @@ class Population:
     """Members by position, and by cohort.
 
     Attributes:
-        configurations: Complete ones, in the order given to `Trainer.start`.
+        configurations: Complete ones, in the order given to `Trainer.start` or `Trainer.place`.
         cohorts: The members by architecture.
         max_epochs: The most that any member may train.
-        reports: Of every epoch behind, each field `(population,)`.
+        epochs: How many each has been through, `(population,)` int.
+        reports: Of epochs behind, `(longest, fields of Report, population)` float32; NaN behind
+            the last one of a member.
     """
 
     configurations: tuple[dict[str, Any], ...]
     cohorts: tuple[Cohort, ...]
     max_epochs: int
-    reports: tuple[Report, ...] = ()
+    epochs: np.ndarray
+    reports: np.ndarray
 
     def __len__(self) -> int:
         return len(self.configurations)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that every member has been through."""
-        return len(self.reports)
 
     def check(self) -> None:
         """Accept a population whose buffers are still its own.
@@ -45,32 +46,92 @@ class Population:
         if any(cohort.state.epochs.is_deleted() for cohort in self.cohorts):
             raise ValueError("`population` was trained before; go on with what `train` returned.")
 
-    def after(self, cohorts: list[Cohort]) -> "Population":
-        """The population whose `cohorts` have trained one more epoch."""
-        report = Report(*np.full((len(Report._fields), len(self)), np.nan, np.float32))
-        for cohort in cohorts:
-            for column, values in zip(report, cohort.reports(self.epochs + 1), strict=True):
-                column[cohort.members] = values
-        reports = (*self.reports, report)
-        return Population(self.configurations, tuple(cohorts), self.max_epochs, reports)
+    def totals(self, epochs: int | Sequence[int]) -> np.ndarray:
+        """The total of each member, `(population,)` int, where one for all stands for each.
 
-    def select(self, chosen: np.ndarray) -> "Population":
-        """The members at the positions `chosen`, in that order."""
-        left = (cohort.select(chosen) for cohort in self.cohorts)
-        return Population(
-            tuple(self.configurations[position] for position in chosen),
-            tuple(cohort for cohort in left if cohort is not None),
-            self.max_epochs,
-            tuple(Report(*(column[chosen] for column in report)) for report in self.reports),
-        )
+        Raises:
+            ValueError: Not one for each, or one that lies behind or too far ahead.
+        """
+        given: list[Any] = [epochs] * len(self) if np.ndim(epochs) == 0 else [*np.asarray(epochs)]
+        if len(given) != len(self):
+            raise ValueError(
+                f"`epochs` are {len(given)}, but must be one for each of the {len(self)} members."
+            )
+        for k, (total, seen) in enumerate(zip(given, self.epochs.tolist(), strict=True)):
+            whole = isinstance(total, (int, np.integer)) and not isinstance(total, bool)
+            if not whole or not seen <= total <= self.max_epochs:
+                raise ValueError(
+                    f"`epochs` is {total} for the member at {k}, but must be a whole number from "
+                    f"{seen}, the epochs seen, to {self.max_epochs}, `max_epochs` at the start."
+                )
+        return np.array(given, int)
+
+    def positions(self, called: str, given: Sequence[int], least: int = 0) -> np.ndarray:
+        """Positions of members, `(positions,)` int, where `given` may name some twice.
+
+        Raises:
+            ValueError: No such members, or fewer than `least`.
+        """
+        chosen = np.asarray(given, None if len(given) else int)
+        whole = chosen.ndim == 1 and chosen.dtype.kind in "iu" and len(chosen) >= least
+        if not whole or np.any((chosen < 0) | (chosen >= len(self))):
+            raise ValueError(
+                f"`{called}` are {chosen.tolist()}, but must be {least} or more whole numbers, "
+                f"each from 0 to {len(self) - 1}."
+            )
+        return chosen
+
+    def evaluate(
+        self, batches: Batches, due: np.ndarray, names: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Metrics of those who are `due`, `(population,)` bool, by name; NaN for the others."""
+        table = np.full((len(self), len(names)), np.nan, np.float32)
+        cohorts = [cohort for cohort in self.cohorts if due[cohort.members].any()]
+        running = [cohort.evaluate(cohort.turn(due), batches) for cohort in cohorts]
+        for cohort, values in zip(cohorts, running, strict=True):
+            table[cohort.members] = cohort.of_members(values)
+        table[~due] = np.nan
+        return dict(zip(names, table.T, strict=True))
+
+    def after(self, cohorts: Sequence[Cohort], due: np.ndarray, epoch: int) -> "Population":
+        """The population whose `cohorts` have trained those who were `due` for an epoch."""
+        epochs = self.epochs + due
+        reports = np.full((epochs.max(), *self.reports.shape[1:]), np.nan, np.float32)
+        reports[: len(self.reports)] = self.reports
+        for cohort in cohorts:
+            here = due[cohort.members]
+            if here.any():
+                told = cohort.reports(epoch + 1)[here]
+                reports[epoch][:, cohort.members[here]] = told.T
+        return replace(self, cohorts=tuple(cohorts), epochs=epochs, reports=reports)
+
+    def parked(self) -> list[Snapshot]:
+        """Snapshots of all members, in order."""
+        parked = {}
+        for cohort in self.cohorts:
+            for position, setting, state in cohort.parked():
+                parked[position] = Snapshot(
+                    configuration=self.configurations[position],
+                    max_epochs=self.max_epochs,
+                    architecture=cohort.architecture,
+                    setting=setting,
+                    state=state,
+                    reports=self.reports[: self.epochs[position], :, position].copy(),
+                )
+        return [parked[position] for position in range(len(self))]
 
     def history(self) -> dict[str, np.ndarray]:
         """What training saw, by name of `Report`, each `(epochs, population)`."""
-        table = np.array(self.reports, np.float32)
-        table = table.reshape(self.epochs, len(Report._fields), len(self))
-        return dict(zip(Report._fields, table.swapaxes(0, 1), strict=True))
+        return dict(zip(Report._fields, self.reports.swapaxes(0, 1), strict=True))
 
     def parameters(self, position: int) -> initial.Layers:
-        """Parameters of the member at `position`, padded as in its cohort."""
+        """Parameters of the member at `position`, at its true width.
+
+        Raises:
+            ValueError: No such member.
+        """
+        if not 0 <= position < len(self):
+            raise ValueError(f"`index` is {position}, but must be from 0 to {len(self) - 1}.")
         (cohort,) = (cohort for cohort in self.cohorts if position in cohort.members)
-        return cohort.parameters(position)
+        own = structure.alone(self.configurations[position], cohort.architecture.problem)
+        return initial.trim(cohort.parameters(position), own.shapes())

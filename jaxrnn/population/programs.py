@@ -1,7 +1,7 @@
 """Many members in one compiled program: lanes under `vmap`, waves in a loop, rows over a mesh.
 
 Population arrays have the shape `(rows, lanes, ...)`, see `jaxrnn.population.layout`. Which rows
-run is a number, not a shape: a rung with fewer survivors runs the same program for fewer waves.
+run are numbers, not a shape: whoever is due, it is the same program for fewer or more waves.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import PartitionSpec
 
-from jaxrnn.population.devices import REPLICATED, SHARDED, sharded
-from jaxrnn.population.layout import Layout
+from jaxrnn.population.devices import REPLICATED, SHARDED
+from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.step import Setting
@@ -21,9 +22,7 @@ from jaxrnn.types import Array
 Tree = TypeVar("Tree")
 
 
-def in_waves(
-    layout: Layout, one: Callable[[Any, Tree], Tree]
-) -> Callable[[Array, Any, Tree], Tree]:
+def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn, Any, Tree], Tree]:
     """Lift `one`, a function of one member, to the rows of one device.
 
     Args:
@@ -31,8 +30,8 @@ def in_waves(
         one: From what a member only reads and what it carries to what it carries next.
 
     Returns:
-        A function of the range `(1, 2)` of rows to run and the same two for `(waves, lanes, ...)`;
-        other rows carry on unchanged.
+        A function of a device's share of a turn and the same two for `(waves, lanes, ...)`; rows
+        that the turn leaves out carry on unchanged.
     """
 
     def row(read: Any, carried: Tree) -> Tree:
@@ -42,12 +41,13 @@ def in_waves(
         read, carried = jax.tree.map(lambda leaf: leaf[0], (read, carried))
         return jax.tree.map(lambda leaf: leaf[None], one(read, carried))
 
-    def run(rows: Array, read: Any, carried: Tree) -> Tree:
-        def wave(index: Array, carried: Tree) -> Tree:
+    def run(turn: Turn, read: Any, carried: Tree) -> Tree:
+        def wave(number: Array, carried: Tree) -> Tree:
+            index = turn.order[0, number]
             new = row(*jax.tree.map(lambda leaf: leaf[index], (read, carried)))
             return jax.tree.map(lambda rows, row: rows.at[index].set(row), carried, new)
 
-        return jax.lax.fori_loop(rows[0, 0], rows[0, 1], wave, carried)
+        return jax.lax.fori_loop(turn.span[0, 0], turn.span[0, 1], wave, carried)
 
     return run
 
@@ -56,13 +56,14 @@ class Programs(NamedTuple):
     """The two compiled programs of a cohort; nothing else of it is ever compiled.
 
     Attributes:
-        train: (state, setting, rows to run, samples, validation, piece) -> state a piece of an
-            epoch later; the old one's buffers are reused.
-        evaluate: (state, setting, rows to run, batches) -> metrics `(rows, lanes, metrics)`.
+        train: (state, setting, turn, samples, validation, piece) -> state a piece of an epoch
+            later; the old one's buffers are reused.
+        evaluate: (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows
+            that did not run.
     """
 
-    train: Callable[[State, Setting, Array, Samples, Batches, Piece], State]
-    evaluate: Callable[[State, Setting, Array, Batches], Array]
+    train: Callable[[State, Setting, Turn, Samples, Batches, Piece], State]
+    evaluate: Callable[[State, Setting, Turn, Batches], Array]
 
 
 def compile_programs(
@@ -85,12 +86,12 @@ def compile_programs(
         batches: An evaluation split as it lies on the devices.
         piece: Steps of an epoch of `samples`, likewise.
     """
-    rows = jax.ShapeDtypeStruct((layout.mesh.size, 2), jnp.int32, sharding=sharded(layout.mesh))
+    turn = layout.shard(layout.turn(np.zeros(0, bool)))
     train = jax.jit(_train(member, layout), donate_argnums=0)
     evaluate = jax.jit(_evaluate(member, layout))
     return Programs(
-        train=train.lower(state, setting, rows, samples, batches, piece).compile(),
-        evaluate=evaluate.lower(state, setting, rows, batches).compile(),
+        train=train.lower(state, setting, turn, samples, batches, piece).compile(),
+        evaluate=evaluate.lower(state, setting, turn, batches).compile(),
     )
 
 
@@ -98,28 +99,29 @@ def _train(member: Member, layout: Layout) -> Callable[..., Any]:
     def train(
         state: State,
         setting: Setting,
-        rows: Array,
+        turn: Turn,
         samples: Samples,
         validation: Batches,
         piece: Piece,
     ) -> State:
-        def one(setting: Setting, state: State) -> State:
-            return member.train(setting, state, samples, validation, piece)
+        def one(read: tuple[Setting, Array], state: State) -> State:
+            setting, due = read
+            return member.train(setting, state, due, samples, validation, piece)
 
-        return in_waves(layout, one)(rows, setting, state)
+        return in_waves(layout, one)(turn, (setting, turn.due), state)
 
     specs = SHARDED, SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED
     return _over_devices(train, layout, specs)
 
 
 def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
-    def evaluate(state: State, setting: Setting, rows: Array, batches: Batches) -> Array:
+    def evaluate(state: State, setting: Setting, turn: Turn, batches: Batches) -> Array:
         def one(read: tuple[Setting, State], _: Array) -> Array:
             return member.evaluate(*read, batches)
 
         count = len(member.step.task.metrics) + 1
         metrics = jnp.full((*state.epochs.shape, count), jnp.nan)
-        return in_waves(layout, one)(rows, (setting, state), metrics)
+        return in_waves(layout, one)(turn, (setting, state), metrics)
 
     return _over_devices(evaluate, layout, (SHARDED, SHARDED, SHARDED, REPLICATED))
 

@@ -53,18 +53,28 @@ class Member:
     in_pieces: bool = False
 
     def start(self, parameters: Packed, optimizer: str) -> State:
-        """A run before its first step, on the host."""
+        """A run before its first step, on the host and without `room`."""
         slots = self.step.update.init(optimizer, parameters)
         watching = self.step.architecture.uses.validation
         watch = Watch.over(parameters) if watching else None
         learner = Learner(parameters, slots, np.bool_(False))
-        progress = jax.device_get(self._fresh(learner)) if self.in_pieces else None
-        return State(learner, watch, NOTHING, np.int32(0), progress)
+        return State(learner, watch, NOTHING, np.int32(0), None)
+
+    def room(self, learner: Learner) -> Progress | None:
+        """Zeros where a run keeps its progress within an epoch, on the host.
+
+        Between epochs they mean nothing; None where an epoch is always one piece.
+        """
+        if not self.in_pieces:
+            return None
+        fresh = jax.eval_shape(self._fresh, learner)
+        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fresh)
 
     def train(
         self,
         setting: Setting,
         state: State,
+        due: Array,
         samples: Samples,
         validation: Batches,
         piece: Piece,
@@ -74,11 +84,12 @@ class Member:
         Args:
             setting: The member's.
             state: The run so far.
+            due: `()` bool, whether it takes part in this epoch; the same for all its pieces.
             samples: Of the training split, what the piece refers to.
             validation: The validation split.
             piece: The steps to take.
         """
-        running = ~state.learner.diverged & (piece.epoch < setting.numbers.epochs)
+        running = due & ~state.learner.diverged & (piece.epoch < setting.numbers.epochs)
         if state.watch is not None:
             running &= ~state.watch.stopped
         progress = self._fresh(state.learner)._replace(running=running)

@@ -1,6 +1,8 @@
-"""Trials proposed at random."""
+"""Optuna's studies in memory, and values out of its trials."""
 
-from functools import partial
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,29 +13,24 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-
-from search.space import Space
-from search.trial import Trial, new_trials
+from optuna.exceptions import ExperimentalWarning
 
 
-def random_trials(space: Space, count: int, seed: int) -> list[Trial]:
-    """`count` trials drawn independently from `space` by Optuna's random sampler.
-
-    Args:
-        space: Where to draw.
-        count: How many.
-        seed: Same seed, same trials; the first of them do not depend on `count`.
-    """
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna without its log and its warnings about what is experimental."""
     verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(verbosity)
-    return new_trials([space.draw(partial(_suggest, study.ask())) for _ in range(count)], seed)
 
 
-def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """The value that Optuna's sampler suggests, in a plain Python type."""
     match distribution:
         case CategoricalDistribution():
             value = trial.suggest_categorical(name, distribution.choices)

@@ -1,0 +1,67 @@
+"""Training a population epoch by epoch, whoever is due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from jaxrnn.population.feed import Feed
+from jaxrnn.population.population import Population
+from jaxrnn.population.slices import Slices
+from jaxrnn.training.samples import Batches
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What every epoch needs.
+
+    Attributes:
+        feed: Of training data.
+        validation: As it lies on the devices.
+        slices: Says how much to hand over at once.
+    """
+
+    feed: Feed
+    validation: Batches
+    slices: Slices
+
+    def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
+        """Every member until its own total; an epoch's data is the same for all who are at it.
+
+        Args:
+            population: Consumed.
+            totals: In epochs, `(population,)` int, none behind the member.
+            tell: Called with the share of all that is to be done, at the end with 1.
+        """
+        ahead, done = int((totals - population.epochs).sum()), 0
+        for epoch in range(population.epochs.min(), totals.max()):
+            due = (population.epochs == epoch) & (totals > epoch)
+            members = int(due.sum())
+            if members == 0:
+                continue
+
+            def tell_all(share: float, done: int = done, members: int = members) -> None:
+                tell((done + share * members) / ahead)
+
+            population = self._epoch(population, due, epoch, tell_all)
+            done += members
+        if ahead == 0:
+            tell(1.0)
+        return population
+
+    def _epoch(self, population: Population, due: np.ndarray, epoch: int, tell: Tell) -> Population:
+        cohorts = list(population.cohorts)
+        turns = [cohort.turn(due) for cohort in cohorts]
+        waves = max(turn.waves for turn in turns)
+        for number, (samples, piece) in enumerate(self.feed.epoch(epoch)):
+            for first, last in self.slices(waves):
+                running = [k for k, turn in enumerate(turns) if turn.waves > first]
+                for k in running:
+                    turn = turns[k].part(first, last)
+                    cohorts[k] = cohorts[k].train(turn, samples, self.validation, piece)
+                jax.block_until_ready([cohorts[k].state.epochs for k in running])
+                tell((number + last / waves) / self.feed.pieces)
+        return population.after(cohorts, due, epoch)

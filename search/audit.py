@@ -1,0 +1,125 @@
+"""What pruning cost and saved: the pruned trials are trained to the end after all."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from search.engine import Search
+from search.schedulers.scheduler import Decision, Row
+from search.table import scores
+from search.trial import State, Trial
+
+
+class Rung(NamedTuple):
+    """How well scores at some epochs foretell the scores at the end.
+
+    Attributes:
+        epochs: Where the trials were scored.
+        trials: How many were scored there and at the end, diverged ones left out.
+        correlation: Spearman's, from -1 to 1; NaN for fewer than three trials.
+    """
+
+    epochs: int
+    trials: int
+    correlation: float
+
+
+class Audit(NamedTuple):
+    """What the search would have found without pruning, with the same proposals.
+
+    Attributes:
+        rungs: From the first to the last but one.
+        winner: Score at the end of the search's winner.
+        best: Best score at the end of any trial, pruned or not.
+        best_trial: Its id.
+        regret: By how much the winner is worse than the best, at least 0.
+        saved: Share of the trial-epochs that pruning saved.
+    """
+
+    rungs: tuple[Rung, ...]
+    winner: float
+    best: float
+    best_trial: int
+    regret: float
+    saved: float
+
+    def description(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {**self._asdict(), "rungs": [rung._asdict() for rung in self.rungs]}
+
+
+@dataclass(frozen=True)
+class Onwards:
+    """Everybody goes from rung to rung; nobody begins, nobody is stopped.
+
+    Attributes:
+        rungs: Epochs at which trials are scored, ascending.
+        trials: How many there are.
+    """
+
+    rungs: Sequence[int]
+    trials: int
+
+    @property
+    def max_epochs(self) -> int:
+        """The last rung."""
+        return self.rungs[-1]
+
+    @property
+    def total(self) -> int:
+        """Trial-epochs if all begin anew."""
+        return self.trials * self.max_epochs
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """Send everyone who waits to the next rung."""
+        del room
+        waiting = [row for row in rows if row.waiting and row.epochs < self.max_epochs]
+        ahead = {row.id: min(e for e in self.rungs if e > row.epochs) for row in waiting}
+        return Decision(go=ahead)
+
+
+def audit(search: Search[Any, Any]) -> Audit:
+    """Train what a search has pruned, and compare; the search itself is left as it is.
+
+    Args:
+        search: Over, its `keep` set from the beginning, its winner not None.
+    """
+    plan, winner = search.plan, search.best
+    assert winner is not None and search.keep
+    last = plan.scheduler.max_epochs
+    rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
+    trials = [_revived(trial) for trial in search.trials]
+    onwards = replace(plan, scheduler=Onwards(rungs, len(trials)))
+    again = Search(onwards, search.team, trials, dict(search.members), observe=search.observe)
+    again.run()
+    table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
+    sign = {"min": 1.0, "max": -1.0}[plan.mode]
+    best = min(table, key=lambda id: (table[id].get(last, np.inf), id))
+    spent = sum(trial.epochs for trial in search.trials)
+    return Audit(
+        rungs=tuple(_rung(table, epochs, last) for epochs in rungs[:-1]),
+        winner=sign * table[winner.id][last],
+        best=sign * table[best][last],
+        best_trial=best,
+        regret=table[winner.id][last] - table[best][last],
+        saved=1.0 - spent / (len(trials) * last),
+    )
+
+
+def _revived(trial: Trial) -> Trial:
+    copy = deepcopy(trial)
+    if copy.state is State.PRUNED:
+        copy.state, copy.ended = State.RUNNING, False
+    return copy
+
+
+def _rung(table: Mapping[int, Mapping[int, float]], epochs: int, last: int) -> Rung:
+    pairs = [(own[epochs], own[last]) for own in table.values() if {epochs, last} <= own.keys()]
+    finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
+    if len(finite) < 3 or (finite == finite[0]).all(0).any():
+        return Rung(epochs, len(finite), float("nan"))
+    return Rung(epochs, len(finite), float(spearmanr(*finite.T).statistic))

@@ -1,0 +1,88 @@
+"""Keeps a search on disk while it runs: tables, study, checkpoints; and takes it up again."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search.checkpoint import Checkpoints, records_of, trials_of
+from search.engine import Search
+from search.records import RunFolder
+from search.signals import deferred
+from search.study import Study
+from search.team import Team
+from search.trial import Trial
+
+LEAST_PAUSE = 20
+"""Pauses between checkpoints at rungs, in units of the time that the last one took: 5 % at most."""
+
+
+@dataclass
+class Keeper:
+    """What `Search.after` calls.
+
+    Attributes:
+        search: The search.
+        folder: Where its tables go.
+        study: Optuna's record of it.
+        checkpoints: From which it can be taken up.
+        seconds: The most that pass between two checkpoints.
+        entries: Those that have a column in any case.
+    """
+
+    search: Search[Any, Any]
+    folder: RunFolder
+    study: Study
+    checkpoints: Checkpoints
+    seconds: float = 300.0
+    entries: Iterable[str] = ()
+    _last: float = field(default_factory=time.monotonic)
+    _cost: float = 0.0
+
+    def __call__(self, scored: bool) -> None:
+        """Write what is due after an epoch."""
+        if scored:
+            self.write_tables()
+            self.study.sync(self.search.trials)
+        waited = time.monotonic() - self._last
+        if waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost):
+            self.write_checkpoint()
+
+    def write_tables(self) -> None:
+        """What people and programs read."""
+        self.folder.write_trials(self.search.trials, self.entries)
+        self.folder.write_history(self.search.trials)
+        self.folder.write_changes(self.search.trials, self.entries)
+
+    def write_checkpoint(self) -> None:
+        """All that a search needs to go on from here."""
+        begin = time.monotonic()
+        members, trials = self.search.parked(), self.search.trials
+        ids = sorted(members)
+        records = {"trials": records_of(trials), "members": ids}
+        number = sum(trial.epochs for trial in trials)
+
+        def save(path: Path) -> None:
+            self.search.team.save([members[id] for id in ids], path)
+
+        with deferred():  # or what saves would go on in a folder that is being cleared away
+            self.checkpoints.write(number, records, save)
+        self._last = time.monotonic()
+        self._cost = self._last - begin
+
+
+def take_up(
+    team: Team[Any, Any], checkpoints: Checkpoints
+) -> tuple[list[Trial], dict[int, list[Any]]]:
+    """Trials and members of the latest checkpoint that is whole; none if there is no checkpoint.
+
+    Raises:
+        ValueError: There are checkpoints, but all are damaged.
+    """
+    found = checkpoints.latest()
+    if found is None:
+        return [], {}
+    _, records, path = found
+    members = team.restore(path)
+    return trials_of(records["trials"]), dict(zip(records["members"], members, strict=True))

@@ -1,0 +1,1 @@
+"""Which configurations to try next, a whole batch at a time."""

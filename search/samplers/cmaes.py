@@ -1,0 +1,94 @@
+"""Configurations from a normal distribution that moves and stretches towards the good ones."""
+
+import math
+from collections.abc import Sequence
+
+import cmaes
+import numpy as np
+
+from search.samplers.apart import Apart
+from search.samplers.points import Points
+from search.samplers.sampler import Proposal, Seen
+from search.samplers.sobol import Sobol
+from search.space import Space
+
+FEATURES = "cmaes:features"
+
+
+class CmaEs:
+    """The evolution strategy with covariance matrix adaptation, by the package `cmaes`.
+
+    Hansen, The CMA Evolution Strategy: A Tutorial (2016), with population lambda = `batch`, first
+    mean m in the middle of the cube and first deviation sigma = 1/6. Generations are `batch` trials
+    one after another by id, whoever proposed them; one counts as soon as all of its trials have a
+    score. It knows ranks only: who reached a higher rung is better, within a rung who has the lower
+    score. Departures: a choice is the largest of one coordinate per value, and a proposal is drawn
+    again where it is near another. All generations are told again for every batch, so that there
+    is no state to keep.
+    """
+
+    learns = True
+    size = None
+
+    def __init__(self, space: Space, seed: int, batch: int = 16) -> None:
+        """Same `seed` and same trials, same proposals.
+
+        Args:
+            space: Where to search.
+            seed: From 0 to 2**32 - 1.
+            batch: Trials of a generation, at least 2: as many as are asked for at once.
+
+        Raises:
+            ValueError: A batch of fewer than 2.
+        """
+        if batch < 2:
+            raise ValueError(f"`batch` is {batch}, but a generation must have at least 2 trials.")
+        self._seed, self._batch = seed, batch
+        self._points = Points(space)
+        self._start = Sobol(space, seed)
+
+    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+        """Draws from the distribution after the last whole generation; see `Sampler.ask`."""
+        if not self._points.names:
+            return self._start.ask(count, seen)
+        optimizer = self._optimizer(seen)
+        apart = Apart(self._points, [one.proposal for one in seen])
+        return [apart.choose(lambda: self._draw(optimizer)) for _ in range(count)]
+
+    def _optimizer(self, seen: Sequence[Seen]) -> cmaes.CMA:
+        dims = self._points.width
+        optimizer = cmaes.CMA(
+            mean=np.full(dims, 0.5),
+            sigma=1 / 6,
+            bounds=np.tile([0.0, 1.0], (dims, 1)),
+            n_max_resampling=10 * dims,
+            population_size=self._batch,
+        )
+        for first in range(0, len(seen) - self._batch + 1, self._batch):
+            generation = seen[first : first + self._batch]
+            if not all(one.scores for one in generation):
+                break
+            best_first = sorted(generation, key=_standing)
+            optimizer.tell([(self._features(one), rank) for rank, one in enumerate(best_first)])
+        seeds = np.random.SeedSequence((self._seed, len(seen)))
+        optimizer.reseed_rng(int(seeds.generate_state(1)[0]))
+        return optimizer
+
+    def _features(self, one: Seen) -> np.ndarray:
+        """Where it was drawn; if another proposed it, where that lies."""
+        if FEATURES in one.proposal.attrs:
+            return np.array(one.proposal.attrs[FEATURES])
+        return self._points.places([one.proposal.configuration])[0]
+
+    def _draw(self, optimizer: cmaes.CMA) -> Proposal:
+        features = optimizer.ask()
+        proposal = self._points.proposal(self._points.point(features))
+        return proposal._replace(attrs={FEATURES: features.tolist()})
+
+
+def _standing(one: Seen) -> tuple[bool, int, float]:
+    """Less is better."""
+    epochs = max(one.scores)
+    if not all(map(math.isfinite, one.scores.values())):
+        return True, 0, 0.0
+    return False, -epochs, one.scores[epochs]

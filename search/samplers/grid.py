@@ -1,0 +1,108 @@
+"""Every combination of values."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.samplers.random import proposed
+from search.samplers.sampler import Proposal, Seen
+from search.space import Space
+
+LARGEST = 100_000
+
+
+class Grid:
+    """Every combination of choices, whole numbers and steps, the last entry fastest.
+
+    Entries take part only where their conditions hold, so no configuration comes twice.
+    """
+
+    learns = False
+
+    def __init__(self, space: Space, points: int = 3) -> None:
+        """Lists all combinations.
+
+        Args:
+            space: Where to search.
+            points: How many values stand for a continuous range, at least 2: its ends and those
+                that lie evenly between them, in the logarithm if the range has `log`.
+
+        Raises:
+            ValueError: Fewer than 2 points, or more than `LARGEST` combinations.
+        """
+        if points < 2:
+            raise ValueError(f"`points` is {points}, but must be at least 2: both ends of a range.")
+        self._space = space
+        values = {name: _values(one, points) for name, one in space.distributions.items()}
+        self._all = _sorted(space, values)
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return len(self._all)
+
+    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+        """Combinations `len(seen)` and those that follow it; see `Sampler.ask`."""
+        chosen = self._all[len(seen) : len(seen) + count]
+        return [proposed(self._space, configuration) for configuration in chosen]
+
+
+def _values(distribution: BaseDistribution, points: int) -> Sequence[Any]:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices
+        case IntDistribution(low=low, high=high, step=step):
+            return range(low, high + 1, step)
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            count = round((high - low) / step)
+            return [min(low + k * step, high) for k in range(count + 1)]
+        case FloatDistribution(low=low, high=high, log=log):
+            spread = np.geomspace if log else np.linspace
+            return list(dict.fromkeys(spread(low, high, points).tolist()))
+    raise TypeError(f"no range and no choice: {distribution!r}")
+
+
+def _sorted(space: Space, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """All combinations, in the order of the space; those that lack an entry first."""
+    found: list[tuple[list[int], dict[str, Any]]] = []
+    for indices, configuration in _combinations(space, values):
+        if len(found) == LARGEST:
+            most = math.prod(map(len, values.values()))
+            raise ValueError(
+                f"`search` is 'grid', but the grid of this space has more than {LARGEST} "
+                f"configurations (its values make {most} without conditions); give choices, "
+                "larger steps or fixed values."
+            )
+        found.append(([indices.get(name, -1) for name in space.entries], configuration))
+    return [configuration for _, configuration in sorted(found, key=lambda pair: pair[0])]
+
+
+def _combinations(
+    space: Space, values: dict[str, Sequence[Any]]
+) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
+    """Each with the index of every value, counted like an odometer whose wheels come and go."""
+    wheels: list[int] = []
+    while True:
+        asked: list[str] = []
+
+        def turn(name: str, _: BaseDistribution, asked: list[str] = asked) -> Any:
+            if len(asked) == len(wheels):
+                wheels.append(0)
+            asked.append(name)
+            return values[name][wheels[len(asked) - 1]]
+
+        configuration = space.draw(turn)
+        yield dict(zip(asked, wheels, strict=True)), configuration
+        while wheels and wheels[-1] + 1 == len(values[asked[len(wheels) - 1]]):
+            wheels.pop()
+        if not wheels:
+            return
+        wheels[-1] += 1

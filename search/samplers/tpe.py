@@ -1,0 +1,100 @@
+"""Configurations that look like the good ones and unlike the others."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from search.samplers.apart import Apart
+from search.samplers.points import Points
+from search.samplers.random import proposed
+from search.samplers.sampler import Proposal, Seen
+from search.samplers.sobol import Sobol
+from search.samplers.studies import quiet, suggest
+from search.space import Space
+
+
+class Tpe:
+    """Optuna's tree-structured Parzen estimator, on scores at one budget as in BOHB.
+
+    Proposes where the density of good configurations is large against that of the others, entry by
+    entry (Bergstra et al. 2011, l(x) / g(x)). As in BOHB (Falkner et al. 2018) scores are those at
+    the largest budget (epochs) that at least N_min + 2 trials have reached in good health, N_min
+    being one more than the entries that vary; before that it proposes Sobol points. Departures:
+    trials that have not come so far count among the others, be they pruned or still training
+    (constant liar), and a proposal is drawn again where it is near another.
+    """
+
+    learns = True
+    size = None
+
+    def __init__(self, space: Space, seed: int) -> None:
+        """Same `seed` and same trials, same proposals."""
+        self._space, self._seed = space, seed
+        self._points = Points(space)
+        self._start = Sobol(space, seed)
+
+    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+        """Proposals that each take the ones before for pending; see `Sampler.ask`."""
+        budget = model_budget(seen, len(self._points.names) + 3)
+        if budget is None or not self._points.names:
+            return self._start.ask(count, seen)
+        apart = Apart(self._points, [one.proposal for one in seen])
+        with quiet():
+            study = self._study(budget, seen)
+            return [apart.choose(partial(self._draw, study)) for _ in range(count)]
+
+    def _study(self, budget: int, seen: Sequence[Seen]) -> optuna.Study:
+        seed = int(np.random.SeedSequence((self._seed, len(seen))).generate_state(1)[0])
+        study = optuna.create_study(
+            # A joint density is too thin over the few good trials of a batch that trains at once.
+            sampler=optuna.samplers.TPESampler(
+                n_startup_trials=0, multivariate=False, constant_liar=True, seed=seed
+            )
+        )
+        scores = _scores(budget, seen)
+        worst = max(_finite(scores))
+        for one, score in zip(seen, scores, strict=True):
+            params = proposed(self._space, one.proposal.configuration).params
+            study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING if score is None else TrialState.COMPLETE,
+                    value=None if score is None else min(score, worst),
+                    params=params,
+                    distributions={name: self._space.distributions[name] for name in params},
+                )
+            )
+        return study
+
+    def _draw(self, study: optuna.Study) -> Proposal:
+        """A draw that is not taken stays pending, which drives the next away from it."""
+        return proposed(self._space, self._space.draw(partial(suggest, study.ask())))
+
+
+def model_budget(seen: Sequence[Seen], least: int) -> int | None:
+    """The largest epochs at which at least `least` trials have finite scores, if there are any."""
+    budgets = {epochs for one in seen for epochs in one.scores}
+    enough = (epochs for epochs in budgets if len(_finite(_scores(epochs, seen))) >= least)
+    return max(enough, default=None)
+
+
+def _scores(budget: int, seen: Sequence[Seen]) -> list[float | None]:
+    """By trial the score at `budget`, or the first one later if it has none there.
+
+    Infinite for a trial that diverged at any time, None where it is not known yet.
+    """
+    scores: list[float | None] = []
+    for one in seen:
+        later = [epochs for epochs in one.scores if epochs >= budget]
+        if not all(map(math.isfinite, one.scores.values())):
+            scores.append(math.inf)
+        else:
+            scores.append(one.scores[min(later)] if later else None)
+    return scores
+
+
+def _finite(scores: Sequence[float | None]) -> list[float]:
+    return [score for score in scores if score is not None and math.isfinite(score)]

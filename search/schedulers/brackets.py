@@ -1,0 +1,122 @@
+"""Successive halving in one bracket or in several side by side; Hyperband is several."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.rungs import Plan, Rung, check_whole, hyperband_plans, rungs, trial_epochs
+from search.schedulers.ranking import best_first
+from search.schedulers.scheduler import Decision, Fresh, Row
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """Successive halving in each bracket by itself (Jamieson and Talwalkar 2016).
+
+    A rung is decided once all its trials have been scored at exactly its epochs; as many as the
+    next one holds go on, the others stop. A trial that diverged ranks last, but fills the rung
+    where there are too few others, so that rungs have the sizes of the plan whatever happens.
+    Brackets are filled one after the other, as there is room, and do not wait for each other.
+
+    Attributes:
+        plans: The rungs of every bracket, all with the same epochs in the last one.
+    """
+
+    plans: tuple[Plan, ...]
+
+    @property
+    def trials(self) -> int:
+        """How many it begins in all."""
+        return sum(plan[0].trials for plan in self.plans)
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the trials that are never pruned."""
+        return self.plans[0][-1].epochs
+
+    @property
+    def total(self) -> int:
+        """Trial-epochs of the whole search."""
+        return sum(map(trial_epochs, self.plans))
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """Rungs that are full are ranked, brackets that are not are filled; see `Scheduler`."""
+        members: dict[int, list[Row]] = defaultdict(list)
+        for row in rows:
+            members[row.bracket].append(row)
+        new: list[Fresh] = []
+        go: dict[int, int] = {}
+        stop: list[int] = []
+        for bracket, plan in enumerate(self.plans):
+            missing = plan[0].trials - len(members[bracket])
+            if missing:
+                new += [Fresh(bracket, plan[0].epochs)] * min(missing, room - len(new))
+            else:
+                _promote(plan, members[bracket], go, stop)
+        return Decision(tuple(new), go, tuple(sorted(stop)))
+
+
+def _promote(plan: Plan, members: list[Row], go: dict[int, int], stop: list[int]) -> None:
+    """Decide every rung that is full, from the first on; add who goes on, and who stops."""
+    for rung, following in itertools.pairwise(plan):
+        if not all(rung.epochs in row.scores for row in members):
+            return
+        order = best_first(members, rung.epochs)
+        members, losers = order[: following.trials], order[following.trials :]
+        go |= {row.id: following.epochs for row in members if _waits_at(row, rung)}
+        stop += [row.id for row in losers if _waits_at(row, rung)]
+
+
+def _waits_at(row: Row, rung: Rung) -> bool:
+    """Whether it has not gone on or stopped already."""
+    return row.waiting and row.epochs == rung.epochs
+
+
+def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -> Brackets:
+    """Successive halving of `totals[0]` trials.
+
+    Args:
+        totals: How many trials in all, growing where a search was extended: what each adds is a
+            bracket of its own, since the rungs of the first one are decided.
+        min_epochs: Epochs before the first comparison, at least 1.
+        max_epochs: Epochs of the trials that are never pruned, at least `min_epochs`.
+        eta: One in `eta` goes on, at least 2.
+
+    Raises:
+        ValueError: An argument outside its range.
+    """
+    sizes = [after - before for before, after in itertools.pairwise((0, *totals))]
+    return Brackets(tuple(rungs(size, min_epochs, max_epochs, eta) for size in sizes))
+
+
+def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) -> Brackets:
+    """Hyperband (Li et al. 2018): brackets from the one that prunes most to the one that does not.
+
+    Args:
+        trials: At most how many in all: whole brackets in order, again from the first one after
+            the last, until the next does not fit. None: every bracket once.
+        min_epochs: The least epochs before a comparison (r_min), at least 1.
+        max_epochs: Epochs of the trials that are never pruned (R), at least `min_epochs`.
+        eta: One in `eta` goes on, at least 2.
+
+    Raises:
+        ValueError: An argument outside its range, or `trials` too few for the first bracket.
+    """
+    plans = hyperband_plans(min_epochs, max_epochs, eta)
+    if trials is None:
+        return Brackets(plans)
+    check_whole("trials", trials)
+    chosen: list[Plan] = []
+    for plan in itertools.cycle(plans):
+        trials -= plan[0].trials
+        if trials < 0:
+            break
+        chosen.append(plan)
+    if not chosen:
+        raise ValueError(
+            f"`trials` is {trials + plans[0][0].trials}, but the first bracket of Hyperband from "
+            f"{min_epochs} to {max_epochs} epochs with `eta` {eta} needs {plans[0][0].trials}; "
+            f"one pass over all its brackets needs {Brackets(plans).trials}."
+        )
+    return Brackets(tuple(chosen))

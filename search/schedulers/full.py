@@ -1,0 +1,33 @@
+"""No pruning: every trial trains to the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.rungs import check_whole
+from search.schedulers.scheduler import Decision, Fresh, Row
+
+
+@dataclass(frozen=True)
+class Full:
+    """Begins trials as there is room, and lets them all train to the end.
+
+    Attributes:
+        trials: How many in all, at least 1.
+        max_epochs: Epochs of each, at least 1.
+    """
+
+    trials: int
+    max_epochs: int
+
+    def __post_init__(self) -> None:
+        check_whole("trials", self.trials)
+        check_whole("max_epochs", self.max_epochs)
+
+    @property
+    def total(self) -> int:
+        """Trial-epochs of the whole search."""
+        return self.trials * self.max_epochs
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """New trials where there is room; see `Scheduler`."""
+        return Decision(new=(Fresh(0, self.max_epochs),) * min(room, self.trials - len(rows)))

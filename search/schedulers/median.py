@@ -1,0 +1,80 @@
+"""Median stopping: who is worse than most were so far, stops."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.rungs import check_budgets, check_whole
+from search.schedulers.ranking import healthy
+from search.schedulers.scheduler import Decision, Fresh, Row
+
+
+@dataclass(frozen=True)
+class Median:
+    """The median stopping rule (Golovin et al. 2017, section 3.2.2).
+
+    Trials are scored at every multiple of `min_epochs`. One stops there if its best score so far is
+    strictly worse than the median of the others' running averages up to there, over all others that
+    have a score at the same epochs, stopped or not. Nobody stops where these are fewer than
+    `startup`. A diverged trial stops at once.
+
+    Attributes:
+        trials: How many in all, at least 1.
+        min_epochs: Epochs between two comparisons, at least 1.
+        max_epochs: Epochs of the trials that are never pruned, at least `min_epochs`.
+        startup: Others that are needed for a comparison, at least 1.
+    """
+
+    trials: int
+    min_epochs: int
+    max_epochs: int
+    startup: int = 5
+
+    def __post_init__(self) -> None:
+        check_whole("trials", self.trials)
+        check_whole("startup", self.startup)
+        check_budgets(self.min_epochs, self.max_epochs)
+
+    @property
+    def total(self) -> None:
+        """Depends on the scores."""
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """Losers stop, others go on, and new ones begin where there is room; see `Scheduler`."""
+        waiting = [row for row in rows if row.waiting]
+        losers = {epochs: self._losers(rows, epochs) for epochs in {row.epochs for row in waiting}}
+        stop = {row.id for row in waiting if row.id in losers[row.epochs]}
+        return Decision(
+            new=(Fresh(0, self.min_epochs),) * min(room, self.trials - len(rows)),
+            go={
+                row.id: min(row.epochs + self.min_epochs, self.max_epochs)
+                for row in waiting
+                if row.id not in stop
+            },
+            stop=tuple(sorted(stop)),
+        )
+
+    def _losers(self, rows: Sequence[Row], epochs: int) -> set[int]:
+        """All that were worse than the median at `epochs`, or had diverged by then."""
+        seen = {row.id: _scores(row, epochs) for row in rows if epochs in row.scores}
+        losers = {id for id, scores in seen.items() if scores[-1] == math.inf}
+        if len(seen) > self.startup:
+            order = sorted((sum(scores) / len(scores), id) for id, scores in seen.items())
+            means = [mean for mean, _ in order]
+            for place, (_, id) in enumerate(order):
+                if min(seen[id]) > _median_without(place, means):
+                    losers.add(id)
+        return losers
+
+
+def _scores(row: Row, epochs: int) -> list[float]:
+    """Of a trial, up to `epochs`, in order; infinite where it had diverged."""
+    upto = sorted(at for at in row.scores if at <= epochs)
+    return [row.scores[at] if healthy(row, at) else math.inf for at in upto]
+
+
+def _median_without(place: int, means: Sequence[float]) -> float:
+    """The median of sorted `means` but the one at `place`."""
+    middle = ((len(means) - 2) // 2, (len(means) - 1) // 2)
+    low, high = (means[position + (position >= place)] for position in middle)
+    return (low + high) / 2

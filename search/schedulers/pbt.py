@@ -1,0 +1,145 @@
+"""Population-based training: the worst take over from the best, with a change, and all go on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.rungs import check_whole
+from search.samplers.points import Points
+from search.schedulers.ranking import best_first, healthy
+from search.schedulers.scheduler import Copy, Decision, Fresh, Row
+from search.space import Space
+
+FACTORS = (0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class Pbt:
+    """Population-based training with truncation selection (Jaderberg et al. 2017).
+
+    When all trials have come to the same multiple of `interval`, each of the worst takes over from
+    one of the best, drawn evenly. A quantile is rounded down, but is at least one trial of two. A
+    diverged trial always takes over and is never taken; if all have, they go on as they are.
+
+    Attributes:
+        trials: How many in all, at least 1.
+        interval: Epochs between two comparisons, at least 1.
+        max_epochs: Epochs of every trial, at least `interval`.
+        quantile: Share of the worst, and of the best, above 0 and at most 0.5.
+        seed: At least 0; who takes over from whom is drawn from it and the epochs.
+    """
+
+    trials: int
+    interval: int
+    max_epochs: int
+    quantile: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("trials", self.trials)
+        check_whole("interval", self.interval)
+        check_whole("max_epochs", self.max_epochs, self.interval)
+        check_whole("seed", self.seed, 0)
+        if not 0 < self.quantile <= 0.5:
+            raise ValueError(
+                f"`quantile` is {self.quantile!r}, but must be above 0 and at most 0.5."
+            )
+
+    @property
+    def total(self) -> int:
+        """Trial-epochs of the whole search."""
+        return self.trials * self.max_epochs
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """New trials first; once all are there, who takes over from whom; see `Scheduler`."""
+        missing = self.trials - len(rows)
+        if missing:
+            return Decision(new=(Fresh(0, self.interval),) * min(room, missing))
+        if not all(row.waiting and row.epochs == rows[0].epochs for row in rows):
+            return Decision()
+        epochs = rows[0].epochs
+        until = min(epochs + self.interval, self.max_epochs)
+        return Decision(go={row.id: until for row in rows}, copy=self._copies(rows, epochs))
+
+    def _copies(self, rows: Sequence[Row], epochs: int) -> tuple[Copy, ...]:
+        order = best_first(rows, epochs)
+        count = min(max(int(len(order) * self.quantile), 1), len(order) // 2)
+        winners = [row.id for row in order[:count] if healthy(row, epochs)]
+        losers = [
+            row.id
+            for place, row in enumerate(order)
+            if place >= len(order) - count or not healthy(row, epochs)
+        ]
+        # As `spawn_key`, epochs are no part of the seeds that trials have by their ids.
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epochs,)))
+        return tuple(Copy(loser, int(rng.choice(winners))) for loser in losers if winners)
+
+
+def explore(
+    configuration: Mapping[str, Any],
+    space: Space,
+    changeable: Callable[[str], bool],
+    rng: np.random.Generator,
+    resample: float = 0.25,
+) -> dict[str, Any]:
+    """The configuration with a change in every entry that may change.
+
+    A number is multiplied by 0.8 or 1.2, and stays in its range and on its steps, of which it
+    moves by at least one unless it is at the end of the range. A choice is kept. Or else the entry
+    is drawn anew. A change that would make other entries come or go is left out.
+
+    Args:
+        configuration: As drawn from `space`.
+        space: Says what every entry may be.
+        changeable: Whether the entry of this name may change in the middle of training.
+        rng: Where chance comes from.
+        resample: Probability that an entry is drawn anew, from 0 to 1.
+    """
+    points = Points(space)
+    anew = points.proposal(rng.random(len(points.names))).params
+    changed = dict(configuration)
+    for name, distribution in space.distributions.items():
+        if name in changed and changeable(name):
+            moved = _moved(changed[name], distribution, float(rng.choice(FACTORS)))
+            value = anew[name] if rng.random() < resample else moved
+            if _complete(space, {**changed, name: value}):
+                changed[name] = value
+    return changed
+
+
+def _moved(value: Any, distribution: BaseDistribution, factor: float) -> Any:
+    """The product, at least a step away in its direction."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    product = _inside(value * factor, distribution)
+    step = distribution.step
+    if step is None or abs(product - value) > step / 2:
+        return product
+    up = (factor > 1) == (value >= 0)
+    return _inside(value + (step if up else -step), distribution)
+
+
+def _inside(value: float, distribution: FloatDistribution | IntDistribution) -> float | int:
+    """The nearest number in the range and on its steps, whole where they are."""
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if step is not None:
+        value = low + round((value - low) / step) * step
+    kind = int if isinstance(distribution, IntDistribution) else float
+    return kind(min(max(value, low), high))
+
+
+def _complete(space: Space, configuration: Mapping[str, Any]) -> bool:
+    """Whether the entries that are there are those whose conditions hold."""
+    try:
+        return space.draw(lambda name, _: configuration[name]).keys() == configuration.keys()
+    except KeyError:
+        return False

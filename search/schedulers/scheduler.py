@@ -1,0 +1,98 @@
+"""What a scheduler sees of the trials, and what it can decide."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Row(NamedTuple):
+    """What a scheduler knows of a trial.
+
+    Attributes:
+        id: In the order of proposal, from 0; the lower one wins a tie.
+        bracket: As decided when it was new.
+        epochs: Trained so far.
+        until: Epochs it was last sent to; it trains while `epochs` is less.
+        ended: Whether it is pruned or has trained to the end.
+        scores: By the exact epochs at which it was scored; lower is better, infinite from the
+            moment on that it diverged.
+    """
+
+    id: int
+    bracket: int
+    epochs: int
+    until: int
+    ended: bool
+    scores: Mapping[int, float]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is neither training nor at its end."""
+        return not self.ended and self.epochs >= self.until
+
+
+class Fresh(NamedTuple):
+    """A trial to begin: its bracket, and the epochs to train until it is scored first."""
+
+    bracket: int
+    until: int
+
+
+class Copy(NamedTuple):
+    """One trial takes over the weights of another, and its hyperparameters with a change.
+
+    Attributes:
+        loser: Id of the trial that gives up its own.
+        winner: Id of the trial that is copied.
+    """
+
+    loser: int
+    winner: int
+
+
+class Decision(NamedTuple):
+    """What happens next, all of it at once; copies before the training that `go` asks for.
+
+    Attributes:
+        new: Trials to begin, at most as many as there is room for.
+        go: By id of a waiting trial, the epochs (in all) to train until it is scored again.
+        stop: Ids of waiting trials that are pruned.
+        copy: Who takes over from whom.
+    """
+
+    new: tuple[Fresh, ...] = ()
+    go: Mapping[int, int] = {}
+    stop: tuple[int, ...] = ()
+    copy: tuple[Copy, ...] = ()
+
+
+class Scheduler(Protocol):
+    """Decides by the table alone: no clock, no memory, no order of arrival.
+
+    It is asked whenever trials have reached their `until` and were scored there, until it decides
+    nothing and nobody trains; then the search is over. A trial scored at `max_epochs` has ended.
+    """
+
+    @property
+    def trials(self) -> int:
+        """How many it begins in all."""
+        ...
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the trials that are never pruned (R)."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """Trial-epochs of the whole search; None where they depend on the scores."""
+        ...
+
+    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+        """What to do next.
+
+        Args:
+            rows: All trials so far, in any order.
+            room: How many new trials may begin now. Trials that go on are not counted, but by
+                schedulers that keep a fixed number of trials training.
+        """
+        ...

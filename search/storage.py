@@ -1,0 +1,170 @@
+"""Where Optuna keeps a study: the journal in the run folder, or a database."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from search.files import write_whole
+from search.journal import open_journal
+
+JOURNAL, OWNER = "study.log", "study.id"
+"""Files of a run folder: the study, and what it is known by in a storage that others use too."""
+DIRECTIONS = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
+
+
+class Store(NamedTuple):
+    """An open storage.
+
+    Attributes:
+        storage: Optuna's.
+        prompt: Whether operations cost next to nothing before they are flushed.
+        flush: Brings all operations to the disk.
+        close: Lets connections go.
+    """
+
+    storage: BaseStorage
+    prompt: bool
+    flush: Callable[[], None]
+    close: Callable[[], None]
+
+
+def open_store(url: str | None, folder: Path) -> Store:
+    """The storage at a URL; the journal of the run folder if there is none.
+
+    Raises:
+        ValueError: The storage can't be opened.
+    """
+    with quiet():
+        if url is None:
+            return _open_journal(folder / JOURNAL)
+        database = open_database(url)
+        return Store(database, False, lambda: None, database.engine.dispose)
+
+
+def _open_journal(path: Path) -> Store:
+    try:
+        journal = open_journal(path)
+        return Store(JournalStorage(journal), True, journal.flush, lambda: None)
+    except OSError:
+        raise
+    except Exception as error:  # whatever Optuna makes of a damaged line
+        raise ValueError(
+            f"'{path}' is damaged; move it away, and the study is written anew."
+        ) from error
+
+
+def open_database(url: str) -> RDBStorage:
+    """The database at a URL.
+
+    Raises:
+        ValueError: It can't be opened.
+    """
+    try:
+        with quiet():
+            return RDBStorage(url)
+    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"`storage` is '{shown(url)}', but can't be opened: {reason(error)}"
+        ) from error
+
+
+def open_study(
+    store: Store, name: str, mode: str, folder: Path, attributes: Mapping[str, Any]
+) -> int:
+    """Id of the study of a run folder, which is made if there is none.
+
+    Args:
+        store: Where.
+        name: Of the study.
+        mode: `min` or `max`.
+        folder: Of the run.
+        attributes: What the study says of itself, by name.
+
+    Raises:
+        ValueError: The study of this name belongs to another run.
+    """
+    storage, owner = store.storage, _owner(folder)
+    try:
+        study = storage.get_study_id_from_name(name)
+    except KeyError:
+        with quiet():
+            study = storage.create_new_study([DIRECTIONS[mode]], name)
+    found = storage.get_study_user_attrs(study).get("run")
+    # A kill may come between the study and its attributes, of which `run` is the last.
+    if found is None and not storage.get_all_trials(study, deepcopy=False):
+        for key, value in {**attributes, "run": owner}.items():
+            storage.set_study_user_attr(study, key, value)
+        store.flush()
+    elif found != owner:
+        raise ValueError(
+            f"`storage` has a study '{name}' of another run already; "
+            "choose another name for the run folder."
+        )
+    if storage.get_study_directions(study) != [DIRECTIONS[mode]]:
+        raise ValueError(f"`storage` has a study '{name}', but it does not go for the {mode}imum.")
+    return study
+
+
+def load(source: str) -> optuna.Study:
+    """A study to read: of a run folder, or at `URL#name`, where one that is alone needs no name.
+
+    Raises:
+        ValueError: There is no such study.
+    """
+    where, _, name = source.partition("#")
+    journal = Path(source) / JOURNAL
+    if journal.is_file():
+        storage, name = JournalStorage(JournalFileBackend(str(journal))), ""
+    elif "://" in where:
+        storage = open_database(where)
+    else:
+        raise ValueError(
+            f"`warm_start` is '{source}', but must be a run folder with a '{JOURNAL}', or the URL "
+            "of a storage with the name of a study, such as sqlite:///studies.db#name."
+        )
+    names = optuna.get_all_study_names(storage)
+    if name not in names and (name or len(names) != 1):
+        known = ", ".join(f"'{known}'" for known in names) or "none"
+        raise ValueError(f"`warm_start` must name one of the studies in {shown(where)}: {known}.")
+    return optuna.load_study(study_name=name or names[0], storage=storage)
+
+
+def reason(error: BaseException | None) -> str:
+    """What a database did not like, in a line."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().splitlines()[0].rstrip(".") + "."
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return url
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from telling of new studies."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _owner(folder: Path) -> str:
+    path = folder / OWNER
+    if not path.exists():
+        write_whole(path, uuid.uuid4().hex + "\n")
+    return path.read_text(encoding="utf-8").strip()

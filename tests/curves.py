@@ -1,0 +1,136 @@
+"""A trainer whose scores are known: `curve(configuration, epochs, seed)` and nothing else."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import search
+from search.samplers.sampler import Proposal, Seen
+
+Curve = Callable[[dict[str, Any], int, int], float]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A member: what it is, how far it is, and whose steps it has gone, epoch by epoch."""
+
+    configuration: dict[str, Any]
+    seed: int
+    max_epochs: int
+    path: tuple[str, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        return len(self.path)
+
+
+class Curves:
+    """Keeps the protocol of trainers; `trained` logs who was trained together, and how far."""
+
+    def __init__(self, curve: Curve, changeable: Sequence[str] = ()) -> None:
+        self.curve = curve
+        self.trained: list[list[int]] = []
+        self.placed = 0
+        self.expected: list[dict[str, Any]] = []
+        self._changeable = changeable
+
+    def expect(
+        self, configurations: Sequence[dict[str, Any]], max_epochs: int, at_once: int = 0
+    ) -> None:
+        self.expected = list(configurations)
+
+    def draw(
+        self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
+    ) -> list[Runner]:
+        pairs = zip(configurations, seeds, strict=True)
+        return [Runner(dict(one), seed, max_epochs) for one, seed in pairs]
+
+    def place(self, snapshots: Sequence[Runner]) -> list[Runner]:
+        assert snapshots
+        self.placed += 1
+        return list(snapshots)
+
+    def park(self, population: list[Runner]) -> list[Runner]:
+        return list(population)
+
+    def train(
+        self, population: list[Runner], epochs: Sequence[int], tell: Callable[[float], None]
+    ) -> list[Runner]:
+        self.trained.append(list(epochs))
+        tell(0.5)
+        tell(1.0)
+        return [
+            replace(one, path=one.path + (json.dumps(one.configuration),) * (goal - one.epochs))
+            for one, goal in zip(population, epochs, strict=True)
+        ]
+
+    def evaluate(
+        self, population: list[Runner], positions: Sequence[int] | None = None
+    ) -> dict[str, np.ndarray]:
+        chosen = range(len(population)) if positions is None else positions
+        scores = np.full(len(population), np.nan)
+        for k in chosen:
+            one = population[k]
+            scores[k] = self.curve(one.configuration, one.epochs, one.seed)
+        return {"loss": scores, "score": -scores}
+
+    def history(self, population: list[Runner]) -> dict[str, np.ndarray]:
+        """The training loss is half the validation loss; members and epochs stay apart."""
+        table = np.full((max(one.epochs for one in population), len(population)), np.nan)
+        for k, one in enumerate(population):
+            for epoch in range(1, one.epochs + 1):
+                table[epoch - 1, k] = self.curve(one.configuration, epoch, one.seed) / 2
+        return {"training_loss": table}
+
+    def changeable(self, name: str) -> bool:
+        return name in self._changeable
+
+    def inherit(self, snapshot: Runner, configuration: dict[str, Any], seed: int) -> Runner:
+        kept = {name for name in configuration if not self.changeable(name)}
+        assert all(configuration[name] == snapshot.configuration[name] for name in kept)
+        return replace(snapshot, configuration=dict(configuration), seed=seed)
+
+    def save(self, snapshots: Sequence[Runner], folder: Path) -> None:
+        folder.mkdir(parents=True)
+        text = json.dumps([asdict(one) for one in snapshots])
+        (folder / "runners.json").write_text(text)
+
+    def restore(self, folder: Path) -> list[Runner]:
+        read = json.loads((folder / "runners.json").read_text())
+        return [Runner(**{**one, "path": tuple(one["path"])}) for one in read]
+
+
+class Listed:
+    """Proposes given configurations, one after the other."""
+
+    learns = False
+
+    def __init__(self, configurations: Sequence[dict[str, Any]]) -> None:
+        self.size = len(configurations)
+        self.configurations = configurations
+
+    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+        ahead = self.configurations[len(seen) : len(seen) + count]
+        return [Proposal(dict(one), dict(one), {}) for one in ahead]
+
+
+def named(scores: dict[str, Any]) -> Curve:
+    """Curves by the name in a configuration: a score, or a function of the epochs."""
+
+    def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
+        found = scores[configuration["name"]]
+        return found(epochs) if callable(found) else found
+
+    return curve
+
+
+def race(scores: dict[str, Any], scheduler: Any, **more: Any) -> search.Search:
+    """A search among named curves that has not begun."""
+    names = [{"name": name} for name in scores]
+    space = search.Space(name=list(scores))
+    plan = search.Plan(space, Listed(names), scheduler, **more)
+    return search.Search(plan, search.Team([Curves(named(scores))]))

@@ -1,0 +1,67 @@
+"""A search on disk with known curves, to be run as a program and killed at any moment.
+
+python tests/killed.py FOLDER SEARCH SCHEDULER
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from curves import Curves
+
+import search
+from search.checkpoint import Checkpoints
+from search.keeping import Keeper, take_up
+from search.lock import locked
+from search.records import RunFolder
+from search.study import Study
+
+SPACE = search.Space(
+    rate=dict(low=1e-4, high=1.0, log=True), width=dict(low=1, high=64), kind=["a", "b"]
+)
+TRIALS = 40
+
+
+def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
+    distance = abs(np.log10(configuration["rate"]) + 2) + abs(configuration["width"] - 40) / 20
+    noise = np.random.default_rng((seed, epochs)).normal() / 10
+    return float(distance + (configuration["kind"] == "a") + 1 / epochs + noise)
+
+
+class Slow(Curves):
+    """Takes a little while for every epoch, so that there is time for a kill."""
+
+    def train(self, *given: Any) -> Any:
+        time.sleep(0.01)
+        return super().train(*given)
+
+
+def main(path: Path, sampler: str, scheduler: str) -> None:
+    folder = RunFolder.open(path) if path.exists() else RunFolder(path)
+    if not (path / "settings.json").exists():
+        folder.write_settings({})
+    with locked(path):
+        team = search.Team([Slow(curve, changeable=["rate"])], repeats=2)
+        plan = search.Plan(
+            SPACE,
+            search.sampler(sampler, SPACE, 0, batch=8),
+            search.scheduler(scheduler, TRIALS, 1, 9, 3),
+            at_once=TRIALS if scheduler == "pbt" else 8,
+        )
+        checkpoints = Checkpoints(path / "checkpoints")
+        running = search.Search(plan, team, *take_up(team, checkpoints))
+        study = Study(None, path, plan.metric, plan.mode, SPACE)
+        running.after = Keeper(running, folder, study, checkpoints, 0.05)
+        best = running.run()
+        assert best is not None
+        running.after.write_tables()
+        study.close()
+        end = {str(id): [one.path for one in own] for id, own in running.members.items()}
+        (path / "end.json").write_text(json.dumps({"best": best.id, "members": end}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

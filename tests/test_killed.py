@@ -1,0 +1,60 @@
+"""A search that is killed again and again ends as if nobody had touched it."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+PROGRAM = Path(__file__).with_name("killed.py")
+KILLS = 7
+"""Of each of three searches."""
+
+
+def attempt(folder: Path, *names: str, seconds: float | None = None) -> bool:
+    """Whether it came to its end before it was killed."""
+    command = [sys.executable, "-W", "error", str(PROGRAM), str(folder), *names]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:  # which kills it
+        return False
+    assert done.returncode == 0, done.stderr
+    return True
+
+
+def study_of(folder: Path) -> list[tuple[object, ...]]:
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
+    (summary,) = optuna.get_all_study_summaries(storage)
+    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
+    return [(t.number, t.state, t.values, t.params, t.intermediate_values) for t in trials]
+
+
+def assert_same(torn: Path, whole: Path) -> None:
+    for name in ("trials.csv", "history.csv", "end.json"):
+        assert (torn / name).read_bytes() == (whole / name).read_bytes(), name
+    assert study_of(torn) == study_of(whole)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("sampler", "scheduler"), [("tpe", "asha"), ("random", "hyperband"), ("cmaes", "pbt")]
+)
+def test_killed_at_any_moment(tmp_path: Path, sampler: str, scheduler: str) -> None:
+    whole, moments = tmp_path / "whole", random.Random(scheduler)
+    begin = time.monotonic()
+    assert attempt(whole, sampler, scheduler)
+    seconds, kills, run = time.monotonic() - begin, 0, 0
+    while kills < KILLS:
+        torn = tmp_path / f"torn-{run}"
+        if attempt(torn, sampler, scheduler, seconds=moments.uniform(0.3, 1.0) * seconds):
+            assert_same(torn, whole)
+            run += 1
+        else:
+            kills += 1
+    assert attempt(torn, sampler, scheduler)
+    assert_same(torn, whole)

@@ -1,0 +1,329 @@
+"""What every sampler must do."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
+from test_space import conditional, present, spaces
+
+from search.samplers.kinds import SAMPLERS, sampler
+from search.samplers.sampler import Proposal, Sampler, Seen
+from search.space import Space
+
+ALL = sorted(SAMPLERS)
+MODELS = ["cmaes", "gp", "tpe"]
+SEQUENCES = ["grid", "random", "sobol"]
+MIXED = {
+    "cell": ["lstm", "gru"],
+    "optimizer": ["sgd", "adam", "rmsprop"],
+    "momentum": dict(low=0.5, high=0.99, when={"optimizer": "sgd"}),
+    "units": dict(low=16, high=64, step=16),
+    "rate": dict(low=1e-4, high=1e-1, log=True),
+    "dropout": dict(low=0.0, high=0.5),
+    "epochs": 9,
+}
+
+
+def make(name: str, space: Space, seed: int = 0) -> Sampler:
+    return sampler(name, space, seed, batch=8, points=2)
+
+
+def loss(configuration: Mapping[str, Any]) -> float:
+    """Least where all is as it should be; half of the learning rates at the upper end diverge."""
+    rate = math.log10(configuration["rate"])
+    if rate > -1.5:
+        return math.inf
+    away = (rate + 2.5) ** 2 + 4 * (configuration["dropout"] - 0.2) ** 2
+    away += {"adam": 0.0, "rmsprop": 0.3, "sgd": 0.6}[configuration["optimizer"]]
+    return (
+        away + 0.5 * abs(configuration["units"] - 48) / 16 + 0.2 * (configuration["cell"] == "gru")
+    )
+
+
+def halved(proposals: Sequence[Proposal]) -> list[Seen]:
+    """Everybody is scored after one epoch, the better half after three."""
+    losses = [loss(one.configuration) for one in proposals]
+    middle = sorted(losses)[len(losses) // 2]
+    return [
+        Seen(one, {1: 2 * y + 1} if y > middle else {1: 2 * y + 1, 3: y})
+        for one, y in zip(proposals, losses, strict=True)
+    ]
+
+
+def search(asked: Sampler, batches: int, count: int) -> list[Seen]:
+    seen: list[Seen] = []
+    for _ in range(batches):
+        seen += halved(asked.ask(count, seen))
+    return seen
+
+
+def some_scores(proposal: Proposal, position: int) -> dict[int, float]:
+    """Anything that can happen, by chance but always the same."""
+    chance = zlib.crc32(repr((proposal.configuration, position)).encode())
+    score = chance / 2**32 - 0.5
+    return [
+        {1: score}, {1: score, 3: 1e9 * score}, {1: score, 9: score}, {3: score}, {},
+        {1: math.inf}, {1: score, 3: math.inf}, {1: math.nan},
+    ][chance % 8]  # fmt: skip
+
+
+def fits(entries: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether it is one of the values of an entry, in the plain type that it must have."""
+    what = entries[name]
+    if isinstance(what, dict) and "low" in what:
+        whole = all(isinstance(what[key], int) for key in ("low", "high"))
+        on_grid = "step" not in what or (value - what["low"]) % what["step"] == 0
+        inside = what["low"] <= value <= what["high"]
+        return type(value) is (int if whole else float) and inside and on_grid
+    if isinstance(what, dict):
+        what = what["choices"] if "choices" in what else what["value"]
+    options = what if isinstance(what, list) else [what]
+    return (type(value), value) in [(type(one), one) for one in options]
+
+
+def check(entries: Mapping[str, Any], space: Space, proposal: Proposal) -> None:
+    drawn = proposal.configuration
+    needs = {name: what if isinstance(what, dict) else {} for name, what in entries.items()}
+    assert list(drawn) == [name for name in entries if present(name, needs, drawn)]
+    assert all(fits(entries, name, value) for name, value in drawn.items())
+    assert all(fits(entries, name, value) for name, value in proposal.params.items())
+    varying = {name: value for name, value in drawn.items() if name in space.distributions}
+    assert varying == {name: proposal.params.get(name) for name in varying}
+    assert proposal.params.keys() <= space.distributions.keys()
+    assert json.loads(json.dumps(proposal)) == list(proposal)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_proposals_keep_the_space(name: str) -> None:
+    @given(entries=st.one_of(conditional(), spaces), seed=st.integers(0, 2**32 - 1))
+    @settings(max_examples=10 if name == "gp" else 40)
+    def holds(entries: dict[str, Any], seed: int) -> None:
+        try:
+            space = Space(entries)
+            asked = make(name, space, seed)
+        except ValueError as error:
+            assert "is searched only where" in str(error) or name == "grid"
+            reject()
+        seen: list[Seen] = []
+        for count in (8, 8, 3):
+            proposals = asked.ask(count, seen)
+            left = count if asked.size is None else asked.size - len(seen)
+            assert len(proposals) == min(count, left)
+            for proposal in proposals:
+                check(entries, space, proposal)
+            assert make(name, space, seed).ask(count, seen) == proposals
+            seen += [Seen(one, some_scores(one, len(seen) + k)) for k, one in enumerate(proposals)]
+
+    holds()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_seeds(name: str) -> None:
+    space = Space(MIXED)
+    seen = {seed: search(make(name, space, seed), 3, 8) for seed in (0, 1, 2**32 - 1)}
+    if name == "grid":
+        assert seen[0] == seen[1] == seen[2**32 - 1]
+        return
+    drawn = [{repr(one.proposal.configuration) for one in seen[seed]} for seed in seen]
+    assert not drawn[0] & drawn[1] and not drawn[0] & drawn[2] and not drawn[1] & drawn[2]
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequences_can_be_cut_anywhere(name: str) -> None:
+    space = Space(MIXED)
+    whole = make(name, space).ask(20, [])
+    assert len(whole) == 20
+    for cut in (1, 7, 8, 19):
+        asked = make(name, space)
+        first = asked.ask(cut, [])
+        seen = halved(first)
+        assert first + asked.ask(20 - cut, seen) == whole
+        assert make(name, space).ask(20 - cut, seen) == whole[cut:]
+        assert asked.ask(20, []) == whole
+
+
+PROCESS = """
+import json, sys
+from search.samplers.kinds import sampler
+from search.samplers.sampler import Proposal, Seen
+from search.space import Space
+entries, seen = json.load(sys.stdin)
+for name, rows in seen.items():
+    seen = [Seen(Proposal(*one), {int(at): y for at, y in scores.items()}) for one, scores in rows]
+    print(json.dumps(sampler(name, Space(entries), 5, batch=8, points=2).ask(8, seen)))
+"""
+
+
+def test_same_proposals_in_another_process() -> None:
+    space = Space(MIXED)
+    seen = {name: search(make(name, space, 5), 3, 8) for name in ALL}
+    other = subprocess.run(
+        [sys.executable, "-c", PROCESS],
+        input=json.dumps([MIXED, seen]),
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert other.stderr == ""
+    for name, line in zip(ALL, other.stdout.splitlines(), strict=True):
+        here = make(name, space, 5).ask(8, seen[name])
+        assert json.loads(line) == json.loads(json.dumps(here)), name
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("score", [math.inf, math.nan, 0.0, 1e300, -1e300])
+def test_all_scores_alike(name: str, score: float) -> None:
+    space = Space(MIXED)
+    asked = make(name, space)
+    seen: list[Seen] = []
+    for _ in range(3):
+        proposals = asked.ask(8, seen)
+        for proposal in proposals:
+            check(MIXED, space, proposal)
+        assert len(
+            {repr(one.configuration) for one in [*proposals, *(s.proposal for s in seen)]}
+        ) == 8 + len(seen)
+        seen += [Seen(one, {1: score, 3: score}) for one in proposals]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("entries", [{}, {"a": 1}, {"a": dict(low=2, high=2), "b": ["x"]}])
+def test_nothing_to_search(name: str, entries: dict[str, Any]) -> None:
+    asked = make(name, Space(entries))
+    seen: list[Seen] = []
+    for _ in range(2):
+        proposals = asked.ask(8, seen)
+        assert len(proposals) == (8 if name != "grid" else 1 - min(1, len(seen)))
+        assert all(list(one.configuration) == list(entries) for one in proposals)
+        seen += [Seen(one, {1: 0.5}) for one in proposals]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_few_configurations(name: str) -> None:
+    """All of them are found, and then come again where there is no end."""
+    space = Space(a=[1, 2, 3], b=[True, False])
+    asked = make(name, space)
+    seen: list[Seen] = []
+    for _ in range(4):
+        seen += [Seen(one, {1: float(one.configuration["a"])}) for one in asked.ask(8, seen)]
+    assert len(seen) == (6 if name == "grid" else 32)
+    assert len({repr(one.proposal.configuration) for one in seen}) == 6
+
+
+def distance(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Of two configurations in the unit cube; 1 where a choice differs."""
+    squares = 0.0
+    for name in one.keys() & other.keys() & space.distributions.keys():
+        values: Any = space.distributions[name]
+        if isinstance(values, CategoricalDistribution):
+            squares += one[name] != other[name]
+        elif values.log:
+            squares += (math.log(one[name] / other[name]) / math.log(values.high / values.low)) ** 2
+        else:
+            squares += ((one[name] - other[name]) / (values.high - values.low)) ** 2
+    return math.sqrt(squares)
+
+
+@pytest.mark.parametrize("name", ["cmaes", "gp", "random", "sobol", "tpe"])
+def test_no_two_proposals_of_a_batch_are_near(name: str) -> None:
+    """Of 64, in a cube of six dimensions where a choice that differs is a distance of 1."""
+    space = Space(MIXED)
+    seen = search(sampler(name, space, 0, batch=64), 3, 64)
+    batch = [one.proposal.configuration for one in seen[128:]]
+    known = [one.proposal.configuration for one in seen[:128]]
+    within = min(distance(space, a, b) for k, a in enumerate(batch) for b in batch[:k])
+    before = min(distance(space, a, b) for a in batch for b in known)
+    assert within >= 0.01
+    if name in MODELS:
+        assert before >= 0.01
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_find_the_good_region(name: str) -> None:
+    """After 48 trials the typical loss is below half of that by chance; a third was measured."""
+    space = Space(MIXED)
+
+    def typical(name: str, seed: int) -> float:
+        last = search(sampler(name, space, seed, batch=16), 4, 16)[48:]
+        return float(np.median([loss(one.proposal.configuration) for one in last]))
+
+    ours, chance = (np.mean([typical(one, seed) for seed in range(3)]) for one in (name, "random"))
+    assert ours < chance / 2
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_learn_from_the_lowest_rung(name: str) -> None:
+    space = Space(MIXED)
+    drawn = make("random", space).ask(16, [])
+    seen = [Seen(one, {1: loss(one.configuration)}) for one in drawn]
+    other = [Seen(one, {1: -seen[k].scores[1]}) for k, one in enumerate(drawn)]
+    assert make(name, space).ask(4, seen) != make(name, space).ask(4, other)
+    # The higher rung says the same of everybody who reached it.
+    both = [
+        [Seen(one.proposal, {**one.scores, 3: 0.5} if k < 4 else one.scores)
+         for k, one in enumerate(rows)]
+        for rows in (seen, other)
+    ]  # fmt: skip
+    assert make(name, space).ask(4, both[0]) != make(name, space).ask(4, both[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_batch_draws_anew(name: str) -> None:
+    """Even if there is nothing new to learn from."""
+    space = Space(MIXED)
+    seen = search(make(name, space), 3, 8)
+    # As bad as can be, and far from anything good.
+    pending = Seen(Proposal({"cell": "gru", "optimizer": "sgd", "momentum": 0.5, "units": 16,
+                             "rate": 0.1, "dropout": 0.5, "epochs": 9}, {}, {}), {})  # fmt: skip
+    first, second = (make(name, space).ask(4, one) for one in (seen, [*seen, pending]))
+    assert not {repr(one.configuration) for one in first} & {
+        repr(one.configuration) for one in second
+    }
+
+
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_pending_trials_are_not_proposed_again(name: str) -> None:
+    space = Space(MIXED)
+    seen = search(make(name, space), 3, 8)
+    first = make(name, space).ask(4, seen)
+    pending = [Seen(one, {}) for one in first]
+    # As many trials as before, so that both draw alike.
+    again = make(name, space).ask(4, [*seen[:-4], *pending])
+    assert all(
+        distance(space, a.configuration, b.configuration) >= 0.01 for a in first for b in again
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_optuna_is_quiet(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    search(make(name, Space(MIXED)), 3, 8)
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    assert capfd.readouterr() == ("", "")
+
+
+def test_names() -> None:
+    assert set(ALL) == {"random", "sobol", "grid", "tpe", "cmaes", "gp"}
+    space = Space(MIXED)
+    assert [name for name in ALL if make(name, space).learns] == MODELS
+    assert [make(name, space).size for name in ALL] == [None, None, 128, None, None, None]
+    with pytest.raises(ValueError) as error:
+        sampler("cmae", space, 0)
+    assert str(error.value) == (
+        "`search` is 'cmae', but must be one of `random`, `sobol`, `grid`, `tpe`, `cmaes`, `gp`"
+        "; did you mean `cmaes`?"
+    )
+    with pytest.raises(ValueError, match="`batch` is 1, but a generation must have at least 2"):
+        sampler("cmaes", space, 0, batch=1)

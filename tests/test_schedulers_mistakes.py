@@ -1,0 +1,192 @@
+"""Mistakes that are known from other tuners, one test or more for each.
+
+Their numbers are those of the project's list. Here are those that a scheduler can make; the engine
+has its own.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulator import ended, play, trains, waiting, waits
+
+from search.rungs import hyperband_plans, rungs
+from search.schedulers.asha import Asha
+from search.schedulers.brackets import halving, hyperband
+from search.schedulers.kinds import SCHEDULERS, scheduler
+from search.schedulers.median import Median
+from search.schedulers.pbt import Pbt
+from search.schedulers.scheduler import Decision
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(("eta", "most", "count"), [(3, 243, 6), (3, 3**10, 11), (9, 9**5, 6)])
+def test_mistake_1_logarithms_in_floats(eta: int, most: int, count: int) -> None:
+    """Optuna builds 5 brackets for R=243 (PR 6835); SMAC3 and scikit-learn share the mistake."""
+    assert math.floor(math.log(243) / math.log(3)) == 4  # what they compute
+    assert len(Asha(9, 1, most, eta).budgets) == len(rungs(9, 1, most, eta)) == count
+    assert len(hyperband(None, 1, most, eta).plans) == count
+    assert len(hyperband(None, 1, 1000, 10).plans) == 4
+
+
+@pytest.mark.parametrize("capacity", [1, 5, 1000])
+def test_mistake_2_wrong_numbers_in_rungs(capacity: int) -> None:
+    """SMAC3 ran 11/1/1 for 9/3/1; KerasTuner and scikit-learn round up: 34, 12, 4, 2."""
+    result = play(halving([34], 3, 81, 3), lambda id, epochs: float(id), capacity)
+    assert [len(result.scored(epochs)) for epochs in (3, 9, 27, 81)] == [34, 11, 3, 1]
+    result = play(halving([9], 1, 9, 3), lambda id, epochs: float(-id), capacity)
+    assert [len(result.scored(epochs)) for epochs in (1, 3, 9)] == [9, 3, 1]
+
+
+@given(low=st.integers(1, 4), more=st.integers(0, 30), eta=st.integers(2, 4))
+def test_mistake_3_later_brackets_never_reach_the_end(low: int, more: int, eta: int) -> None:
+    """Ray's HyperBand; it also hangs where few can train at a time."""
+    player = hyperband(None, low, low + more, eta)
+    result = play(player, lambda id, epochs: (id * 7 % 13) / epochs, capacity=1)
+    for bracket, plan in enumerate(player.plans):
+        assert len(result.scored(low + more, bracket)) == plan[-1].trials
+
+
+def test_mistake_4_best_so_far_or_off_by_one() -> None:
+    """W&B compared the best so far in place of the score at the band, and bands one off."""
+    rows = [waits(0, {1: 0.0, 3: 9.0}), waits(1, {1: 1.0, 3: 8.0}), waits(2, {1: 2.0, 3: 7.0})]
+    rows += [ended(k, {1: 5.0}) for k in range(3, 9)]
+    assert halving([9], 1, 9, 3).decide(rows, 0) == Decision(go={2: 9}, stop=(0, 1))
+    assert Asha(9, 1, 9, 3).decide(rows, 1) == Decision(go={2: 9})
+    for player in (halving([3], 3, 27, 3), Asha(3, 3, 27, 3)):
+        beside = [
+            waits(0, {2: 0.0, 4: 0.0}),
+            waits(1, {2: 1.0, 4: 1.0}),
+            waits(2, {2: 2.0, 4: 2.0}),
+        ]
+        assert not player.decide(beside, 0).go
+
+
+def test_mistake_4_the_first_always_passes_then_always_dies() -> None:
+    """A trial's luck does not hang on being the first: all wait, then the best one goes on."""
+    for first in (0.0, 9.0):
+        rows = waiting([first, 1.0, 2.0])
+        for player in (halving([3], 1, 9, 3), Asha(3, 1, 9, 3)):
+            assert not player.decide(rows[:1], 0).go and not player.decide(rows[:1], 0).stop
+            assert list(player.decide(rows, 1).go) == [0 if first == 0 else 1]
+        assert Median(3, 1, 9).decide(rows[:1], 0).go == {0: 2}
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, -INF], ids=str)
+def test_mistake_5_nan_is_the_best_or_stops_nothing(bad: float) -> None:
+    """NaN was chosen as the best, as the threshold, and passed every `nan < threshold`."""
+    values = [bad, 5.0, bad, 1.0, bad, 7.0]
+    rows = waiting(values)
+    assert halving([6], 1, 9, 3).decide(rows, 0) == Decision(go={3: 3, 1: 3}, stop=(0, 2, 4, 5))
+    assert Asha(6, 1, 9, 3).decide(rows, 9).go == {3: 3, 1: 3}
+    assert Asha(6, 1, 9, 2).decide(waiting([bad, bad, 1.0, bad]), 1).go == {2: 2}
+    assert Median(6, 1, 9, startup=1).decide(rows, 0).stop == (0, 2, 4)
+    healthy = [waits(k, {1: float(k)}) for k in range(6, 12)]
+    assert Median(12, 1, 9).decide([*rows, *healthy], 0).stop == (0, 2, 4, 9, 10, 11)
+    copies = Pbt(6, 1, 9).decide(rows, 0).copy
+    assert [(copy.loser, copy.winner) for copy in copies] == [(0, 3), (2, 3), (4, 3)]
+    assert Asha(6, 1, 9, 3).decide(waiting([bad] * 6), 9) == Decision(stop=tuple(range(6)))
+    assert Median(6, 1, 9).decide(waiting([bad] * 6), 9) == Decision(stop=tuple(range(6)))
+
+
+def test_mistake_7_scores_from_later_fill_lower_rungs() -> None:
+    """Ray and Syne Tune file a later score under a milestone that was skipped."""
+    skipped = waits(0, {2: 0.0})
+    rows = [skipped, waits(1, {1: 1.0}), waits(2, {1: 2.0})]
+    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
+    assert Asha(4, 1, 9, 3).decide(rows, 0).go == {}
+    assert Median(4, 1, 9, startup=2).decide(rows, 0).stop == ()
+    rows = [waits(0, {3: 0.0}), waits(1, {1: 1.0, 3: 1.0}), waits(2, {1: 2.0, 3: 2.0})]
+    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
+    # A trial that has gone further is ranked below by its score there.
+    gone = ended(0, {1: 3.0, 3: 0.0})
+    rows = [gone, waits(1, {1: 2.0}), waits(2, {1: 1.0})]
+    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision(go={2: 3}, stop=(1,))
+    assert Asha(3, 1, 9, 3).decide(rows, 1).go == {2: 3}
+
+
+@pytest.mark.parametrize("name", ["none", "halving", "asha", "median"])
+def test_mistake_8_the_first_trials_survive(name: str) -> None:
+    """Optuna lets the first ones pass. Turned round, the same curves have the same fate here."""
+    fates = []
+    for turn in (1, -1):
+        scores = [k * 7 % 27 + 0.5 for k in range(27)][::turn]
+        result = play(scheduler(name, 27, 1, 9), lambda id, epochs, s=scores: s[id] / epochs)
+        fates.append({scores[row.id]: row.epochs for row in result.rows})
+    assert fates[0] == fates[1]
+
+
+def test_mistake_8_chance_without_a_seed() -> None:
+    """KerasTuner's `seed or random` ignores seed 0; brackets of others hang on global chance."""
+    rows = waiting([float(k) for k in range(40)])
+    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(rows, 0).copy for seed in (0, 0, 1, 2)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
+    # Known numbers, so that another process or machine draws the same.
+    assert [copy.winner for copy in drawn[0]][:8] == [13, 13, 7, 4, 1, 12, 0, 8]
+
+
+def test_mistake_9_copies_of_what_is_not_there() -> None:
+    """Ray's PBT copied from trials that had no checkpoint yet, or an old one: here all wait."""
+    rows = waiting([float(k) for k in range(8)], epochs=4)
+    player = Pbt(8, 2, 10)
+    for other in (trains(0, 4, {2: 0.0}), waits(0, {2: 0.0}), waits(0, {4: 0.0, 6: 0.0})):
+        assert player.decide([other, *rows[1:]], 8) == Decision()
+    assert player.decide(rows, 8).copy
+
+
+def test_mistake_11_scores_of_different_rungs_are_compared() -> None:
+    """Better at a lower rung is nothing at a higher one, and the other way round."""
+    player = Asha(9, 1, 9, 3)
+    high = [waits(k, {1: 50.0, 3: 40.0 + k}) for k in range(3)]
+    low = [waits(k, {1: 10.0 + k}) for k in range(3, 9)]
+    assert list(player.decide([*high, *low], 9).go.items()) == [(0, 9), (3, 3), (4, 3), (5, 3)]
+    halves = [waits(0, {1: 0.0}, bracket=0), waits(1, {3: 9.0}, bracket=1)]
+    two = replace(hyperband(None, 1, 9, 3), plans=(rungs(1, 1, 9, 3), rungs(1, 3, 9, 3)))
+    assert two.decide(halves, 0).go == {0: 3, 1: 9}
+
+
+@pytest.mark.parametrize("lost", [0, 1, 5, 8, 9])
+def test_mistake_12_failures_shrink_a_rung(lost: int) -> None:
+    """Those that diverged rank last and fill the rungs where there are too few others."""
+    result = play(halving([9], 1, 9, 3), lambda id, epochs: INF if id < lost else -float(id))
+    assert [len(result.scored(epochs)) for epochs in (1, 3, 9)] == [9, 3, 1]
+    alive = list(range(lost, 9))[-3:]
+    assert result.scored(3) == sorted([*alive, *range(3 - len(alive))])
+    assert result.scored(9) == [8 if lost < 9 else 0]
+
+
+def test_mistake_12_failures_count_in_asha() -> None:
+    """One of three goes on, although the two others diverged."""
+    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0, INF]), 1).go == {1: 3}
+    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0]), 1).go == {}
+
+
+rows_of_any = st.lists(
+    st.tuples(st.sampled_from([1, 3, 9]), st.sampled_from([0.0, 1.0, 2.0, INF]), st.booleans()),
+    min_size=1,
+    max_size=27,
+)
+
+
+@pytest.mark.parametrize("name", list(SCHEDULERS))
+@given(what=rows_of_any, room=st.integers(0, 9), random=st.randoms(use_true_random=False))
+def test_mistake_8_order_of_arrival(
+    name: str, what: list[tuple[int, float, bool]], room: int, random: Any
+) -> None:
+    """Any table, in any order, gives the same decision; asking changes nothing."""
+    rows = []
+    for id, (epochs, score, trained) in enumerate(what):
+        history = {at: score + at for at in (1, 3, 9) if at <= epochs}
+        make = ended if trained or epochs == 9 else waits
+        rows.append(make(id, history))
+    player = scheduler(name, None if name == "hyperband" else max(27, len(rows)), 1, 9)
+    if name == "hyperband":
+        rows = rows[: hyperband_plans(1, 9, 3)[0][0].trials]
+    decision = player.decide(rows, room)
+    assert player.decide(random.sample(rows, len(rows)), room) == decision
+    assert player.decide(rows, room) == decision

@@ -1,0 +1,251 @@
+"""The command line's searches: every strategy, seeds and folds, resuming, auditing."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optuna
+import population_search
+import pytest
+from conftest import sequences
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+import jaxrnn
+import search
+from search.lock import locked
+
+SPACE = """
+cell = "gru"
+hidden_size = { low = 8, high = 16 }
+learning_rate = { low = 0.001, high = 0.1, log = true }
+optimizer = ["adam", "momentum"]
+momentum = [0.5, 0.9]
+"""
+SMALL = ("--data", "thirds.npz", "--space", "space.toml", "--max-epochs", "9", "--lanes", "2")
+QUICK = [
+    ("random", "hyperband"),
+    ("sobol", "median"),
+    ("grid", "none"),
+    ("tpe", "asha"),
+    ("cmaes", "pbt"),
+    ("gp", "halving"),
+]
+Main = Callable[..., str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Most runs here need the same programs."""
+    folder, name = str(tmp_path_factory.mktemp("programs")), "jax_compilation_cache_dir"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name.upper(), folder)  # for the processes that are begun here
+        jax.config.update(name, folder)
+        yield
+        jax.config.update(name, None)
+
+
+@pytest.fixture
+def main(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Main:
+    """Runs the program in a folder with data; gives what it said."""
+    inputs, labels = sequences(120)
+    np.savez(tmp_path / "thirds.npz", X=inputs, y=labels)
+    (tmp_path / "space.toml").write_text(SPACE)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, status: int = 0) -> str:
+        assert population_search.main(list(arguments)) == status, capsys.readouterr()
+        said = capsys.readouterr()
+        return said.err if status == 2 else said.out
+
+    return run
+
+
+def rows_of(folder: str | Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((Path(folder) / "trials.csv").read_text().splitlines()))
+
+
+def summary_of(folder: str | Path) -> dict[str, Any]:
+    return json.loads((Path(folder) / "summary.json").read_text())
+
+
+def same(one: str, other: str) -> None:
+    """Two runs that ended alike, to the bit."""
+    for name in ("trials.csv", "history.csv", "confusion_matrix.csv"):
+        assert (Path(one) / name).read_bytes() == (Path(other) / name).read_bytes(), name
+    models = [np.load(Path(folder) / "best" / "parameters.npz") for folder in (one, other)]
+    assert models[0].files == models[1].files
+    for name in models[0].files:
+        np.testing.assert_array_equal(models[0][name], models[1][name])
+    tests = [summary_of(folder)["test"] for folder in (one, other)]
+    assert tests[0] == tests[1]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("proposing", "pruning"),
+    [
+        pytest.param(one, other, marks=[] if (one, other) in QUICK else pytest.mark.slow)
+        for one in search.SAMPLERS
+        for other in search.SCHEDULERS
+    ],
+)
+def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: str) -> None:
+    trials = () if pruning == "hyperband" or proposing == "grid" else ("--trials", "12")
+    names = ("--search", proposing, "--scheduler", pruning, *trials, "--grid-points", "2")
+    more = ("--at-once", "4") if pruning != "pbt" else ()
+    said = main(*SMALL, *names, *more, "--out", "out")
+    assert f"{proposing} search, {pruning}" in said and "winner: trial" in said
+    rows = rows_of("out")
+    assert [int(row["id"]) for row in rows] == list(range(len(rows)))
+    assert {row["state"] for row in rows} <= {"complete", "pruned", "diverged"}
+    assert any(row["search_epochs"] == "9" for row in rows)
+    assert all((row["momentum"] != "") == (row["optimizer"] == "momentum") for row in rows)
+    summary = summary_of("out")
+    assert summary["programs"] == 2  # whoever came, and whenever
+    assert summary["trial_epochs"] == sum(int(row["search_epochs"]) for row in rows)
+    storage = JournalStorage(JournalFileBackend("out/study.log"))
+    study = optuna.load_study(study_name=None, storage=storage)
+    assert [trial.number for trial in study.trials] == list(range(len(rows)))
+    assert all(trial.state.is_finished() for trial in study.trials)
+    for trial, row in zip(study.trials, rows, strict=True):
+        for epochs, value in trial.intermediate_values.items():
+            assert float(row[f"loss_at_{epochs}"]) == pytest.approx(value, rel=1e-6)
+
+
+def test_seeds_and_folds(main: Main) -> None:
+    """Three folds with two seeds each: means with errors, one winner of six members."""
+    said = main(*SMALL, "--trials", "3", "--repeats", "2", "--folds", "3", "--out", "out")
+    assert "6 members each" in said and " +- " in said
+    rows, summary = rows_of("out"), summary_of("out")
+    assert all(float(row["loss_error_at_1"]) > 0 for row in rows)
+    assert set(summary["test_deviation"]) == set(summary["test"])
+    trainers = [jaxrnn.Trainer(one, lanes=2) for one in jaxrnn.load_folds("thirds.npz", 3)]
+    team = search.Team(trainers, repeats=2)
+    winner = summary["winner"]
+    proposal = search.sampler("random", search.Space.from_toml("out/space.toml"), 0).ask(3, [])
+    trial = search.Trial(0, 0, winner["configuration"], proposal[winner["id"]])
+    losses = []
+    for trainer in trainers:
+        population = trainer.start([winner["configuration"]] * 2, team.seeds(trial), 9)
+        losses += list(trainer.evaluate(trainer.train(population, 1))["loss"])
+    assert winner["metrics"]["1"]["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    error = np.std(losses, ddof=1) / 6**0.5
+    assert winner["errors"]["1"]["loss"] == pytest.approx(error, rel=1e-3)
+
+
+def test_audit(main: Main) -> None:
+    said = main(*SMALL, "--trials", "9", "--audit", "--out", "out")
+    assert "audit: epoch 1, 9 trials: rank correlation with the end" in said
+    found = summary_of("out")["audit"]
+    assert [rung["epochs"] for rung in found["rungs"]] == [1, 3]
+    assert found["regret"] >= 0
+    assert found["saved"] == pytest.approx(1 - (9 + 6 + 6) / 81)
+    main(*SMALL, "--trials", "9", "--out", "plain")
+    same("out", "plain")  # pruned trials are recorded as they were pruned
+    main(*SMALL, "--trials", "9", "--scheduler", "none", "--out", "none")
+    best = min(rows_of("none"), key=lambda row: float(row["loss_at_9"]))
+    assert found["best"] == pytest.approx(float(best["loss_at_9"]), rel=1e-6)
+    assert found["best_trial"] == int(best["id"])
+
+
+def test_starting_points(main: Main) -> None:
+    """Given ones come first, completed where they say little; then the best of an earlier run."""
+    given = '[{"hidden_size": 11}, {"optimizer": "momentum", "momentum": 0.9}]'
+    main(*SMALL, "--trials", "5", "--enqueue", given, "--out", "out")
+    rows = rows_of("out")
+    assert rows[0]["hidden_size"] == "11" and rows[1]["momentum"] == "0.9"
+    main(*SMALL, "--trials", "4", "--warm-start", "out", "--seed", "5", "--out", "warm")
+    best = summary_of("out")["winner"]["configuration"]
+    assert {name: rows_of("warm")[0][name] for name in best} == {
+        name: str(value) for name, value in best.items()
+    }
+
+
+def test_more_trials_after_the_end(main: Main) -> None:
+    """The number is a total; a search that is complete goes on only for more."""
+    main(*SMALL, "--trials", "6", "--scheduler", "asha", "--at-once", "3", "--out", "out")
+    before = rows_of("out")
+    assert "is complete; with `trials` above 6" in main("--resume", "out", status=2)
+    assert "has 6 already" in main("--resume", "out", "--trials", "4", status=2)
+    assert "`seed` is 3, but this run began with 0" in main(
+        "--resume", "out", "--seed", "3", status=2
+    )
+    said = main("--resume", "out", "--trials", "9")
+    assert "going on after" in said
+    after = rows_of("out")
+    assert len(after) == 9
+    for old, new in zip(before, after[:6], strict=True):
+        assert {k: new[k] for k in old if old[k] and "at" not in k} == {
+            k: old[k] for k in old if old[k] and "at" not in k
+        }
+    assert summary_of("out")["settings"]["trials"] == 9
+
+
+def test_other_data_is_refused(main: Main, tmp_path: Path) -> None:
+    main(*SMALL, "--trials", "3", "--out", "out")
+    inputs, labels = sequences(120, seed=1)
+    np.savez(tmp_path / "thirds.npz", X=inputs, y=labels)
+    assert "has changed since this run began" in main("--resume", "out", "--trials", "6", status=2)
+
+
+SCRIPT = Path(population_search.__file__)
+
+
+def program(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", str(SCRIPT), *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+
+
+def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
+    """The run in `torn` until it has a checkpoint of so many trial-epochs."""
+    process, limit = program(*arguments), time.monotonic() + 300
+    while time.monotonic() < limit and process.poll() is None:
+        found = Path("torn/checkpoints")
+        numbers = [int(one.name) for one in found.glob("[0-9]*")] if found.exists() else []
+        if max(numbers, default=0) >= checkpoint:
+            break
+        time.sleep(0.02)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(with_signal)
+    process.communicate()
+    assert process.returncode == (-9 if with_signal == signal.SIGKILL else 130)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("--search", "tpe", "--scheduler", "asha", "--at-once", "4"),
+        pytest.param(("--scheduler", "pbt"), marks=pytest.mark.slow),
+        pytest.param(("--repeats", "2", "--folds", "2"), marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_and_killed_and_taken_up(main: Main, names: tuple[str, ...]) -> None:
+    """SIGTERM, then a kill; the end is the same to the bit, and nobody else may come in."""
+    small = (*SMALL, "--trials", "12", "--min-epochs", "2", "--max-epochs", "60", *names)
+    always = ("--checkpoint-minutes", "0")
+    main(*small, "--out", "whole")
+    killed_after(12, signal.SIGTERM, *small, *always, "--out", "torn")
+    assert summary_of("torn")["status"] == "interrupted"
+    killed_after(60, signal.SIGKILL, "--resume", "torn", *always)
+    with locked(Path("torn")):
+        assert "is working in it" in main("--resume", "torn", status=2)
+    newest = max(Path("torn/checkpoints").glob("[0-9]*"), key=lambda one: int(one.name))
+    (newest / "records.json").write_text("{")
+    said = main("--resume", "torn")
+    assert f"checkpoint {newest.name} is damaged" in said
+    same("torn", "whole")

@@ -1,0 +1,315 @@
+"""Members at epochs of their own, parked and placed anywhere: no bit of their future changes."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_stream_training import in_memory, streamed
+
+import jaxrnn
+from jaxrnn.data.text import blocks
+from jaxrnn.data.vocabulary import Vocabulary
+from jaxrnn.population.devices import population_mesh
+from jaxrnn.population.layout import Layout
+from jaxrnn.tasks.language import Language
+
+EPOCHS = 5
+LSTM: dict[str, Any] = {"cell": "lstm", "hidden_size": 10}
+GRU: dict[str, Any] = {"cell": "gru", "hidden_size": 7}
+WILD = {**LSTM, "optimizer": "sgd", "learning_rate": 1e30, "clip_norm": float("inf")}
+GROWN = {**LSTM, "batch_size": 24, "schedule": "cosine", "warmup_epochs": 1.5, "dropout": 0.3}
+STOPPED = {**LSTM, "patience": 1, "min_delta": 0.2, "learning_rate": 0.03, "hidden_size": 6}
+STALLED = {**LSTM, "schedule": "plateau", "plateau_patience": 1, "plateau_min_delta": 0.1}
+SHORT = {**LSTM, "epochs": 2, "batch_growth_epochs": 1, "batch_growth": 1.5}
+LSTMS = [WILD, GROWN, STOPPED, STALLED, SHORT]
+GRUS = [{**GRU, "dropout": 0.3}, {**GRU, "hidden_size": 5, "recurrent_dropout": 0.2}]
+MIXED = [*LSTMS[:2], GRUS[0], *LSTMS[2:], GRUS[1]]
+
+
+def text() -> jaxrnn.Data:
+    """State is carried from block to block."""
+    tokens = ("?", *"abcdef")
+    rng = np.random.default_rng(0)
+    parts = [blocks(np.sort(rng.integers(1, 7, size)), 4) for size in (240, 120, 90)]
+    task, encoder = Language(tokens, "character"), Vocabulary(tokens, "character")
+    return jaxrnn.Data("text", task, parts[0], parts[1], parts[2], encoder)
+
+
+class Case(NamedTuple):
+    """A trainer, and what becomes of some members in lockstep."""
+
+    trainer: jaxrnn.Trainer
+    lockstep: list[list[jaxrnn.Snapshot]]  # after so many epochs, by member
+
+    @property
+    def members(self) -> int:
+        return len(self.lockstep[0])
+
+
+CASES = {
+    "one lane": (lambda: in_memory(), MIXED, 1),
+    "two lanes": (lambda: in_memory(), MIXED, 2),
+    "a stream": (lambda: streamed(in_memory(), 1), LSTMS, 2),
+    "a text": (text, [GROWN, {**STOPPED, "min_delta": 9.0}, {**LSTM, "recurrent_dropout": 0.2}], 2),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> Any:
+    data, members, lanes = CASES[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxrnn.population.feed.STEPS", 2)
+        trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
+        population = trainer.start(members, range(len(members)), EPOCHS)
+        lockstep = [trainer.park(population)]
+        for epochs in range(1, EPOCHS + 1):
+            population = trainer.train(population, epochs)
+            lockstep.append(trainer.park(population))
+        yield Case(trainer, lockstep)
+
+
+def assert_same(one: jaxrnn.Snapshot, other: jaxrnn.Snapshot) -> None:
+    """In every bit, NaN included, and in kind."""
+    assert (one.configuration, one.seed, one.max_epochs) == (
+        other.configuration,
+        other.seed,
+        other.max_epochs,
+    )
+    assert one.architecture == other.architecture and one.epochs == other.epochs
+    leaves = [jax.tree.flatten((each.setting, each.state, each.reports)) for each in (one, other)]
+    assert leaves[0][1] == leaves[1][1]
+    for first, second in zip(leaves[0][0], leaves[1][0], strict=True):
+        assert (first.dtype, first.shape) == (second.dtype, second.shape)
+        assert first.tobytes() == second.tobytes()
+
+
+def check(case: Case, population: jaxrnn.Population, members: list[int], seen: list[int]) -> None:
+    """Every member is where it was in lockstep after as many epochs as it has seen."""
+    assert population.epochs.tolist() == seen
+    for member, epochs, snapshot in zip(members, seen, case.trainer.park(population), strict=True):
+        assert_same(snapshot, case.lockstep[epochs][member])
+    history = case.trainer.history(population)
+    for position, (member, epochs) in enumerate(zip(members, seen, strict=True)):
+        reports = np.stack([rows[:, position] for rows in history.values()], axis=1)
+        assert len(reports) == max(seen) and np.isnan(reports[epochs:]).all()
+        np.testing.assert_array_equal(reports[:epochs], case.lockstep[epochs][member].reports)
+
+
+def test_lockstep_has_something_to_tell(case: Case) -> None:
+    """Or the tests that follow could not fail."""
+    for member in range(case.members):
+        states = [snapshots[member].state for snapshots in case.lockstep]
+        moved = np.any(states[0].learner.parameters.kernels != states[2].learner.parameters.kernels)
+        assert moved or states[2].learner.diverged
+    last = case.lockstep[-1]
+    assert {int(one.state.epochs) for one in last} != {EPOCHS}  # somebody stopped
+    assert all(len(one.reports) == one.epochs == EPOCHS for one in last)
+    assert [one.seed for one in last] == list(range(case.members))
+    if case.members > 3:
+        assert [bool(one.state.learner.diverged) for one in last].count(True) == 1
+
+
+def test_own_totals_change_no_bit(case: Case) -> None:
+    trainer, count = case.trainer, case.members
+    population = trainer.place(case.lockstep[0])
+    members, programs = [*range(count)], trainer.compiler.programs
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        goals = [int(rng.integers(low, EPOCHS)) for low in population.epochs]
+        told: list[float] = []
+        population = trainer.train(population, goals, told.append)
+        assert told[-1] == 1.0 and told == sorted(told)
+        check(case, population, members, goals)
+    population = trainer.train(population, EPOCHS)
+    check(case, population, members, [EPOCHS] * count)
+    assert trainer.compiler.programs == programs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parked_and_placed_anywhere(case: Case, seed: int) -> None:
+    """Fewer or the same ones twice, from any epoch, in any order, among others or alone."""
+    trainer, rng = case.trainer, np.random.default_rng(seed)
+    for count in (case.members, 1, 2):
+        members = rng.integers(case.members, size=count).tolist()
+        seen = rng.integers(EPOCHS, size=count).tolist()
+        snapshots = [case.lockstep[epochs][k] for k, epochs in zip(members, seen, strict=True)]
+        for _ in range(2):
+            population = trainer.place(snapshots)
+            check(case, population, members, seen)
+            seen = [int(rng.integers(low, EPOCHS + 1)) for low in seen]
+            population = trainer.train(population, seen)
+            check(case, population, members, seen)
+            order = rng.permutation(count).tolist()
+            parked = trainer.park(population)
+            snapshots = [parked[k] for k in order]
+            members, seen = [members[k] for k in order], [seen[k] for k in order]
+
+
+def test_chosen_positions_score_as_all_do(case: Case) -> None:
+    trainer, snapshots = case.trainer, case.lockstep[2]
+    population = trainer.place(snapshots)
+    for split in ("validation", "test"):
+        whole = trainer.evaluate(population, split)
+        for positions in ([case.members - 1], [1, 0], [2, 2], []):
+            others = [k for k in range(case.members) if k not in positions]
+            some = trainer.evaluate(population, split, positions)
+            assert some.keys() == whole.keys()
+            for name, values in some.items():
+                np.testing.assert_array_equal(values[positions], whole[name][positions])
+                assert np.isnan(values[others]).all() and values.shape == (case.members,)
+    scores = trainer.evaluate(population, positions=np.array([1]))["loss"]  # type: ignore[arg-type]
+    assert np.isfinite(scores).tolist() == [k == 1 for k in range(case.members)]
+
+
+def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
+    """All epochs at once, in order; the future of the restored ones is the same."""
+    trainer, rng = case.trainer, np.random.default_rng(0)
+    snapshots = [one for parked in case.lockstep for one in parked]
+    snapshots = [snapshots[k] for k in rng.permutation(len(snapshots))]
+    trainer.save(snapshots, tmp_path / "new")
+    restored = trainer.restore(str(tmp_path / "new"))
+    for one, other in zip(restored, snapshots, strict=True):
+        assert_same(one, other)
+        assert jax.tree.map(type, one.configuration) == jax.tree.map(type, other.configuration)
+    population = trainer.train(trainer.place(restored[:4]), EPOCHS)
+    check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
+
+
+# One cohort
+
+
+@pytest.fixture(scope="module")
+def small(data: jaxrnn.Data) -> jaxrnn.Trainer:
+    return jaxrnn.Trainer(data, lanes=2, devices=1)
+
+
+def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Trainer) -> None:
+    """On one device, where arrays on the host may be those of the device."""
+    population = small.train(small.start([LSTM] * 3, range(3)), 1)
+    parked, again = small.park(population), small.park(population)
+    copies = [jax.tree.map(np.copy, (one.state, one.reports)) for one in parked]
+    population = small.train(population, [4, 1, 2])
+    for one, other, (state, reports) in zip(parked, again, copies, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, (one.state, one.reports), (state, reports))
+        assert_same(one, other)
+        assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.learner.parameters))
+    twice = small.train(small.place([parked[1], *parked]), 4)
+    alone = small.train(small.place(parked[1:2]), 4)
+    assert_same(small.park(twice)[0], small.park(twice)[2])
+    assert_same(small.park(twice)[0], small.park(alone)[0])
+    assert_same(small.park(twice)[1], small.park(small.train(population, 4))[0])
+
+
+def test_who_is_at_one_epoch_shares_rows(small: jaxrnn.Trainer) -> None:
+    """So that rows run, or rest, as a whole; order in the population is as asked."""
+    parked = [small.park(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)]
+    population = small.place([one for (one,) in parked])
+    assert population.epochs.tolist() == [0, 1, 0, 1, 0, 1]
+    assert [one.seed for one in small.park(population)] == [*range(6)]
+    (cohort,) = population.cohorts
+    assert cohort.turn(population.epochs == 0).waves == 2
+    assert cohort.turn(population.epochs == 1).waves == 2
+    assert cohort.turn(np.full(6, True)).waves == 3
+
+
+def test_rows_without_a_chosen_member_do_not_run(small: jaxrnn.Trainer) -> None:
+    population = small.start([LSTM] * 6, range(6))
+    (cohort,) = population.cohorts
+    turn = cohort.turn(np.arange(6) == 3)
+    metrics = np.asarray(cohort.evaluate(turn, small._splits["validation"]))
+    rows = np.flatnonzero(np.isfinite(metrics[..., 0]).all(1))
+    assert rows.tolist() == [1]
+    samples, piece = small.feed.example()
+    before = np.asarray(cohort.state.epochs).copy()
+    after = cohort.train(turn, samples, small._splits["validation"], piece)
+    ran = np.argwhere(np.asarray(after.state.epochs) != before)
+    assert ran.tolist() == [[1, 1]]  # and its neighbour in the row rests
+
+
+def test_no_transfer_while_training_at_own_epochs(small: jaxrnn.Trainer) -> None:
+    population = small.start([LSTM] * 3, range(3))
+    with jax.transfer_guard("disallow"):
+        population = small.train(small.train(population, [0, 2, 1]), [3, 2, 3])
+    assert population.epochs.tolist() == [3, 2, 3]
+
+
+def test_nothing_to_do_is_done(small: jaxrnn.Trainer) -> None:
+    told: list[float] = []
+    population = small.train(small.start([LSTM] * 2, [1, 2]), 0, told.append)
+    assert told == [1.0] and population.epochs.tolist() == [0, 0]
+    assert small.evaluate(population)["loss"].shape == (2,)
+    told.clear()
+    small.train(population, [0, 2], told.append)
+    assert told[0] > 0 and told[-1] == 1.0
+
+
+@given(st.data())
+def test_a_turn_holds_whoever_is_due(draw: st.DataObject) -> None:
+    devices, lanes = draw.draw(st.sampled_from([(1, 1), (2, 1), (2, 3), (8, 2)]))
+    layout = Layout(population_mesh(devices), draw.draw(st.integers(1, 4)), lanes)
+    room = layout.shape[0] * lanes
+    due: Any = np.array(draw.draw(st.lists(st.booleans(), min_size=1, max_size=room)))
+    turn = layout.turn(due)
+    np.testing.assert_array_equal(turn.due.reshape(-1)[layout.slots(len(due))], due)
+    assert turn.due.sum() == due.sum()  # free lanes rest
+    rows = np.arange(layout.shape[0]).reshape(devices, -1)
+    whole = [list(turn.order[k, slice(*turn.span[k])]) for k in range(devices)]
+    for k in range(devices):
+        assert whole[k] == [*np.flatnonzero(turn.due[rows[k]].any(1))]
+    cuts = sorted(draw.draw(st.lists(st.integers(0, turn.waves), max_size=3)))
+    parts = [turn.part(*cut) for cut in zip([0, *cuts], [*cuts, turn.waves], strict=True)]
+    for k in range(devices):
+        assert [row for one in parts for row in one.order[k, slice(*one.span[k])]] == whole[k]
+    assert turn.waves == max(map(len, whole))
+
+
+# What is compiled
+
+
+def test_fewer_members_need_no_program_and_more_need_few(data: jaxrnn.Data) -> None:
+    trainer = jaxrnn.Trainer(data, devices=2)
+
+    def waves(members: int, kind: dict[str, Any] = LSTM) -> int:
+        (cohort,) = trainer.start([kind] * members, range(members)).cohorts
+        return cohort.layout.waves
+
+    assert [waves(count) for count in (3, 1, 4, 2)] == [2, 2, 2, 2]
+    assert trainer.compiler.programs == 2
+    assert [waves(count) for count in (5, 3, 8)] == [4, 2, 4]  # twice as many as before
+    assert trainer.compiler.programs == 4
+    assert [waves(count) for count in (20, 9)] == [10, 10]
+    assert trainer.compiler.programs == 6
+    again = trainer.place(trainer.park(trainer.start([LSTM] * 6, range(6))))
+    assert again.cohorts[0].layout.waves == 4 and trainer.compiler.programs == 6
+    assert waves(1, GRU) == 1 and trainer.compiler.programs == 8  # whatever others have
+
+
+def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
+    trainer = jaxrnn.Trainer(data, devices=2)
+    expected = [
+        {**LSTM, "dropout": 0.2, "hidden_size": 14},
+        {**LSTM, "optimizer": "sgd", "patience": 2},
+        {**GRU, "input_noise": 0.1},
+    ]
+    trainer.expect(expected, 9)
+    planned = trainer.plan(expected, 9)
+    assert [group.members for group in planned] == [(0, 1), (2,)]
+    population = trainer.train(trainer.start(expected, range(3), 9), 1)
+    assert [one.architecture for one in population.cohorts] == [one.architecture for one in planned]
+    assert trainer.compiler.programs == 4
+    later = [{**LSTM, "hidden_size": 3}, GRU, {**LSTM, "dropout": 0.5, "optimizer": "sgd"}]
+    for number, one in enumerate(later):  # each takes the place of the first
+        parked = [*trainer.park(population)[1:], *trainer.draw([one], [number], 9)]
+        population = trainer.train(trainer.place(parked), [4, 3, 2])
+    assert trainer.compiler.programs == 4
+    (own,) = trainer.plan([{**LSTM, "hidden_size": 17}], 9)
+    assert own.architecture.sizes.layers == (32,)
+    among = trainer.plan([*expected, {**LSTM, "hidden_size": 17}, {**LSTM, "hidden_size": 60}], 9)
+    assert [one.architecture for one in among[:2]] == [one.architecture for one in planned]
+    assert among[2].architecture == own.architecture and len(among) == 4
+    trainer.start([{**LSTM, "hidden_size": 17}], [1], 9)
+    assert trainer.compiler.programs == 6

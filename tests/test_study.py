@@ -1,0 +1,242 @@
+"""The study: what plain Optuna reads of a search, after any number of kills."""
+
+import copy
+import json
+import math
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from searched import COUNT, begun, check, opened, read, stages
+
+from search.trial import State
+
+
+def content(study: optuna.Study) -> list[Any]:
+    """All but the times."""
+    names = ("number", "state", "values", "params", "intermediate_values", "user_attrs")
+    return [[getattr(trial, name) for name in names] for trial in study.get_trials()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"), [("journal", 1), ("journal", 3), ("journal", 8), ("sqlite", 3)]
+)
+def test_what_optuna_reads(tmp_path: Path, kind: str, step: int) -> None:
+    """However often it was told, and as often as it was opened anew."""
+    folder = tmp_path / "run"
+    seen = stages()
+    for first in range(0, len(seen), step):
+        study = opened(folder, kind)
+        for trials in seen[first : first + step]:
+            study.sync(trials)
+        study.close()
+    found = read(folder, kind)
+    check(found, seen[-1])
+    assert {t.state.name for t in found.trials} == {"COMPLETE", "PRUNED", "FAIL"}
+    assert found.direction.name == "MINIMIZE"
+    assert found.user_attrs["metric"] == "loss"
+    assert found.user_attrs["fixed"] == {"width": 16}
+    assert found.best_trial.number in {t.id for t in seen[-1] if t.state is State.COMPLETE}
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_search_that_goes_back_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """The study may be ahead of the checkpoint from which a search is taken up."""
+    folder, seen = tmp_path / "run", stages()
+    rng, at = np.random.default_rng(0), 0
+    while at < len(seen):
+        study = opened(folder, kind)
+        for trials in seen[at : at + 4]:
+            study.sync(trials)
+        study.close()
+        at += int(rng.integers(1, 5))
+    before = read(folder, kind)
+    check(before, seen[-1])
+    size = (folder / "study.log").stat().st_size if kind == "journal" else 0
+    again = opened(folder, kind)
+    for trials in seen:
+        again.sync(trials)
+    again.close()
+    after = read(folder, kind)
+    assert content(after) == content(before)
+    if kind == "journal":
+        assert (folder / "study.log").stat().st_size == size
+
+
+def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
+    seen = stages()
+    study = opened(tmp_path / "run")
+    for trials in seen[:3]:
+        study.sync(trials)
+    study.close()
+    rows = read(tmp_path / "run").trials
+    assert [row.state.name for row in rows] == ["RUNNING"] * COUNT
+    assert [list(row.intermediate_values) for row in rows] == [[1]] * COUNT
+    assert rows[2].params == {k: v for k, v in seen[0][2].configuration.items() if k != "width"}
+    assert set(rows[2].user_attrs) == {"seed", "bracket", "configuration"}
+    log = tmp_path / "run" / "study.log"
+    before = log.read_bytes()
+    for trials in (seen[2], seen[3]):
+        study = opened(tmp_path / "run")
+        study.sync(trials)
+        study.close()
+        assert log.read_bytes().startswith(before)
+        assert (log.read_bytes() == before) == (trials is seen[2])
+    names = [row.state.name for row in read(tmp_path / "run").trials]
+    assert names.count("PRUNED") == 5
+    assert names.count("RUNNING") == 4
+    for line in (tmp_path / "run" / "study.log").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+
+
+def test_a_database_is_told_of_trials_that_ended(tmp_path: Path) -> None:
+    """And of those before them, since trials are numbered as they come."""
+    folder, seen = tmp_path / "run", stages()
+    study = opened(folder, "sqlite")
+    for trials in seen[:3]:
+        study.sync(trials)
+    study.close()
+    found = read(folder, "sqlite")
+    assert found.trials == []
+    ended = copy.deepcopy(seen[2])
+    ended[3].ended, ended[3].state = True, State.PRUNED
+    study = opened(folder, "sqlite")
+    study.sync(ended)
+    study.close()
+    found = read(folder, "sqlite")
+    assert [t.state.name for t in found.trials] == ["RUNNING"] * 3 + ["PRUNED"]
+
+
+def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
+    trials = stages()[2]
+    for trial in trials:
+        trial.state = State.INTERRUPTED
+    study = opened(tmp_path / "run")
+    study.sync(trials)
+    study.close()
+    assert {t.state.name for t in read(tmp_path / "run").trials} == {"RUNNING"}
+
+
+def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
+    trial = begun(0)
+    trial.metrics, trial.ended, trial.state = {1: {"loss": 0.0}}, True, State.COMPLETE
+    worse = begun(1)
+    worse.metrics, worse.ended, worse.state = {1: {"loss": math.inf}}, True, State.COMPLETE
+    late = begun(2)  # diverged once, though its last score is a number
+    late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, State.DIVERGED
+    study = opened(tmp_path / "run")
+    study.sync([trial, worse, late])
+    study.close()
+    rows = read(tmp_path / "run").trials
+    assert [row.state.name for row in rows] == ["COMPLETE", "FAIL", "FAIL"]
+    assert [row.value for row in rows] == [0.0, None, None]
+    assert [row.intermediate_values for row in rows] == [{1: 0.0}, {}, {1: 1.0}]
+    assert rows[1].user_attrs["metrics"] == {"1": {"loss": "inf"}}
+
+
+def test_sync_does_not_wait(tmp_path: Path) -> None:
+    """A storage that stands still holds up nobody, and later changes of trials are not seen."""
+    study, seen = opened(tmp_path / "run"), stages()
+    stuck, go_on, flush = threading.Event(), threading.Event(), study._store.flush
+
+    def slow() -> None:
+        stuck.set()
+        assert go_on.wait(60)
+        flush()
+
+    study._store = study._store._replace(flush=slow)
+    study.sync(seen[1])
+    assert stuck.wait(60)
+    trials = copy.deepcopy(seen[3])
+    study.sync(trials)
+    for trial in trials:
+        trial.metrics[3] = {"loss": 0.0}
+        trial.errors.clear()
+        trial.ended = True
+    go_on.set()
+    study.close()
+    rows = read(tmp_path / "run").trials
+    assert [list(row.intermediate_values) for row in rows] == [[1]] * COUNT
+    pruned = [row for row in rows if row.state.name == "PRUNED"]
+    assert [row.number for row in pruned] == [trial.id for trial in seen[3] if trial.ended]
+    assert all(row.user_attrs["errors"].keys() == {"1"} for row in pruned)
+
+
+def test_trials_of_another_search(tmp_path: Path) -> None:
+    seen = stages()
+    study = opened(tmp_path / "run")
+    study.sync(seen[-1])
+    study.close()
+    other = copy.deepcopy(seen[-1])
+    other[3].proposal.configuration["rate"] *= 1 + 1e-15
+    study = opened(tmp_path / "run")
+    study.sync(other[:3])
+    with pytest.raises(ValueError, match=r"other parameters for trial 3 than this search"):
+        study.sync(other)
+    study.close()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from searched import opened, stages
+
+seen = stages(200)
+study = opened(Path(sys.argv[1]))
+print("ready", flush=True)
+for trials in seen:
+    study.sync(trials)
+study.close()
+print("done", flush=True)
+"""
+
+
+def test_kill_at_any_moment(tmp_path: Path) -> None:
+    folder, rng, kills = tmp_path / "run", np.random.default_rng(0), 0
+    seen = stages(200)
+    folder.mkdir()
+    command = [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parent)]
+    for _ in range(3):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            try:
+                process.wait(rng.uniform(0, 0.2))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+        study = opened(folder)  # a process that was killed is in nobody's way
+        study.sync(seen[0])
+        study.close()
+    assert kills
+    study = opened(folder)
+    study.sync(seen[-1])
+    study.close()
+    check(read(folder), seen[-1])
+
+
+def test_importances_and_tables_work(tmp_path: Path) -> None:
+    trials = [begun(id) for id in range(40)]
+    for trial in trials:
+        loss = abs(math.log10(trial.configuration["rate"]) + 2)
+        trial.metrics, trial.ended, trial.state = {1: {"loss": loss}}, True, State.COMPLETE
+    for trial in trials[::5]:
+        trial.state = State.PRUNED
+    study = opened(tmp_path / "run")
+    study.sync(trials)
+    study.close()
+    found = read(tmp_path / "run")
+    importances = optuna.importance.get_param_importances(found)
+    assert max(importances, key=importances.__getitem__) == "rate"
+    momentum = optuna.importance.get_param_importances(found, params=["momentum", "rate"])
+    assert set(momentum) == {"momentum", "rate"}
+    table = found.trials_dataframe()
+    assert list(table["params_rate"]) == [trial.configuration["rate"] for trial in trials]
+    assert table["params_momentum"].isna().sum() == 20
+    assert list(table["user_attrs_seed"]) == [trial.seed for trial in trials]
