@@ -212,7 +212,7 @@ def median_curve(curves: list[list[list[float]]]) -> tuple[list[float], list[flo
 
 def main() -> None:
     """Run what was named, or write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Every search with every scheduler.")
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("names", nargs="*", choices=[[], *FILES])
     parser.add_argument("--table", action="store_true")

@@ -1,4 +1,4 @@
-"""The trainer of mixed populations: draw, place, train, evaluate, park, and take a member out."""
+"""The trainer of mixed populations: draw, place, train, evaluate, park."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -104,13 +104,7 @@ class Trainer:
         """Plan the cohorts of all that comes later, for configurations like these.
 
         From now on each configuration joins the expected cohort that covers it with the least
-        arithmetic, or one of its own; who else is there makes no difference.
-
-        Args:
-            configurations: Like those to come, or the very ones.
-            max_epochs: As in `draw`.
-            at_once: How many members to make room for in every cohort, where nobody knows how
-                many of those that train at once will be in which.
+        arithmetic, or one of its own, whoever else is there. Cohorts have room for `at_once`.
         """
         self._plans.expect(configurations, max_epochs)
         self.compiler.make_room(at_once)

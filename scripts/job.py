@@ -20,6 +20,7 @@ import search
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.lock import locked
+from search.plan import Plan
 from search.records import RunFolder, unused
 from search.study import Study
 
@@ -64,7 +65,7 @@ class Job:
         return self.data[0].task
 
     @property
-    def plan(self) -> search.Plan:
+    def plan(self) -> Plan:
         """What is searched, and how."""
         return self.search.plan
 

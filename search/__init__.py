@@ -2,6 +2,7 @@
 
 from search.audit import Audit, audit
 from search.engine import Search
+from search.find import find
 from search.plan import Plan
 from search.progress import Clock, Progress
 from search.protocol import Trainer
@@ -27,6 +28,7 @@ __all__ = [
     "Trainer",
     "Trial",
     "audit",
+    "find",
     "leaderboard",
     "rungs",
     "sampler",

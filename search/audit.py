@@ -122,4 +122,5 @@ def _rung(table: Mapping[int, Mapping[int, float]], epochs: int, last: int) -> R
     finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
     if len(finite) < 3 or (finite == finite[0]).all(0).any():
         return Rung(epochs, len(finite), float("nan"))
-    return Rung(epochs, len(finite), float(spearmanr(*finite.T).statistic))
+    result: Any = spearmanr(finite[:, 0], finite[:, 1])
+    return Rung(epochs, len(finite), float(result.statistic))

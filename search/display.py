@@ -1,5 +1,6 @@
 """What a person sees of a search: its standing while it runs, the leaderboard at its end."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -100,7 +101,7 @@ def leaderboard_table(
     best = leaderboard(trials, metrics[0], mode)[:rows]
     columns = {"trial": [str(trial.id) for trial in best]}
     columns["search_epochs"] = [str(trial.epochs) for trial in best]
-    columns |= {name: [f"{trial.last(name):.4f}" for trial in best] for name in metrics}
+    columns |= {name: [_score(trial, name) for trial in best] for name in metrics}
     entries = _entries(best)
     room = width - sum(_width(name, cells) for name, cells in columns.items())
     shown = _fitting(entries, room)
@@ -124,6 +125,12 @@ def leaderboard_table(
 def short(value: Any) -> str:
     """A value of a configuration, to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _score(trial: Trial, metric: str) -> str:
+    """The last score, with its standard error if it is a mean."""
+    error = trial.errors[max(trial.errors)].get(metric, math.nan) if trial.errors else math.nan
+    return f"{trial.last(metric):.4f}" + (f"±{error:.4f}" if math.isfinite(error) else "")
 
 
 def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:

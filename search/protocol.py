@@ -60,7 +60,7 @@ class Trainer(Protocol[Population, Snapshot]):
         ...
 
     def evaluate(
-        self, population: Population, positions: Sequence[int] | None = None
+        self, population: Population, *, positions: Sequence[int] | None = None
     ) -> Mapping[str, np.ndarray]:
         """Validation metrics by name, each `(population,)`; not finite where a member diverged.
 

@@ -69,7 +69,7 @@ class Curves:
         ]
 
     def evaluate(
-        self, population: list[Runner], positions: Sequence[int] | None = None
+        self, population: list[Runner], *, positions: Sequence[int] | None = None
     ) -> dict[str, np.ndarray]:
         chosen = range(len(population)) if positions is None else positions
         scores = np.full(len(population), np.nan)
@@ -122,7 +122,7 @@ def named(scores: dict[str, Any]) -> Curve:
     """Curves by the name in a configuration: a score, or a function of the epochs."""
 
     def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
-        found = scores[configuration["name"]]
+        found: Any = scores[configuration["name"]]
         return found(epochs) if callable(found) else found
 
     return curve

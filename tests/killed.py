@@ -6,11 +6,12 @@ python tests/killed.py FOLDER SEARCH SCHEDULER
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from curves import Curves
+from curves import Curves, Runner
 
 import search
 from search.checkpoint import Checkpoints
@@ -34,9 +35,11 @@ def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
 class Slow(Curves):
     """Takes a little while for every epoch, so that there is time for a kill."""
 
-    def train(self, *given: Any) -> Any:
+    def train(
+        self, population: list[Runner], epochs: Sequence[int], tell: Callable[[float], None]
+    ) -> list[Runner]:
         time.sleep(0.01)
-        return super().train(*given)
+        return super().train(population, epochs, tell)
 
 
 def main(path: Path, sampler: str, scheduler: str) -> None:

@@ -49,7 +49,9 @@ def full_space() -> search.Space:
 
 
 def drawn(seed: int, count: int = 1) -> list[Entries]:
-    return [trial.configuration for trial in search.random_trials(full_space(), count, seed)]
+    return [
+        one.configuration for one in search.sampler("random", full_space(), seed).ask(count, [])
+    ]
 
 
 def full(given: Any) -> Entries:
@@ -135,7 +137,7 @@ def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     (tmp_path / "space.toml").write_text(space.to_toml())
     again = search.Space.from_toml(tmp_path / "space.toml", conditions)
     assert again.entries == space.entries and list(again.entries) == list(space.entries)
-    first, second = (search.random_trials(one, 5, seed=2) for one in (space, again))
+    first, second = (search.sampler("random", one, 2).ask(5, []) for one in (space, again))
     assert [trial.configuration for trial in first] == [trial.configuration for trial in second]
 
 
@@ -185,7 +187,7 @@ def test_the_full_space_has_every_entry_and_nothing_that_is_refused() -> None:
         small = search.Space(jaxrnn.SPACES["full"](asked), jaxrnn.conditions())
         for name, value in small.extremes():
             check(name, value, microbatch)
-        for trial in search.random_trials(small, 5, seed=1):
+        for trial in search.sampler("random", small, 1).ask(5, []):
             complete(trial.configuration, microbatch, epochs)
 
 

@@ -29,13 +29,23 @@ def done(scores: dict[str, Any], *plan: int, **more: Any) -> search.Search:
     return running
 
 
+def trainer_of(running: search.Search) -> Curves:
+    trainer: Any = running.team.trainers[0]
+    return trainer
+
+
 def groups(running: search.Search) -> list[tuple[int, int]]:
     """How many trained together, and to which epoch."""
-    return [(len(goals), max(goals)) for goals in running.team.trainers[0].trained]
+    return [(len(goals), max(goals)) for goals in trainer_of(running).trained]
 
 
-def winner(running: search.Search) -> str | None:
-    return running.best and running.best.configuration["name"]
+def best_of(running: search.Search) -> search.Trial:
+    assert running.best is not None
+    return running.best
+
+
+def winner(running: search.Search) -> Any:
+    return best_of(running).configuration["name"]
 
 
 def by_name(running: search.Search) -> dict[str, search.Trial]:
@@ -53,7 +63,7 @@ def test_the_right_ones_go_on() -> None:
     running.run()
     assert groups(running) == [(9, 1), (3, 2), (3, 3), *((1, e) for e in range(4, 10))]
     assert winner(running) == "late"
-    assert running.members.keys() == {running.best.id}
+    assert running.members.keys() == {best_of(running).id}
     trials = by_name(running)
     assert trials["late"].state is State.COMPLETE
     rows = {epochs: row["loss"] for epochs, row in trials["late"].metrics.items()}
@@ -182,7 +192,7 @@ def test_room() -> None:
     scores = {f"n{k}": float(k) for k in range(9)}
     running = race(scores, halving((9,), 2, 6, 3), at_once=3)
     running.run()
-    goals = [sorted(goals) for goals in running.team.trainers[0].trained]
+    goals = [sorted(goals) for goals in trainer_of(running).trained]
     assert goals == [[1] * 3, [2] * 3] * 3 + [[e] * 3 for e in range(3, 7)]
     assert winner(running) == "n0"
 
@@ -200,7 +210,7 @@ def test_asha_promotes_and_goes_on() -> None:
         assert set(trial.metrics) <= {1, 3, 9} and max(trial.metrics) == trial.epochs
         assert trial.ended and trial.state in (State.COMPLETE, State.PRUNED)
         assert len(trial.history["training_loss"]) == trial.epochs
-    assert running.best.epochs == 9
+    assert best_of(running).epochs == 9
 
 
 def test_pbt_copies_weights_and_configurations() -> None:
@@ -212,7 +222,7 @@ def test_pbt_copies_weights_and_configurations() -> None:
     plan = search.Plan(space, Listed(configurations), Pbt(8, 2, 6, quantile=0.25))
     running = search.Search(plan, search.Team([trainer]))
     running.run()
-    assert running.best.configuration["width"] == 0
+    assert best_of(running).configuration["width"] == 0
     for loser in running.trials[6:]:
         epochs, other, configuration = loser.changes[0]
         assert epochs == 2 and other in (0, 1)
@@ -302,7 +312,7 @@ def test_folds_are_members() -> None:
 def test_nothing_is_placed_again_without_need() -> None:
     running = race({"a": 1.0, "b": 2.0}, Full(2, 9))
     running.run()
-    assert running.team.trainers[0].placed == 1
+    assert trainer_of(running).placed == 1
 
 
 @pytest.mark.parametrize("stop_at", range(1, 12))

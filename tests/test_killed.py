@@ -49,11 +49,12 @@ def test_killed_at_any_moment(tmp_path: Path, sampler: str, scheduler: str) -> N
     begin = time.monotonic()
     assert attempt(whole, sampler, scheduler)
     seconds, kills, run = time.monotonic() - begin, 0, 0
+    torn = tmp_path / "torn-0"
     while kills < KILLS:
-        torn = tmp_path / f"torn-{run}"
         if attempt(torn, sampler, scheduler, seconds=moments.uniform(0.3, 1.0) * seconds):
             assert_same(torn, whole)
             run += 1
+            torn = tmp_path / f"torn-{run}"
         else:
             kills += 1
     assert attempt(torn, sampler, scheduler)

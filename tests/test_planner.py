@@ -218,6 +218,14 @@ def test_other_data_is_not_covered() -> None:
     assert group.architecture.covers(alone)
 
 
+def test_wider_embeddings_are_not_covered() -> None:
+    tokens = Problem(0, 5, lengths_differ=False, vocabulary=5, every=True, carries=True)
+    (group,) = plan([complete(PLAIN)], tokens, MICROBATCH, STEPS, CPU)
+    for size, covered in ((31, True), (32, True), (33, False)):
+        own = structure.alone(complete({**PLAIN, "embedding_size": size}), tokens, MICROBATCH)
+        assert group.architecture.covers(own) == covered
+
+
 def test_the_cheapest_cover_is_chosen_and_the_first_of_equal_ones() -> None:
     def expected(*given: Entries) -> list[Architecture]:
         return [planned([complete(one)], CPU)[0].architecture for one in given]

@@ -57,7 +57,7 @@ def test_toml_block_is_the_default_space() -> None:
 def test_toml_block_of_conditions() -> None:
     _, block = blocks("toml")
     space = search.Space(tomllib.loads(block), jaxrnn.conditions())
-    for trial in search.random_trials(space, 100, seed=0):
+    for trial in search.sampler("random", space, 0).ask(100, []):
         c = trial.configuration
         assert ("momentum" in c) == (c["optimizer"] == "momentum")
         assert ("warmup_epochs" in c) == (c["schedule"] == "cosine" and c["optimizer"] == "adam")

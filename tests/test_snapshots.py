@@ -106,7 +106,8 @@ def test_lockstep_has_something_to_tell(case: Case) -> None:
         moved = np.any(states[0].learner.parameters.kernels != states[2].learner.parameters.kernels)
         assert moved or states[2].learner.diverged
     last = case.lockstep[-1]
-    assert {int(one.state.epochs) for one in last} != {EPOCHS}  # somebody stopped
+    ran = [int(one.state.epochs) for one in last]
+    assert min(ran) < max(ran) == EPOCHS  # somebody stopped
     assert all(len(one.reports) == one.epochs == EPOCHS for one in last)
     assert [one.seed for one in last] == list(range(case.members))
     if case.members > 3:

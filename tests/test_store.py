@@ -67,10 +67,11 @@ def test_nobody_hears_of_it(
 
 
 def test_another_process_hears_of_nothing_either(tmp_path: Path) -> None:
-    """With default settings for warnings and logs."""
+    """With default settings for warnings, and a caller who logs."""
     code = (
-        "import jaxrnn\n"
+        "import jaxrnn, logging\n"
         "trainer = jaxrnn.Trainer(jaxrnn.digits(), devices=1)\n"
+        "logging.basicConfig(level=logging.INFO)\n"
         f"trainer.save(trainer.draw([{LSTM}], [1], 9), {str(tmp_path)!r})\n"
         f"print(trainer.restore({str(tmp_path)!r})[0].seed)"
     )

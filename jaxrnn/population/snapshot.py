@@ -62,12 +62,11 @@ def inherited(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch
     Raises:
         ValueError: `entries` differ where they can't change in the middle of training.
     """
-    before = snapshot.configuration
-    for name in {**before, **entries}:
-        if before.get(name) != entries.get(name) and not changeable(name):
+    for name, value in snapshot.configuration.items():
+        if entries.get(name) != value and not changeable(name):
             raise ValueError(
-                f"`{name}` is {entries.get(name)!r}, but must be {before.get(name)!r} as in the "
-                "snapshot: it can't change in the middle of training."
+                f"`{name}` is {entries.get(name)!r}, but must be {value!r} as in the snapshot: it "
+                "can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
     own = structure.alone(entries, snapshot.architecture.problem, microbatch)

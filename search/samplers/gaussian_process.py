@@ -11,6 +11,7 @@ from scipy.stats import norm, rankdata
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from search.samplers.apart import NEAR
 from search.samplers.points import Points
@@ -51,6 +52,11 @@ class GaussianProcess:
         healthy = sum(any(map(math.isfinite, one.scores.values())) for one in seen)
         if healthy < len(self._points.names) + 3 or not self._points.names:
             return self._start.ask(count, seen)
+        # Ten times as fast on busy cores, and the same bits on any number of them.
+        with threadpool_limits(1):
+            return self._best(count, seen)
+
+    def _best(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
         tried = self._points.places([one.proposal.configuration for one in seen])
         model = _Model(tried, seen)
         mean = model.mean(tried)
