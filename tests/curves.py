@@ -123,7 +123,8 @@ def named(scores: dict[str, Any]) -> Curve:
 
     def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
         found: Any = scores[configuration["name"]]
-        return found(epochs) if callable(found) else found
+        value: Any = found(epochs) if callable(found) else found
+        return value
 
     return curve
 
