@@ -95,8 +95,7 @@ class Trainer:
             max_epochs: The most that a trial trains.
         """
         asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
-        without = self._problem.without
-        return {n: what for n, what in SPACES[name](asked).items() if n not in without}
+        return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.without}
 
     def expect(
         self, configurations: Sequence[Configuration], max_epochs: int, at_once: int = 0

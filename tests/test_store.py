@@ -71,7 +71,8 @@ def test_another_process_hears_of_nothing_either(tmp_path: Path) -> None:
     code = (
         "import jaxrnn, logging\n"
         "trainer = jaxrnn.Trainer(jaxrnn.digits(), devices=1)\n"
-        "logging.basicConfig(level=logging.INFO)\n"
+        "logging.basicConfig()\n"
+        "logging.getLogger('absl').setLevel(logging.INFO)\n"
         f"trainer.save(trainer.draw([{LSTM}], [1], 9), {str(tmp_path)!r})\n"
         f"print(trainer.restore({str(tmp_path)!r})[0].seed)"
     )
