@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,9 @@ class Keeper:
     checkpoints: Checkpoints
     seconds: float = 300.0
     entries: Iterable[str] = ()
-    _last: float = field(default_factory=time.monotonic)
-    _cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._last, self._cost = time.monotonic(), 0.0
 
     def __call__(self, scored: bool) -> None:
         """Write what is due after an epoch."""

@@ -1,0 +1,142 @@
+"""What is on disk while a search runs, and how often a checkpoint is worth its time."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from curves import Curves, race
+
+import search
+from search.checkpoint import Checkpoints
+from search.keeping import Keeper, take_up
+from search.records import RunFolder
+from search.schedulers.brackets import halving
+from search.schedulers.full import Full
+from search.study import Study
+
+
+class Clock:
+    """A time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    return clock
+
+
+class Noted(Checkpoints):
+    """Takes its time, and notes the numbers."""
+
+    def __init__(self, folder: Path, clock: Clock, cost: float) -> None:
+        super().__init__(folder)
+        self.numbers: list[int] = []
+        self._clock, self._price = clock, cost
+
+    def write(self, number: int, records: Any, save: Any) -> None:
+        super().write(number, records, save)
+        self.numbers.append(number)
+        self._clock.now += self._price
+
+
+class Quiet(Study):
+    """A study that is not written."""
+
+    def __init__(self) -> None:
+        self.synced: list[list[str]] = []
+
+    def sync(self, trials: Any) -> None:
+        self.synced.append([trial.state for trial in trials])
+
+
+def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tuple[Noted, Quiet]:
+    """The search with a keeper; every epoch of it takes a second."""
+    checkpoints = Noted(folder / "checkpoints", clock, more.pop("cost", 0.0))
+    study = Quiet()
+    keeper = Keeper(running, RunFolder(folder / "run"), study, checkpoints, **more)
+
+    def after(scored: bool) -> None:
+        clock.now += 1.0
+        keeper(scored)
+
+    running.after = after
+    return checkpoints, study
+
+
+def test_a_checkpoint_at_every_rung(tmp_path: Path, clock: Clock) -> None:
+    running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
+    checkpoints, study = kept(running, tmp_path, clock)
+    running.run()
+    assert checkpoints.numbers == [9, 15, 21]
+    assert [row.count("pruned") for row in study.synced] == [6, 8, 8]
+    assert study.synced[-1].count("complete") == 1
+    assert (tmp_path / "run" / "trials.csv").read_text().count("pruned") == 8
+
+
+def test_checkpoints_take_a_twentieth_of_the_time(tmp_path: Path, clock: Clock) -> None:
+    """Half a second each: the next rung that is ten seconds later."""
+    running = race({"a": 1.0}, halving((1,), 1, 64, 2))
+    checkpoints, _ = kept(running, tmp_path, clock, cost=0.5)
+    running.run()
+    assert checkpoints.numbers == [1, 16, 32, 64]
+
+
+def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> None:
+    running = race({"a": 1.0, "b": 2.0}, Full(2, 20))
+    checkpoints, study = kept(running, tmp_path, clock, seconds=6.0)
+    running.run()
+    assert checkpoints.numbers == [12, 24, 36, 40]
+    assert len(study.synced) == 1
+
+
+def test_taking_up(tmp_path: Path, clock: Clock) -> None:
+    """Nothing without a checkpoint; else trials as they were, with the members that may go on."""
+    running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
+    checkpoints, _ = kept(running, tmp_path, clock)
+    team: Any = running.team
+    assert take_up(team, checkpoints) == ([], {})
+    inner = running.after
+
+    def after(scored: bool) -> None:
+        inner(scored)
+        if checkpoints.numbers == [9, 15]:
+            raise KeyboardInterrupt
+
+    running.after = after
+    with pytest.raises(KeyboardInterrupt):
+        running.run()
+    trials, members = take_up(team, checkpoints)
+    assert trials == running.trials
+    assert list(members) == [0]
+    ((runner,),) = members.values()
+    assert runner.epochs == 3 and json.loads(runner.path[0]) == {"name": "n0"}
+
+
+def test_find() -> None:
+    """A whole search in one call, by any strategy."""
+
+    def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
+        return abs(configuration["rate"] - 0.3) + 1 / epochs
+
+    space = search.Space(rate=dict(low=0.0, high=1.0))
+    for name, pruning in (("random", "halving"), ("tpe", "asha"), ("sobol", "hyperband")):
+        trainer = Curves(curve)
+        trials = None if pruning == "hyperband" else 40
+        found = search.find(
+            trainer, space, trials=trials, search=name, pruning=pruning, max_epochs=9
+        )
+        assert found.best is not None and found.best.epochs == 9
+        assert abs(found.best.configuration["rate"] - 0.3) < 0.1
+        (runner,) = found.members[found.best.id]
+        assert trainer.evaluate([runner])["loss"] == found.best.last("loss")
+        assert trainer.expected
+    with pytest.raises(ValueError, match="`search` is 'tpee'"):
+        search.find(Curves(curve), space, search="tpee")
