@@ -104,26 +104,29 @@ MAY_CHANGE = ("resume", "trials", "checkpoint_minutes")
 """Settings that a resumed run takes from its own command line."""
 
 
-def parser() -> Parser:
-    """The command line."""
+def parser(with_defaults: bool = True) -> Parser:
+    """The command line; without defaults, what was not given is not there."""
     parser = Parser(
         description="Search the hyperparameters of a recurrent network. All trials train side by "
         "side in compiled programs, on the GPU or TPU where there is one; the better ones go on.",
         allow_abbrev=False,
+        argument_default=None if with_defaults else argparse.SUPPRESS,
     )
     for title, arguments in ARGUMENTS.items():
         group = parser.add_argument_group(title)
         for name, metavar, default, text in arguments:
-            kind = KINDS.get(metavar, str)
             shown = "" if default is None else f" (default: {default})"
-            group.add_argument(name, metavar=metavar, type=kind, default=default, help=text + shown)
+            preset: dict[str, Any] = {"default": default} if with_defaults else {}
+            kind = KINDS.get(metavar, str)
+            group.add_argument(name, metavar=metavar, type=kind, help=text + shown, **preset)
     for name, text in FLAGS.items():
-        parser.add_argument(name, action="store_true", help=text)
+        default = False if with_defaults else argparse.SUPPRESS
+        parser.add_argument(name, action="store_true", help=text, default=default)
     return parser
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The settings of a command line.
+    """The settings of a command line; `given` are those that are on it.
 
     Raises:
         ValueError: An argument that is unknown, or no whole number where one is due.
@@ -134,6 +137,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         near = difflib.get_close_matches(unknown[0], names, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "see --help."
         raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
+    settings.given = vars(parser(with_defaults=False).parse_args(arguments))
     return settings
 
 
@@ -143,13 +147,12 @@ def resumed(settings: argparse.Namespace, saved: dict[str, Any]) -> argparse.Nam
     Raises:
         ValueError: Another setting was given.
     """
-    defaults = vars(parser().parse_args([]))
-    given = {name: value for name, value in vars(settings).items() if value != defaults[name]}
+    given: dict[str, Any] = settings.given
     for name in sorted(given.keys() - set(MAY_CHANGE)):
-        if json.loads(json.dumps(given[name])) != saved[name]:
+        if json.loads(json.dumps(given[name])) != saved.get(name):
             raise ValueError(
-                f"`{name}` is {given[name]!r}, but this run began with {saved[name]!r}, and a run "
-                "goes on as it began; only `trials` may be raised."
+                f"`{name}` is {given[name]!r}, but this run began with {saved.get(name)!r}, and a "
+                "run goes on as it began."
             )
     changed = {name: value for name, value in given.items() if name in MAY_CHANGE}
-    return argparse.Namespace(**{**defaults, **saved, **changed})
+    return argparse.Namespace(**{**vars(settings), **saved, **changed, "given": given})

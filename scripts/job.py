@@ -3,7 +3,7 @@
 import argparse
 import shutil
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -12,7 +12,7 @@ from typing import Any
 
 from cohort_table import cohort_rows
 from command_line import resumed
-from planning import plan_of, prepare_trainer, starts_of
+from planning import plan_of, starts_of
 from problem import data_of, metric_of, space_of
 
 import jaxrnn
@@ -22,6 +22,8 @@ from search.keeping import Keeper, take_up
 from search.lock import locked
 from search.plan import Plan
 from search.records import RunFolder, unused
+from search.rungs import check_whole
+from search.storage import forget_journal
 from search.study import Study
 
 SHOWN = 2
@@ -81,33 +83,41 @@ class _Asked:
 
     data: list[jaxrnn.Data]
     trainers: list[jaxrnn.Trainer]
-    plan: search.Plan
+    plan: Plan
     starts: list[dict[str, Any]]
     totals: tuple[int, ...]
-    groups: list[jaxrnn.Group]
+    cohorts: list[dict[str, Any]]
 
     @classmethod
     def of(cls, settings: argparse.Namespace, saved: dict[str, Any], space: str) -> "_Asked":
         """Check everything; `saved` is empty for a new run."""
         data = data_of(settings)
         trainers = [_trainer(one, settings) for one in data]
+        check_whole("repeats", settings.repeats)
         where = space_of(space, trainers[0], settings.max_epochs)
         metric = metric_of(settings.metric, data[0])
         starts = saved["starts"] if saved else starts_of(settings, where)
         totals = _raised(tuple(saved.get("totals", ())), settings.trials)
         plan = plan_of(settings, trainers[0], where, metric, starts, totals)
-        totals = totals or (plan.scheduler.trials,)
-        expected = [prepare_trainer(one, settings, plan, totals[0]) for one in trainers]
-        return cls(data, trainers, plan, starts, totals, expected[0])
+        totals = totals or (settings.trials or plan.scheduler.trials,)
+        like, at_once = search.expected(plan, totals[0], settings.repeats)
+        for trainer in trainers:
+            trainer.expect(like, settings.max_epochs, at_once)
+        groups = trainers[0].plan(like, settings.max_epochs)
+        cohorts = cohort_rows(groups, trainers[0].lanes, plan.scheduler.trials)
+        return cls(data, trainers, plan, starts, totals, cohorts)
 
     def record(self, settings: argparse.Namespace) -> dict[str, Any]:
         """All that it takes to do the same again, as JSON."""
+        limited = self.plan.at_once < self.plan.scheduler.trials
+        at_once = self.plan.at_once if limited else settings.at_once
         return {
-            "settings": vars(settings) | {"resume": None},
+            "settings": _saved(settings) | {"at_once": at_once},
             "totals": list(self.totals),
             "starts": self.starts,
             "data": [jaxrnn.fingerprint(one) for one in self.data],
-            "versions": {package: version(package) for package in PACKAGES},
+            "versions": {package: version(package) for package in PACKAGES}
+            | {"devices": jaxrnn.describe(self.trainers[0].mesh)},
         }
 
 
@@ -118,7 +128,7 @@ def prepare(settings: argparse.Namespace) -> Job:
         ValueError: A setting that can't be used, in a sentence for people.
     """
     with ExitStack() as stack:
-        job = _enter(settings, stack) if settings.resume else _begin(settings, stack)
+        job = _begin(settings, stack) if settings.resume is None else _enter(settings, stack)
         return replace(job, open=stack.pop_all())
 
 
@@ -135,6 +145,8 @@ def _begin(settings: argparse.Namespace, stack: ExitStack) -> Job:
     except BaseException:
         stack.close()
         shutil.rmtree(folder.path, ignore_errors=True)
+        with suppress(OSError):  # others have runs there
+            folder.path.parent.rmdir()
         raise
 
 
@@ -143,26 +155,35 @@ def _enter(settings: argparse.Namespace, stack: ExitStack) -> Job:
     folder = RunFolder.open(settings.resume)
     stack.enter_context(locked(folder.path))
     saved = folder.read_settings()
+    if not saved.keys() >= {"settings", "totals", "starts", "data", "versions"}:
+        raise ValueError(f"`resume` is '{folder.path}', but its settings.json is damaged.")
     settings = resumed(settings, saved["settings"])
     asked = _Asked.of(settings, saved, str(folder.path / "space.toml"))
     now = asked.record(settings)
-    if now["totals"] == saved["totals"] and folder.status() == "complete":
+    raised = now["totals"] != saved["totals"]
+    if folder.status() == "complete" and not raised:
         raise ValueError(
             f"`resume` is '{folder.path}', but that search is complete; "
             f"with `trials` above {asked.totals[-1]} it goes on."
         )
     if now["data"] != saved["data"]:
         raise ValueError(f"`data` is {settings.data!r}, but has changed since this run began.")
-    folder.write_settings(now)
+    if raised and settings.storage is None:
+        forget_journal(folder.path)  # of decisions that more trials may change
     job = _job(settings, asked, folder, stack, begin)
-    was = saved["versions"]
-    changed = [name for name in PACKAGES if was[name] != job.versions[name]]
-    job.notes.extend(
-        f"{name} was {was[name]} and is {job.versions[name]} now; results may differ in the last "
-        "bits from those of a run that was not interrupted."
-        for name in changed
-    )
+    folder.forget_summary()
+    folder.write_settings(now)
+    job.notes.extend(_differences(saved["versions"], now["versions"]))
     return job
+
+
+def _differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
+    return [
+        f"{name} was {was.get(name)} and is {now[name]} now; results may differ in the last bits "
+        "from those of a run that was not interrupted."
+        for name in now
+        if was.get(name) != now[name]
+    ]
 
 
 def _job(
@@ -172,27 +193,31 @@ def _job(
     stack: ExitStack,
     begin: float,
 ) -> Job:
-    trainers, plan = asked.trainers, asked.plan
-    team = search.Team(trainers, settings.repeats, settings.seed)
+    plan, team = asked.plan, search.Team(asked.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
     running = search.Search(plan, team, *take_up(team, checkpoints), keep=settings.audit)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
-    stack.callback(study.close)
     pause = settings.checkpoint_minutes * 60
     running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
     return Job(
-        settings=vars(settings),
+        settings=_saved(settings),
         versions=asked.record(settings)["versions"],
         data=asked.data,
         search=running,
-        trainers=trainers,
-        cohorts=cohort_rows(asked.groups, trainers[0].lanes, plan.scheduler.trials),
+        trainers=asked.trainers,
+        cohorts=asked.cohorts,
         folder=folder,
         keeper=running.after,
         notes=checkpoints.notes,
         begin=begin,
         open=stack,
     )
+
+
+def _saved(settings: argparse.Namespace) -> dict[str, Any]:
+    """What a run that goes on needs of them."""
+    left_out = ("resume", "given")
+    return {name: value for name, value in vars(settings).items() if name not in left_out}
 
 
 def _trainer(data: jaxrnn.Data, settings: argparse.Namespace) -> jaxrnn.Trainer:

@@ -1,38 +1,38 @@
-"""Who proposes and who prunes, as the settings of a command line say."""
+"""What to begin with and how many trials there are, as the settings of a command line say."""
 
 import argparse
 from typing import Any
 
 import jaxrnn
 import search
-from search.samplers.kinds import sampler
-from search.samplers.sampler import Proposal
 from search.samplers.starts import Enqueued, read_configurations
-from search.schedulers.kinds import scheduler
 from search.study import best_configurations
 
 TRIALS = {"default": 256, "full": 128}
 POPULATION = 32
 """Trials of population-based training, which compare with each other."""
-AT_ONCE = 32
-"""Trials that train at once where scores guide what comes next, or lanes where there are more."""
 WARM = 8
 """Configurations that an earlier run gives."""
-LEAST_SAMPLE = 128
-"""Configurations that tell what others will be like, where these are not known in advance."""
 Configurations = list[dict[str, Any]]
 
 
 def starts_of(settings: argparse.Namespace, space: search.Space) -> Configurations:
-    """The configurations to begin with.
+    """The configurations to begin with; of an earlier run those that the space has.
 
     Raises:
         ValueError: Nothing to read there.
     """
-    starts = read_configurations(settings.enqueue) if settings.enqueue else []
-    if settings.warm_start:
-        starts += best_configurations(settings.warm_start, WARM, space)
-    return starts
+    starts = [] if settings.enqueue is None else read_configurations(settings.enqueue)
+    if settings.warm_start is None:
+        return starts
+    best = best_configurations(settings.warm_start, WARM, space)
+    fitting = [one for one in best if _fits(one, space)]
+    if not fitting:
+        raise ValueError(
+            f"`warm_start` is '{settings.warm_start}', but the space has none of its best "
+            f"{len(best)} configurations."
+        )
+    return starts + fitting
 
 
 def plan_of(
@@ -54,69 +54,39 @@ def plan_of(
         totals: What `trials` came to, where the run goes on; empty for a new one.
 
     Raises:
-        ValueError: An unknown name, a number out of range, `starts` that the space does not have,
-            or more trials than a grid has.
+        ValueError: As `search.planned`.
     """
-    if settings.at_once is not None and settings.at_once < 1:
-        raise ValueError(f"`at_once` is {settings.at_once}, but must be at least 1.")
-    at_once = settings.at_once or max(AT_ONCE, trainer.lanes * trainer.mesh.size)
-    points = settings.grid_points
-    proposes = sampler(settings.search, space, settings.seed, batch=at_once, points=points)
-    if starts:
-        proposes = Enqueued(proposes, space, starts, settings.seed)
-    trials = totals or _default_trials(settings, proposes.size)
-    epochs = settings.min_epochs, settings.max_epochs
-    prunes = scheduler(settings.scheduler, trials, *epochs, settings.eta, settings.seed)
-    if proposes.size is not None and prunes.trials > proposes.size:
-        raise ValueError(
-            f"`trials` is {prunes.trials}, but there are only {proposes.size} configurations; "
-            "raise `grid_points`, or leave `trials` out."
-        )
-    limited = settings.at_once or proposes.learns or settings.scheduler == "asha"
-    return search.Plan(
-        space=space,
-        sampler=proposes,
-        scheduler=prunes,
+    if settings.audit and settings.scheduler == "pbt":
+        raise ValueError("`audit` is given, but population-based training prunes no trial.")
+    return search.planned(
+        space,
+        totals or _default_trials(settings),
+        search=settings.search,
+        pruning=settings.scheduler,
+        min_epochs=settings.min_epochs,
+        max_epochs=settings.max_epochs,
+        eta=settings.eta,
         metric=metric,
         mode=trainer.data.task.metrics[metric],
         seed=settings.seed,
-        at_once=at_once if limited else prunes.trials,
+        at_once=settings.at_once,
+        lanes=trainer.lanes * trainer.mesh.size,
+        grid_points=settings.grid_points,
+        starts=starts,
     )
 
 
-def prepare_trainer(
-    trainer: jaxrnn.Trainer, settings: argparse.Namespace, plan: search.Plan, count: int
-) -> list[jaxrnn.Group]:
-    """Tell a trainer what will come: the very configurations, where these are known in advance.
-
-    Args:
-        trainer: Will train.
-        settings: Of the command line.
-        plan: The search.
-        count: Trials, before the number was raised.
-
-    Returns:
-        The cohorts that were planned.
-    """
-    copies = settings.scheduler == "pbt"
-    known = list(plan.sampler.ask(count, [])) if not plan.sampler.learns else []
-    like = known if known and not copies else _like_these(plan, count)
-    configurations = [proposal.configuration for proposal in like]
-    together = min(plan.at_once, plan.scheduler.trials) * settings.repeats
-    all_known = like is known and plan.at_once >= plan.scheduler.trials
-    trainer.expect(configurations, settings.max_epochs, 0 if all_known else together)
-    return trainer.plan(configurations, settings.max_epochs)
-
-
-def _like_these(plan: search.Plan, count: int) -> list[Proposal]:
-    """Draws from the space, and the starting points."""
-    first = plan.sampler.ask(min(count, WARM), [])
-    return [*first, *sampler("random", plan.space, plan.seed).ask(max(count, LEAST_SAMPLE), [])]
-
-
-def _default_trials(settings: argparse.Namespace, size: int | None) -> int | None:
+def _default_trials(settings: argparse.Namespace) -> int | None:
     if settings.trials is not None or settings.scheduler == "hyperband":
         return settings.trials
     if settings.scheduler == "pbt":
         return POPULATION
-    return size or TRIALS.get(settings.space, TRIALS["default"])
+    return None if settings.search == "grid" else TRIALS.get(settings.space, TRIALS["default"])
+
+
+def _fits(configuration: dict[str, Any], space: search.Space) -> bool:
+    try:
+        Enqueued(search.sampler("random", space, 0), space, [configuration], 0)
+    except ValueError:
+        return False
+    return True

@@ -9,6 +9,7 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from cohort_table import cohort_table
@@ -78,13 +79,17 @@ def run(job: Job, console: Console) -> int:
     with Display(console, job.plan.metric) as display:
         job.search.observe = display
         best = job.search.run()
+        job.keeper.finish()
         audit = search.audit(job.search) if job.settings["audit"] and best else None
-    job.keeper.write_checkpoint()
+    job.keeper.study.close()
     trials, mode = job.search.trials, job.plan.mode
     console.print(leaderboard_table(trials, job.shown, mode, console.width))
     if best is None:
         write_summary(job, "diverged")
-        console.print("every trial diverged; search lower values of `learning_rate`")
+        console.print(
+            "every trial diverged that went as far as any; search lower values of `learning_rate`",
+            soft_wrap=True,
+        )
         return 1
     job.search.clock.spent("other")
     winner = crown(job, best)
@@ -97,6 +102,10 @@ def run(job: Job, console: Console) -> int:
     return 0
 
 
+CLOSING = 5.0
+"""Seconds that a study may take to be written after Ctrl-C; `--resume` completes it."""
+
+
 def stop(job: Job, error: BaseException, console: Console) -> int:
     """Leave the tables of a search that ends early; returns the exit status.
 
@@ -105,11 +114,15 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
     """
     asked = isinstance(error, KeyboardInterrupt)
     trials = job.search.trials
+    with suppress(Exception, KeyboardInterrupt):
+        job.keeper.study.close(CLOSING)
     for trial in trials:
         if trial.state is search.State.RUNNING:
             trial.state = search.State.INTERRUPTED
-    if isinstance(error, OSError) and error.filename:
-        print(f"error: '{error.filename}' can't be written: {error.strerror}.", file=sys.stderr)
+    if isinstance(error, OSError):
+        what = error.filename or job.folder.path
+        reason = (error.strerror or str(error)).rstrip(".")
+        print(f"error: '{what}' can't be written: {reason}.", file=sys.stderr)
         return 1
     write_summary(job, "interrupted" if asked else "failed")
     if not asked:

@@ -7,6 +7,7 @@ import numpy as np
 
 import jaxrnn
 import search
+from search.rungs import check_whole
 
 ABOUT_DATA = ("task", "target", "group", "time", "look_back", "horizon", "reach_back", "block")
 ABOUT_DATA += ("unit", "seed")
@@ -23,11 +24,13 @@ def data_of(settings: argparse.Namespace) -> list[jaxrnn.Data]:
     about["target"] = settings.target and settings.target.split(",")
     if settings.folds == 1:
         return [jaxrnn.load_data(settings.data, split=settings.split, **about)]
-    if settings.folds < 1:
-        raise ValueError(f"`folds` is {settings.folds}, but must be at least 1.")
+    check_whole("folds", settings.folds)
     if settings.split is not None:
         raise ValueError("`split` is given, but folds divide by themselves; leave one of both out.")
-    return jaxrnn.load_folds(settings.data, settings.folds, **about)
+    try:
+        return jaxrnn.load_folds(settings.data, settings.folds, **about)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`k` is", "`folds` is")) from error
 
 
 def metric_of(name: str | None, data: jaxrnn.Data) -> str:

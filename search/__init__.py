@@ -4,6 +4,7 @@ from search.audit import Audit, audit
 from search.engine import Search
 from search.find import find
 from search.plan import Plan
+from search.planning import expected, planned
 from search.progress import Clock, Progress
 from search.protocol import Trainer
 from search.rungs import Rung, rungs, trial_epochs
@@ -28,8 +29,10 @@ __all__ = [
     "Trainer",
     "Trial",
     "audit",
+    "expected",
     "find",
     "leaderboard",
+    "planned",
     "rungs",
     "sampler",
     "scheduler",

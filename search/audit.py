@@ -94,7 +94,8 @@ def audit(search: Search[Any, Any]) -> Audit:
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
     onwards = replace(plan, scheduler=Onwards(rungs, len(trials)))
-    again = Search(onwards, search.team, trials, dict(search.members), observe=search.observe)
+    again = Search(onwards, search.team, trials, dict(search.members))
+    again.observe, again.clock = search.observe, search.clock
     again.run()
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]

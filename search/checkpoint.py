@@ -39,7 +39,7 @@ class Checkpoints:
             self._tidy()
 
     def write(self, number: int, records: Mapping[Any, Any], save: Callable[[Path], None]) -> None:
-        """Write a checkpoint; only when it is on the disk are older ones deleted.
+        """Write a checkpoint, if it is not there; only then are older ones deleted.
 
         Args:
             number: From 0, at least that of the last good one.
@@ -50,6 +50,8 @@ class Checkpoints:
             OSError: The disk is full, read-only or gone. The checkpoints before are still there.
         """
         partial, final = self._folder / f".{number}", self._folder / str(number)
+        if number in self._numbers() and _damage(final) is None:
+            return
         text = json.dumps(encode(records), allow_nan=False)
         with naming(final):
             try:

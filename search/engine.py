@@ -50,10 +50,10 @@ class Search(Generic[Population, Snapshot]):
 
     @property
     def best(self) -> Trial | None:
-        """First of the leaderboard, among the trials that did not diverge and are still here."""
-        healthy = [t for t in self.trials if t.metrics and t.state is not State.DIVERGED]
-        here = [trial for trial in healthy if trial.id in self.members]
-        return leaderboard(here, self.plan.metric, self.plan.mode)[0] if here else None
+        """Of the trials at the highest rung that any has reached, the first that is healthy."""
+        rung = max((max(trial.metrics) for trial in self.trials if trial.metrics), default=0)
+        there = [t for t in self.trials if rung in t.metrics and t.state is not State.DIVERGED]
+        return leaderboard(there, self.plan.metric, self.plan.mode)[0] if there else None
 
     def run(self) -> Trial | None:
         """Search to the end, from wherever the trials are; the winner, None if all diverged.

@@ -15,7 +15,8 @@ from search.team import Team
 from search.trial import Trial
 
 LEAST_PAUSE = 20
-"""Pauses between checkpoints at rungs, in units of the time that the last one took: 5 % at most."""
+"""Between two checkpoints at rungs, and two writings of the tables, in units of the time that the
+last one took: 5 % at most."""
 
 
 @dataclass
@@ -39,22 +40,33 @@ class Keeper:
     entries: Iterable[str] = ()
 
     def __post_init__(self) -> None:
-        self._last, self._cost = time.monotonic(), 0.0
+        self._last = self._shown = time.monotonic()
+        self._cost = self._writing = 0.0
 
     def __call__(self, scored: bool) -> None:
         """Write what is due after an epoch."""
         if scored:
-            self.write_tables()
             self.study.sync(self.search.trials)
+        if scored and time.monotonic() - self._shown >= LEAST_PAUSE * self._writing:
+            self.write_tables()
         waited = time.monotonic() - self._last
         if waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost):
             self.write_checkpoint()
 
     def write_tables(self) -> None:
         """What people and programs read."""
+        begin = time.monotonic()
         self.folder.write_trials(self.search.trials, self.entries)
         self.folder.write_history(self.search.trials)
         self.folder.write_changes(self.search.trials, self.entries)
+        self._shown = time.monotonic()
+        self._writing = self._shown - begin
+
+    def finish(self) -> None:
+        """Write all that has not been written; the search is over."""
+        self.write_tables()
+        self.study.sync(self.search.trials)
+        self.write_checkpoint()
 
     def write_checkpoint(self) -> None:
         """All that a search needs to go on from here."""

@@ -151,6 +151,10 @@ class RunFolder:
         """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
         self._write("summary.json", json.dumps(readable(summary), indent=2) + "\n")
 
+    def forget_summary(self) -> None:
+        """Delete `summary.json`, since the search goes on."""
+        (self.path / "summary.json").unlink(missing_ok=True)
+
     def status(self) -> str | None:
         """What `summary.json` says has become of the search; None where nothing does."""
         try:

@@ -50,6 +50,11 @@ def open_store(url: str | None, folder: Path) -> Store:
         return Store(database, False, lambda: None, database.engine.dispose)
 
 
+def forget_journal(folder: Path) -> None:
+    """Delete the journal of a run folder, so that the study is written anew."""
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
 def _open_journal(path: Path) -> Store:
     try:
         journal = open_journal(path)
@@ -77,14 +82,13 @@ def open_database(url: str) -> RDBStorage:
         ) from error
 
 
-def open_study(
-    store: Store, name: str, mode: str, folder: Path, attributes: Mapping[str, Any]
-) -> int:
+def open_study(store: Store, mode: str, folder: Path, attributes: Mapping[str, Any]) -> int:
     """Id of the study of a run folder, which is made if there is none.
+
+    It has the name that the folder had when it was made.
 
     Args:
         store: Where.
-        name: Of the study.
         mode: `min` or `max`.
         folder: Of the run.
         attributes: What the study says of itself, by name.
@@ -92,7 +96,7 @@ def open_study(
     Raises:
         ValueError: The study of this name belongs to another run.
     """
-    storage, owner = store.storage, _owner(folder)
+    storage, (owner, name) = store.storage, _owner(folder)
     try:
         study = storage.get_study_id_from_name(name)
     except KeyError:
@@ -125,6 +129,7 @@ def load(source: str) -> optuna.Study:
     if journal.is_file():
         storage, name = JournalStorage(JournalFileBackend(str(journal))), ""
     elif "://" in where:
+        _check_file(where)
         storage = open_database(where)
     else:
         raise ValueError(
@@ -136,6 +141,13 @@ def load(source: str) -> optuna.Study:
         known = ", ".join(f"'{known}'" for known in names) or "none"
         raise ValueError(f"`warm_start` must name one of the studies in {shown(where)}: {known}.")
     return optuna.load_study(study_name=name or names[0], storage=storage)
+
+
+def _check_file(url: str) -> None:
+    """Accept a database that is no file, or one that exists; SQLite would make a new one."""
+    path = url.partition("sqlite:///")[2]
+    if path and not Path(path).is_file():
+        raise ValueError(f"`warm_start` is '{shown(url)}', but there is no such file.")
 
 
 def reason(error: BaseException | None) -> str:
@@ -163,8 +175,10 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _owner(folder: Path) -> str:
+def _owner(folder: Path) -> tuple[str, str]:
+    """A token of the run, and the name of its study."""
     path = folder / OWNER
     if not path.exists():
-        write_whole(path, uuid.uuid4().hex + "\n")
-    return path.read_text(encoding="utf-8").strip()
+        write_whole(path, f"{uuid.uuid4().hex} {folder.resolve().name}\n")
+    token, _, name = path.read_text(encoding="utf-8").strip().partition(" ")
+    return token, name

@@ -52,7 +52,7 @@ class Study:
         self._where = shown(storage) if storage else str(folder)
         self._store = open_store(storage, folder)
         about = {"metric": metric, "fixed": readable(space.fixed)}
-        self._study = open_study(self._store, folder.resolve().name, mode, folder, about)
+        self._study = open_study(self._store, mode, folder, about)
         found = self._store.storage.get_all_trials(self._study)
         self._there = {trial.number: trial for trial in found}
         self._unchecked = {trial.number: trial.params for trial in found}
@@ -90,8 +90,11 @@ class Study:
             self._pending |= new
             self._changed.notify()
 
-    def close(self) -> None:
-        """Wait until all is written.
+    def close(self, seconds: float | None = None) -> None:
+        """Wait until all is written; closing twice is fine.
+
+        Args:
+            seconds: The longest to wait, what is not written then being left out; no end if None.
 
         Raises:
             OSError: It could not be.
@@ -99,10 +102,12 @@ class Study:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join()
-        self._store.close()
-        if self._failure:
-            raise self._failure
+        self._thread.join(seconds)
+        if not self._thread.is_alive():
+            self._store.close()
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
 
     def _check(self, trial: Trial) -> None:
         params = self._unchecked.pop(trial.id, None)

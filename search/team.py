@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple
 import numpy as np
 
 from search.protocol import Population, Snapshot, Trainer
+from search.rungs import check_whole
 from search.trial import Trial, seed_of
 
 COMMON = 2**32
@@ -42,6 +43,10 @@ class Team(Generic[Population, Snapshot]):
     trainers: Sequence[Trainer[Population, Snapshot]]
     repeats: int = 1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no repeat at all."""
+        check_whole("repeats", self.repeats)
 
     @property
     def size(self) -> int:

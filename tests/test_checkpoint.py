@@ -137,10 +137,15 @@ def test_the_latest_of_those_kept(tmp_path: Path) -> None:
 
 
 def test_the_same_number_again(tmp_path: Path) -> None:
-    checkpoints = filled(tmp_path, 4, 5)
+    """One that is whole stays; a damaged one is written anew."""
+    checkpoints, array = filled(tmp_path, 4, 5), tmp_path / "5" / "state" / "inner" / "array"
+    checkpoints.write(5, {"number": 5}, state("other"))
+    assert names(tmp_path) == ["4", "5"]
+    assert array.read_text() == "5" * 20
+    array.write_text("")
     checkpoints.write(5, {"number": 5, 3: [math.inf]}, state("other"))
     assert names(tmp_path) == ["4", "5"]
-    assert (tmp_path / "5" / "state" / "inner" / "array").read_text() == "other" * 20
+    assert array.read_text() == "other" * 20
 
 
 def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:

@@ -358,6 +358,21 @@ def test_bad_arguments() -> None:
         assert str(error.value) == message
 
 
+def test_what_is_kept_decides_nothing() -> None:
+    """The one that was promoted diverges: no winner, whether pruned members are there or not."""
+    late = {"a": lambda e: 1.0 if e == 1 else math.nan, "b": 2.0, "c": 3.0}
+    for keep in (False, True):
+        running = race(late, halving((3,), 1, 3, 3))
+        running.keep = keep
+        assert running.run() is None
+        assert (1 in running.members) == keep
+
+
+def test_no_repeats() -> None:
+    with pytest.raises(ValueError, match="`repeats` is 0, but must be a whole number of at least"):
+        search.Team([], repeats=0)
+
+
 def test_audit() -> None:
     """Nine trials: the best one at the end looks bad at first; what it would have cost to wait."""
     scores: dict[str, Any] = {f"n{k}": lambda e, k=k: 1.0 + k + 1 / e for k in range(8)}

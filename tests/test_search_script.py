@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -191,6 +192,98 @@ def test_more_trials_after_the_end(main: Main) -> None:
             k: old[k] for k in old if old[k] and "at" not in k
         }
     assert summary_of("out")["settings"]["trials"] == 9
+
+
+def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
+    """What the first end left says nothing of the second."""
+    always = ("--checkpoint-minutes", "0")
+    main(*SMALL, "--trials", "9", "--out", "torn")
+    killed_after(25, signal.SIGKILL, "--resume", "torn", "--trials", "60", *always)
+    said = main("--resume", "torn")
+    assert "winner: trial" in said
+    assert len(rows_of("torn")) == 60
+    assert summary_of("torn")["settings"]["trials"] == 60
+
+
+def test_a_run_folder_with_another_name(main: Main, tmp_path: Path) -> None:
+    """The study in it stays the same one; and an audit that a grid of 4 needs no trials for."""
+    (tmp_path / "space.toml").write_text('cell = "gru"\nlearning_rate = [0.01, 0.1]\n')
+    main(*SMALL, "--search", "random", "--trials", "2", "--out", "one")
+    (tmp_path / "one").rename(tmp_path / "other")
+    main("--resume", "other", "--trials", "3")
+    storage = JournalStorage(JournalFileBackend("other/study.log"))
+    assert optuna.get_all_study_names(storage) == ["one"]
+    assert len(optuna.load_study(study_name="one", storage=storage).trials) == 3
+
+
+def test_a_database(main: Main) -> None:
+    """All is there when the program ends."""
+    main(*SMALL, "--trials", "6", "--storage", "sqlite:///studies.db", "--out", "out")
+    study = optuna.load_study(study_name="out", storage="sqlite:///studies.db")
+    assert len(study.trials) == 6 and all(trial.state.is_finished() for trial in study.trials)
+    warm = ("--warm-start", "sqlite:///studies.db#out")
+    main(*SMALL, "--trials", "2", *warm, "--out", "warm")
+
+
+BAD = [
+    (("--repeats", "0"), "`repeats` is 0, but must be a whole number of at least 1."),
+    (("--folds", "0"), "`folds` is 0, but must be a whole number of at least 1."),
+    (("--folds", "1000"), "`folds` is 1000, but there are only"),
+    (("--folds", "2", "--split", "0.8/0.1/0.1"), "`split` is given, but folds divide by them"),
+    (("--at-once", "0"), "`at_once` is 0, but must be a whole number of at least 1."),
+    (("--at-once", "1", "--search", "cmaes"), "`at_once` is 1, but must be a whole number of at"),
+    (("--grid-points", "1"), "`grid_points` is 1, but must be a whole number of at least 2."),
+    (("--search", "tpee"), "`search` is 'tpee', but must be one of"),
+    (("--scheduler", "hyper"), "`scheduler` is 'hyper', but must be one of"),
+    (("--scheduler", "hyperband", "--trials", "2"), "`trials` is 2, but"),
+    (("--search", "grid", "--trials", "9999"), "`trials` is 9999, but there are only"),
+    (("--enqueue", "{"), "`enqueue` is"),
+    (("--enqueue", ""), "`enqueue` is"),
+    (("--enqueue", '{"width": 3}'), "`enqueue` has the entry 'width'"),
+    (("--warm-start", "nowhere"), "`warm_start` is 'nowhere'"),
+    (("--warm-start", "sqlite:///typo.db#x"), "`warm_start` is 'sqlite:///typo.db'"),
+    (("--storage", "nonsense://x"), "`storage` is 'nonsense://x'"),
+    (("--storage", "sqlite:////nowhere/x.db"), "`storage` is 'sqlite:////nowhere/x.db'"),
+    (("--resume", "nowhere"), "`resume` is 'nowhere', but must be the folder of"),
+    (("--resume", ""), "`resume` is ''"),
+    (("--checkpoint-minutes", "-1"), "`--checkpoint-minutes` is '-1', but must be a number"),
+    (("--audit", "--scheduler", "pbt"), "`audit` is given, but"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_mistakes_get_one_sentence(
+    main: Main, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    before = set(tmp_path.rglob("*"))
+    said = main(*SMALL, *arguments, status=2)
+    assert said.startswith("error: " + message), said
+    assert said.count("\n") == 1
+    assert set(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+FULL = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.argv = sys.argv[2:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("most", [4_000, 20_000, 60_000])
+def test_a_full_disk(main: Main, most: int) -> None:
+    """One sentence; what was there is whole, and the search goes on where there is room again."""
+    names = ("--trials", "30", "--max-epochs", "9", "--checkpoint-minutes", "0")
+    small = (*SMALL[:4], "--lanes", "2", *names, "--out", "full")
+    command = [sys.executable, "-c", FULL, str(most), str(SCRIPT), *small]
+    own = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    done = subprocess.run(command, capture_output=True, text=True, env=own)
+    assert done.returncode == 1, done.stderr
+    assert len(re.findall(r"error: '\S+' can't be written: ", done.stderr)) == 1, done.stderr
+    assert "population_search.py" not in done.stderr  # threads of Orbax have their say, not we
+    main("--resume", "full")
+    assert len(rows_of("full")) == 30
 
 
 def test_other_data_is_refused(main: Main, tmp_path: Path) -> None:

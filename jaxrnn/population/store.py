@@ -1,5 +1,6 @@
 """Snapshots on disk: arrays by Orbax, stacked by architecture, and the rest as JSON."""
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
     if cohorts:
         arrays = {f"cohort_{numbers[one]}": _stacked(own) for one, own in cohorts.items()}
         with _orbax() as checkpointer:
-            checkpointer.save(folder.absolute() / ARRAYS, args=orbax.args.PyTreeSave(arrays))
+            _write(checkpointer, folder.absolute() / ARRAYS, arrays)
     rows = [
         {
             "configuration": one.configuration,
@@ -84,6 +85,13 @@ def restore(
         raise ValueError(
             f"`folder` is '{folder}', but holds no snapshots for this trainer ({reason})."
         ) from error
+
+
+def _write(checkpointer: orbax.Checkpointer, path: Path, arrays: dict[str, Any]) -> None:
+    try:
+        checkpointer.save(path, args=orbax.args.PyTreeSave(arrays))
+    except ValueError as error:  # what Orbax makes of a full disk
+        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
 
 
 def _stacked(own: Sequence[Snapshot]) -> dict[str, np.ndarray]:
@@ -154,7 +162,7 @@ def _orbax() -> Iterator[orbax.Checkpointer]:
     """A checkpointer that is done when it returns, and says nothing on the terminal."""
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as checkpointer:
             yield checkpointer
