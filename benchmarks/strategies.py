@@ -25,6 +25,7 @@ import jax
 
 import jaxrnn
 import search
+from jaxrnn.population.devices import population_mesh
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -102,7 +103,8 @@ def measure(
 
 def run(name: str, folder: Path, searches: list[str], schedulers: list[str]) -> None:
     """All runs on a data set that are not there yet."""
-    path = RESULTS / f"strategies-{name}-{jax.device_count()}-x-{jax.devices()[0].platform}.json"
+    devices = population_mesh().devices  # one per core, where JAX would show one CPU
+    path = RESULTS / f"strategies-{name}-{devices.size}-x-{devices.flat[0].platform}.json"
     done = json.loads(path.read_text()) if path.exists() else {"runs": []}
     known = {(one["search"], one["scheduler"], one["seed"]) for one in done["runs"]}
     for seed in SEEDS:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import search
 from jaxrnn.data.load import GENERATED, READERS
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
@@ -18,6 +19,7 @@ from jaxrnn.tasks.regression import Regression
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 DATA = (DOCS / "data.md").read_text()
+SEARCH = (DOCS / "search.md").read_text()
 RESULTS = (DOCS / "results.md").read_text()
 ONE = [
     Classification((0, 1)),
@@ -72,3 +74,32 @@ def test_results_are_those_of_the_files() -> None:
         assert score == f"{run['metric']} {run['test'][run['metric']]:.4f}"
         assert wall == f"{run['wall_seconds']:.0f} s"
         assert (device, command) == (run["devices"], f"`{run['command']}`")
+
+
+def test_strategies_are_those_of_the_code() -> None:
+    proposing, pruning = re.findall(r"\| name \| what it does \|\n(.*?)\n\n", SEARCH, re.DOTALL)
+    for table, names in ((proposing, search.SAMPLERS), (pruning, search.SCHEDULERS)):
+        assert set(rows(table)) - {"---|---"} == set(names)
+
+
+def test_comparisons_are_those_of_the_files() -> None:
+    """Every cell from the curves of its runs, the plots beside them."""
+    folder = DOCS.parent / "benchmarks" / "results"
+    files = [json.loads(path.read_text()) for path in sorted(folder.glob("strategies-*.json"))]
+    assert files
+    for told in files:
+        (part,) = re.findall(rf"^\*\*{told['name']}\*\*(.*?)^!\[", SEARCH, re.MULTILINE | re.DOTALL)
+        head, *lines = (line for line in part.splitlines() if line.startswith("|"))
+        schedulers = [cell.strip() for cell in head.strip("|").split("|")[1:]]
+        for line in lines[1:]:
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            for scheduler, cell in zip(schedulers, cells, strict=True):
+                runs = [
+                    r for r in told["runs"] if (r["search"], r["scheduler"]) == (name, scheduler)
+                ]
+                ends = [run["curve"][-1][1] for run in runs]
+                assert cell.startswith(f"{sum(ends) / len(ends):.4f}" if ends else "-"), (
+                    name,
+                    cell,
+                )
+        assert (DOCS / f"strategies-{told['name']}.svg").is_file()
