@@ -194,7 +194,7 @@ def plot(told: dict[str, Any]) -> str:
         for name in names:
             runs = cells(told, **which, **{kind: name})
             if runs:
-                axis.plot(*median_curve([one["curve"] for one in runs]), label=name)
+                axis.plot(*median_curve([one["curve"] for one in runs]), marker=".", label=name)
         axis.set(title=title, xlabel="trial-epochs", yscale="log")
         axis.legend()
     axes[0].set_ylabel("best validation loss so far (median of seeds)")
