@@ -34,7 +34,10 @@ def show_beginning(job: Job, console: Console) -> None:
     if job.search.team.size > 1:
         line += f", {job.search.team.size} members each"
     console.print(line, soft_wrap=True)
-    for note in (*job.notes, *data.notes):
+    notes = [*job.notes, *data.notes]
+    if (asked := settings["trials"]) and asked != trials:
+        notes.insert(0, f"{asked} trials were asked for; {trials} make whole brackets.")
+    for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
     if share := job.trainers[0].feed.padded_share:
         console.print(f"note: {share:.1%} of the steps computed in training are padding.")
