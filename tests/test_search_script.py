@@ -114,7 +114,8 @@ def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: 
     assert any(row["search_epochs"] == "9" for row in rows)
     assert all((row["momentum"] != "") == (row["optimizer"] == "momentum") for row in rows)
     summary = summary_of("out")
-    assert summary["programs"] == 2  # whoever came, and whenever
+    # Whoever came, and whenever; of the 54 of a grid, more go on than begin at once.
+    assert summary["programs"] == 2 or (proposing == "grid" and summary["programs"] == 4)
     assert summary["trial_epochs"] == sum(int(row["search_epochs"]) for row in rows)
     storage = JournalStorage(JournalFileBackend("out/study.log"))
     study = optuna.load_study(study_name=None, storage=storage)
