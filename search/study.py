@@ -25,10 +25,9 @@ class Study:
 
     Trials have the ids of the search as numbers, the entries that vary as parameters, scores at
     every rung as intermediate values, by epochs, and are complete, pruned, or failed if they
-    diverged. In the journal all of it appears as it happens, at about 0.4 ms of CPU a trial.
-    Databases are slower: SQLite takes about 40 ms for a trial and 20 ms for every operation more.
-    So a trial is written there when it has ended, in one operation; those before it must be there
-    already, and take several if they still train then.
+    diverged. In the journal all of it appears as it happens. Databases take much longer for
+    every operation, so that a trial is written there when it has ended, in one operation if those
+    before it have ended too.
 
     What a search does again after a kill is in the study already, and stays as it is.
     """
