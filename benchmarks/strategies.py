@@ -177,7 +177,7 @@ def summary(runs: list[dict[str, Any]]) -> str:
     if not losses:
         return "-"
     spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
-    some = f" ({len(losses)} seeds)" if len(losses) != len(SEEDS) else ""
+    some = f" (seeds: {len(losses)})" if len(losses) != len(SEEDS) else ""
     return f"{statistics.mean(losses):.4f}{spread}{some}"
 
 
