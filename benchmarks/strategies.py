@@ -121,7 +121,7 @@ def run(name: str, folder: Path, searches: list[str], schedulers: list[str]) -> 
             print(name, *pair, seed, one["curve"][-1], f"{one['seconds']:.1f} s", flush=True)
             done["runs"].append(one)
             done |= about(name, trainer)
-            path.write_text(json.dumps(done, indent=1) + "\n")
+            path.write_text(json.dumps(done) + "\n")
 
 
 def about(name: str, trainer: jaxrnn.Trainer) -> dict[str, Any]:
@@ -185,6 +185,7 @@ def plot(told: dict[str, Any]) -> str:
     """Best loss so far by trial-epochs: schedulers of random search, searches under halving."""
     import matplotlib.pyplot as plt  # nothing else here needs it
 
+    plt.rcParams["svg.hashsalt"] = told["name"]  # the same file for the same figures
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
     panels = (
         ("random search", "scheduler", {"search": "random"}, search.SCHEDULERS),

@@ -50,13 +50,13 @@ class Search(Generic[Population, Snapshot]):
 
     @property
     def best(self) -> Trial | None:
-        """Of the trials at the highest rung that any has reached, the first that is healthy."""
+        """The best trial at the highest rung that any has reached; None if all there diverged."""
         rung = max((max(trial.metrics) for trial in self.trials if trial.metrics), default=0)
         there = [t for t in self.trials if rung in t.metrics and t.state is not State.DIVERGED]
         return leaderboard(there, self.plan.metric, self.plan.mode)[0] if there else None
 
     def run(self) -> Trial | None:
-        """Search to the end, from wherever the trials are; the winner, None if all diverged.
+        """Search to the end, from wherever the trials are; returns `best`.
 
         Raises:
             ValueError: The trainers know no such metric.

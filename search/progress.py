@@ -20,7 +20,7 @@ class Progress(NamedTuple):
         total: Trial-epochs of the whole search; None where scores decide on them.
         before: Trial-epochs behind when this process began, before a kill perhaps.
         seconds: Training time of this process.
-        best: First of the leaderboard; None before the first score, or if all have diverged.
+        best: That of the search; None before the first score, or if all at its rung diverged.
         scored: Whether trials have just been scored.
     """
 
