@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ def open_store(url: str | None, folder: Path) -> Store:
         if url is None:
             return _open_journal(folder / JOURNAL)
         database = open_database(url)
-        return Store(database, False, lambda: None, database.engine.dispose)
+        return Store(database, False, lambda: None, partial(_let_go, database))
 
 
 def forget_journal(folder: Path) -> None:
@@ -80,6 +81,12 @@ def open_database(url: str) -> RDBStorage:
         raise ValueError(
             f"`storage` is '{shown(url)}', but can't be opened: {reason(error)}"
         ) from error
+
+
+def _let_go(database: RDBStorage) -> None:
+    """Close the connections of a database: that of this thread, then those that wait for users."""
+    database.remove_session()
+    database.engine.dispose()
 
 
 def open_study(store: Store, mode: str, folder: Path, attributes: Mapping[str, Any]) -> int:
@@ -118,7 +125,8 @@ def open_study(store: Store, mode: str, folder: Path, attributes: Mapping[str, A
     return study
 
 
-def load(source: str) -> optuna.Study:
+@contextmanager
+def reading(source: str) -> Iterator[optuna.Study]:
     """A study to read: of a run folder, or at `URL#name`, where one that is alone needs no name.
 
     Raises:
@@ -127,19 +135,27 @@ def load(source: str) -> optuna.Study:
     where, _, name = source.partition("#")
     journal = Path(source) / JOURNAL
     if journal.is_file():
-        storage, name = JournalStorage(JournalFileBackend(str(journal))), ""
+        yield _find("", JournalStorage(JournalFileBackend(str(journal))), source)
     elif "://" in where:
         _check_file(where)
-        storage = open_database(where)
+        database = open_database(where)
+        try:
+            yield _find(name, database, shown(where))
+        finally:
+            _let_go(database)
     else:
         raise ValueError(
             f"`warm_start` is '{source}', but must be a run folder with a '{JOURNAL}', or the URL "
             "of a storage with the name of a study, such as sqlite:///studies.db#name."
         )
+
+
+def _find(name: str, storage: BaseStorage, where: str) -> optuna.Study:
+    """The study of this name; the only one there if the name is empty."""
     names = optuna.get_all_study_names(storage)
     if name not in names and (name or len(names) != 1):
         known = ", ".join(f"'{known}'" for known in names) or "none"
-        raise ValueError(f"`warm_start` must name one of the studies in {shown(where)}: {known}.")
+        raise ValueError(f"`warm_start` must name one of the studies in {where}: {known}.")
     return optuna.load_study(study_name=name or names[0], storage=storage)
 
 

@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
-from search.storage import load, open_store, open_study, reason, shown
+from search.storage import open_store, open_study, reading, reason, shown
 from search.strict_json import readable
 from search.trial import State, Trial
 
@@ -51,8 +51,12 @@ class Study:
         self._where = shown(storage) if storage else str(folder)
         self._store = open_store(storage, folder)
         about = {"metric": metric, "fixed": readable(space.fixed)}
-        self._study = open_study(self._store, mode, folder, about)
-        found = self._store.storage.get_all_trials(self._study)
+        try:
+            self._study = open_study(self._store, mode, folder, about)
+            found = self._store.storage.get_all_trials(self._study)
+        except BaseException:
+            self._store.close()
+            raise
         self._there = {trial.number: trial for trial in found}
         self._unchecked = {trial.number: trial.params for trial in found}
         self._sent: dict[int, tuple[int, bool]] = {}
@@ -230,9 +234,9 @@ def best_configurations(source: str, count: int, space: Space) -> list[dict[str,
     Raises:
         ValueError: There is no such study, or no trial in it that came to its end.
     """
-    study = load(source)
-    sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
-    trials = study.get_trials(states=(TrialState.COMPLETE,))
+    with reading(source) as study:
+        sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
+        trials = study.get_trials(states=(TrialState.COMPLETE,))
     if not trials:
         raise ValueError(f"`warm_start` is '{source}', but none of its trials came to its end.")
     trials.sort(key=lambda trial: (sign * (trial.value or 0.0), trial.number))

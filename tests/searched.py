@@ -91,6 +91,7 @@ def read(folder: Path, kind: str = "journal") -> optuna.Study:
 def database(path: Path) -> Iterator[RDBStorage]:
     storage = RDBStorage(f"sqlite:///{path}")
     yield storage
+    storage.remove_session()
     storage.engine.dispose()
 
 

@@ -20,6 +20,7 @@ import pytest
 from conftest import sequences
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from searched import database
 
 import jaxrnn
 import search
@@ -220,8 +221,9 @@ def test_a_run_folder_with_another_name(main: Main, tmp_path: Path) -> None:
 def test_a_database(main: Main) -> None:
     """All is there when the program ends."""
     main(*SMALL, "--trials", "6", "--storage", "sqlite:///studies.db", "--out", "out")
-    study = optuna.load_study(study_name="out", storage="sqlite:///studies.db")
-    assert len(study.trials) == 6 and all(trial.state.is_finished() for trial in study.trials)
+    with database(Path("studies.db")) as storage:
+        trials = optuna.load_study(study_name="out", storage=storage).trials
+    assert len(trials) == 6 and all(trial.state.is_finished() for trial in trials)
     warm = ("--warm-start", "sqlite:///studies.db#out")
     main(*SMALL, "--trials", "2", *warm, "--out", "warm")
 
