@@ -1,5 +1,6 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
+from jaxrnn.compile_cache import forget_programs, keep_programs
 from jaxrnn.configuration.entries import ENTRIES, GROUPS
 from jaxrnn.configuration.rules import check_parents, conditions
 from jaxrnn.data.data import Data
@@ -44,9 +45,11 @@ __all__ = [
     "digits",
     "fingerprint",
     "folds",
+    "forget_programs",
     "from_arrays",
     "from_splits",
     "from_stream",
+    "keep_programs",
     "load",
     "load_data",
     "load_folds",

@@ -38,7 +38,7 @@ class Trainer:
         microbatch: Samples per step; batches are multiples of it.
         data: What there is to learn.
         feed: The training data on its way to the devices.
-        compiler: Counts programs, and the seconds that they took.
+        compiler: Counts programs, and the seconds for which training waited for them.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Trainer:
     def place(self, snapshots: Sequence[Snapshot]) -> Population:
         """The population of these members, in this order, each where it was.
 
-        Compiles what it will need, where there is no program yet or too small a one.
+        Programs that it lacks are compiled in the background.
 
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
@@ -170,7 +170,8 @@ class Trainer:
         """
         totals = population.totals(epochs)
         population.check()
-        return Loop(self.feed, self._validation, self._slices)(population, totals, tell)
+        loop = Loop(self.feed, self._validation, self.compiler, self._slices)
+        return loop(population, totals, tell)
 
     def evaluate(
         self,

@@ -98,9 +98,10 @@ ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
 }
 FLAGS = {
     "--reach-back": "forecasting: the first windows of a part may look back into the part before",
+    "--no-compile-cache": "compile every program anew, and keep none for later runs",
     "--audit": "also train what was pruned, and tell what pruning cost and saved",
 }
-MAY_CHANGE = ("resume", "trials", "checkpoint_minutes")
+MAY_CHANGE = ("resume", "trials", "checkpoint_minutes", "no_compile_cache")
 """Settings that a resumed run takes from its own command line."""
 
 

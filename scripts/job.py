@@ -46,6 +46,7 @@ class Job:
         keeper: Keeps the search on disk.
         notes: Sentences for people.
         begin: When this began, seconds of `time.perf_counter`.
+        cache: Where compiled programs are kept, if they are.
         open: What has to be closed at the end.
     """
 
@@ -59,6 +60,7 @@ class Job:
     keeper: Keeper
     notes: list[str]
     begin: float
+    cache: Path | None
     open: ExitStack
 
     @property
@@ -127,9 +129,12 @@ def prepare(settings: argparse.Namespace) -> Job:
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
     """
+    cache = None if settings.no_compile_cache else jaxrnn.keep_programs()
+    if settings.no_compile_cache:
+        jaxrnn.forget_programs()
     with ExitStack() as stack:
         job = _begin(settings, stack) if settings.resume is None else _enter(settings, stack)
-        return replace(job, open=stack.pop_all())
+        return replace(job, cache=cache, open=stack.pop_all())
 
 
 def _begin(settings: argparse.Namespace, stack: ExitStack) -> Job:
@@ -195,7 +200,11 @@ def _job(
 ) -> Job:
     plan, team = asked.plan, search.Team(asked.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
-    running = search.Search(plan, team, *take_up(team, checkpoints), keep=settings.audit)
+    compilers = [trainer.compiler for trainer in asked.trainers]
+    clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
+    running = search.Search(
+        plan, team, *take_up(team, checkpoints), keep=settings.audit, clock=clock
+    )
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
     running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
@@ -210,13 +219,14 @@ def _job(
         keeper=running.after,
         notes=checkpoints.notes,
         begin=begin,
+        cache=None,
         open=stack,
     )
 
 
 def _saved(settings: argparse.Namespace) -> dict[str, Any]:
     """What a run that goes on needs of them."""
-    left_out = ("resume", "given")
+    left_out = ("resume", "given", "no_compile_cache")
     return {name: value for name, value in vars(settings).items() if name not in left_out}
 
 

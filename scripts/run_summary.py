@@ -14,6 +14,9 @@ from winner import Winner
 import jaxrnn
 import search
 
+SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
+"""What the clock of a search tells; the rest is data, imports and tables."""
+
 
 def write_summary(
     job: Job,
@@ -23,14 +26,7 @@ def write_summary(
 ) -> None:
     """Write the tables for the last time, and `summary.json`."""
     total, clock = time.perf_counter() - job.begin, job.search.clock
-    compilers = [trainer.compiler for trainer in job.trainers]
-    seconds = {
-        "compile": sum(compiler.seconds for compiler in compilers),
-        "train": clock.train,
-        "evaluate": clock.evaluate,
-        "decide": clock.decide,
-        "keep": clock.keep,
-    }
+    seconds = {kind: getattr(clock, kind) for kind in SECONDS}
     job.keeper.write_tables()
     job.folder.write_summary(
         {
@@ -45,7 +41,8 @@ def write_summary(
             "rungs": rungs(job.search.trials),
             "trial_epochs": sum(trial.epochs for trial in job.search.trials),
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
-            "programs": sum(compiler.programs for compiler in compilers),
+            "programs": sum(trainer.compiler.programs for trainer in job.trainers),
+            "compile_cache": job.cache and str(job.cache),
             "cohorts": _cohorts(job),
             "devices": jaxrnn.describe(job.trainers[0].mesh),
             "lanes": job.trainers[0].lanes,

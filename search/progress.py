@@ -1,6 +1,7 @@
 """Where a search stands, and where its time went."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,8 +40,15 @@ class Progress(NamedTuple):
 
 @dataclass
 class Clock:
-    """Seconds by what they were spent on."""
+    """Seconds by what they were spent on.
 
+    Attributes:
+        compiling: Seconds so far for which trainers waited for compilers, whatever else they did;
+            they count as `compile`, and as nothing else.
+    """
+
+    compiling: Callable[[], float] = lambda: 0.0
+    compile: float = 0.0
     start: float = 0.0
     train: float = 0.0
     evaluate: float = 0.0
@@ -52,6 +60,7 @@ class Clock:
 
     def spent(self, what: str) -> None:
         """Count the time since the last call (or the making of the clock) as `what`."""
-        now = time.perf_counter()
-        setattr(self, what, getattr(self, what) + now - self._last)
+        now, waited = time.perf_counter(), self.compiling() - self.compile
+        setattr(self, what, getattr(self, what) + now - self._last - waited)
+        self.compile += waited
         self._last = now

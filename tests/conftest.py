@@ -1,11 +1,28 @@
 """Eight CPU devices for every test, strict shapes, and data small enough to train in a second."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 import jaxrnn
+
+# Each program is compiled once in all tests, and in the processes that they begin.
+PROGRAMS = tempfile.mkdtemp(prefix="programs-")
+atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
+KEPT = {
+    "jax_compilation_cache_dir": PROGRAMS,
+    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+for name, value in KEPT.items():
+    os.environ[name.upper()] = str(value)
+    jax.config.update(name, value)
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

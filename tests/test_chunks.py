@@ -202,6 +202,7 @@ def test_lanes_keep_the_decision_to_skip(data: jaxrnn.Data, uneven_data: jaxrnn.
         trainer = jaxrnn.Trainer(given, microbatch=20, lanes=3, devices=1)
         population = trainer.start([{"cell": "rnn"}] * 3, range(3), 2)
         (cohort,) = population.cohorts
-        counts += [conditionals(program) for program in cohort.programs]
+        programs = cohort.programs.train, cohort.programs.evaluate
+        counts += [conditionals(program) for program in programs]
     assert counts[0] >= 2 and counts[1] >= 1  # forwards and backwards; in evaluation
     assert counts[2:] == [0, 0]

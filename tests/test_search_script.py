@@ -8,11 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import optuna
 import population_search
@@ -43,17 +42,6 @@ QUICK = [
     ("gp", "halving"),
 ]
 Main = Callable[..., str]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Most runs here need the same programs."""
-    folder, name = str(tmp_path_factory.mktemp("programs")), "jax_compilation_cache_dir"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(name.upper(), folder)  # for the processes that are begun here
-        jax.config.update(name, folder)
-        yield
-        jax.config.update(name, None)
 
 
 @pytest.fixture

@@ -88,7 +88,9 @@ def test_slices_change_nothing(
         monkeypatch.setattr("jaxrnn.population.slices.SECONDS", seconds)
         monkeypatch.setattr(trainer, "_slices", Slices())  # as in a new trainer
         told: list[float] = []
-        population = trainer.train(trainer.start(mixed, range(7)), 1, told.append)
+        population = trainer.start(mixed, range(7))
+        assert all(one.programs.train and one.programs.evaluate for one in population.cohorts)
+        population = trainer.train(population, 1, told.append)
         first = len(told)
         population = trainer.train(population, 3, told.append)
         results.append(trainer.evaluate(population))
@@ -276,7 +278,8 @@ def test_training_program_has_no_collectives(
 ) -> None:
     wide = trainer if devices == 2 else jaxrnn.Trainer(data, devices=devices)
     (cohort,) = wide.start([LSTM] * devices, range(devices)).cohorts
-    text = cohort.programs.train.as_text()  # type: ignore[attr-defined]
+    text = cohort.programs.train.as_text()
+    assert text is not None
     assert "while" in text
     for collective in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
         assert collective not in text

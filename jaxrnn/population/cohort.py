@@ -10,8 +10,8 @@ import numpy as np
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
+from jaxrnn.population.background import Programs
 from jaxrnn.population.layout import Layout, Turn
-from jaxrnn.population.programs import Programs
 from jaxrnn.training.member import State, chosen
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.step import Setting
@@ -28,7 +28,7 @@ class Cohort:
         members: Their positions in the population, in the order of their places, `(members,)`.
         setting: Their numbers and seeds, `(rows, lanes)`.
         state: Their states, `(rows, lanes, ...)`.
-        programs: What runs them.
+        programs: What runs them, as soon as they are compiled.
     """
 
     architecture: Architecture

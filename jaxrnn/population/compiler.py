@@ -1,22 +1,22 @@
-"""Compiles the programs of cohorts side by side, each kind once."""
+"""Cohorts with their programs, each kind compiled once and in the background."""
 
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jax.stages import Compiled
 
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
+from jaxrnn.population.background import Background, Programs
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.devices import cpu_cores
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.layout import Layout
-from jaxrnn.population.programs import Programs, compile_programs
+from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches
@@ -25,22 +25,16 @@ from jaxrnn.training.update import Update
 
 
 class Draft(NamedTuple):
-    """A cohort before its programs are compiled; attributes as in `Cohort`."""
+    """A cohort on the host; attributes as in `Cohort`, arrays `(members, ...)`."""
 
     architecture: Architecture
-    layout: Layout
     members: np.ndarray
     setting: Setting
     state: State
 
 
 class Compiler:
-    """Keeps what it compiled.
-
-    Attributes:
-        programs: How many programs there are.
-        seconds: Wall time spent on compiling them.
-    """
+    """Keeps what it compiled."""
 
     def __init__(self, task: Task, feed: Feed, batches: Batches, mesh: Mesh, lanes: int) -> None:
         """Compile for a task and its data.
@@ -52,19 +46,23 @@ class Compiler:
             mesh: The devices.
             lanes: Members that run side by side on each.
         """
-        samples, piece = feed.example()
-        self.seconds = 0.0
-        self._task, self._feed = task, feed
-        self._fixed = samples, batches, piece
+        self._task, self._feed, self._batches = task, feed, batches
+        self._example = feed.example()
         self._mesh, self._lanes = mesh, lanes
         self._least = 0
+        self._background = Background()
         self._runs: dict[Architecture, Member] = {}
         self._known: dict[tuple[Architecture, Layout], Programs] = {}
 
     @property
     def programs(self) -> int:
-        """How many programs there are."""
-        return len(self._known) * len(Programs._fields)
+        """How many programs there are, or will be soon."""
+        return 2 * len(self._known)
+
+    @property
+    def seconds(self) -> float:
+        """For which somebody waited for them."""
+        return self._background.seconds
 
     def member(self, architecture: Architecture) -> Member:
         """The run that the programs of an architecture are made of."""
@@ -90,23 +88,43 @@ class Compiler:
         return replace(needed, waves=min((w for w in known if w >= needed.waves), default=new))
 
     def __call__(self, drafts: Sequence[Draft]) -> tuple[Cohort, ...]:
-        """The cohorts of `drafts`, with their programs."""
-        begin = time.perf_counter()
-        keys = [(one.architecture, one.layout) for one in drafts]
-        missing = dict(zip(keys, drafts, strict=True))
-        missing = {key: one for key, one in missing.items() if key not in self._known}
-        pool = ThreadPoolExecutor(cpu_cores())
-        try:
-            for key, programs in zip(missing, pool.map(self._one, missing.values()), strict=True):
-                self._known[key] = programs
-        finally:  # on Ctrl-C, nobody waits for a compiler that can't be stopped
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.seconds += time.perf_counter() - begin
-        return tuple(
-            Cohort(*one, programs=self._known[key]) for one, key in zip(drafts, keys, strict=True)
+        """The cohorts of `drafts` on the devices, before all their programs are compiled."""
+        return tuple(self._cohort(draft) for draft in drafts)
+
+    def ready(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
+        """Positions of `cohorts` whose programs are compiled, until all were named once."""
+        waiting = [*range(len(cohorts))]
+        while waiting:
+            came = Programs.ready_of([cohorts[k].programs for k in waiting])
+            now = [waiting[position] for position in came]
+            yield now
+            waiting = [k for k in waiting if k not in now]
+
+    def _cohort(self, draft: Draft) -> Cohort:
+        layout = self.layout(draft.architecture, len(draft.members))
+        setting, state = layout.place((draft.setting, draft.state))
+        key = draft.architecture, layout
+        if key not in self._known or self._known[key].lost:
+            self._known[key] = self._compile(*key, *jax.tree.map(_shape, (setting, state)))
+        return Cohort(draft.architecture, layout, draft.members, setting, state, self._known[key])
+
+    def _compile(
+        self, architecture: Architecture, layout: Layout, setting: Setting, state: State
+    ) -> Programs:
+        own = self.member(architecture), layout, setting, state
+        samples, piece = self._example
+        train = partial(compile_train, *own, samples, self._batches, piece)
+        evaluate = partial(compile_evaluate, *own, self._batches)
+        return Programs(
+            self._background, partial(_in_32_bits, train), partial(_in_32_bits, evaluate)
         )
 
-    def _one(self, one: Draft) -> Programs:
-        with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
-            member = self.member(one.architecture)
-            return compile_programs(member, one.layout, one.state, one.setting, *self._fixed)
+
+def _in_32_bits(compile: partial[Compiled]) -> Compiled:
+    with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
+        return compile()
+
+
+def _shape(leaf: jax.Array) -> Any:
+    """What a program is compiled for; the array itself may be gone by then."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)

@@ -1,11 +1,14 @@
 """Training a population epoch by epoch, whoever is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import jax
 import numpy as np
 
+from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.population import Population
 from jaxrnn.population.slices import Slices
@@ -21,11 +24,13 @@ class Loop:
     Attributes:
         feed: Of training data.
         validation: As it lies on the devices.
+        compiler: Of the programs.
         slices: Says how much to hand over at once.
     """
 
     feed: Feed
     validation: Batches
+    compiler: Compiler
     slices: Slices
 
     def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
@@ -54,14 +59,35 @@ class Loop:
 
     def _epoch(self, population: Population, due: np.ndarray, epoch: int, tell: Tell) -> Population:
         cohorts = list(population.cohorts)
-        turns = [cohort.turn(due) for cohort in cohorts]
-        waves = max(turn.waves for turn in turns)
+        busy = [k for k, cohort in enumerate(cohorts) if due[cohort.members].any()]
+        done = 0
+        for ready in self._in_turn([cohorts[k] for k in busy]):
+            group = [busy[position] for position in ready]
+            members = sum(int(due[cohorts[k].members].sum()) for k in group)
+
+            def tell_all(share: float, done: int = done, members: int = members) -> None:
+                tell((done + share * members) / int(due.sum()))
+
+            self._together(cohorts, group, due, epoch, tell_all)
+            done += members
+        return population.after(cohorts, due, epoch)
+
+    def _in_turn(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
+        """Cohorts as soon as they can run; all at once if data comes in pieces, once for all."""
+        ready = self.compiler.ready(cohorts)
+        return iter([list(chain(*ready))]) if self.feed.in_pieces else ready
+
+    def _together(
+        self, cohorts: list[Cohort], group: list[int], due: np.ndarray, epoch: int, tell: Tell
+    ) -> None:
+        """Train those of `cohorts` that `group` names for an epoch, in their places."""
+        turns = {k: cohorts[k].turn(due) for k in group}
+        waves = max(turn.waves for turn in turns.values())
         for number, (samples, piece) in enumerate(self.feed.epoch(epoch)):
             for first, last in self.slices(waves):
-                running = [k for k, turn in enumerate(turns) if turn.waves > first]
+                running = [k for k, turn in turns.items() if turn.waves > first]
                 for k in running:
                     turn = turns[k].part(first, last)
                     cohorts[k] = cohorts[k].train(turn, samples, self.validation, piece)
                 jax.block_until_ready([cohorts[k].state.epochs for k in running])
                 tell((number + last / waves) / self.feed.pieces)
-        return population.after(cohorts, due, epoch)

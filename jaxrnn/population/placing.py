@@ -13,7 +13,7 @@ from jaxrnn.training.progress import Report
 
 
 def place(snapshots: Sequence[Snapshot], compiler: Compiler) -> Population:
-    """The population of some members, in their order; compiles what is new.
+    """The population of some members, in their order; what is new is compiled.
 
     Raises:
         ValueError: No snapshots, or their `max_epochs` differ.
@@ -41,11 +41,10 @@ def _draft(
     snapshots: Sequence[Snapshot],
     compiler: Compiler,
 ) -> Draft:
-    """A cohort on the devices; members that are equally far share rows, so that whole rows rest."""
+    """A cohort to be; members that are equally far share rows, so that whole rows rest."""
     members = sorted(members, key=lambda position: snapshots[position].epochs)
     own = [snapshots[position] for position in members]
     room = compiler.member(architecture).room(own[0].state.learner)
     values = [(one.setting, one.state._replace(progress=room)) for one in own]
-    layout = compiler.layout(architecture, len(members))
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *values)
-    return Draft(architecture, layout, np.array(members), *layout.place(stacked))
+    return Draft(architecture, np.array(members), *stacked)

@@ -5,12 +5,13 @@ run are numbers, not a shape: whoever is due, it is the same program for fewer o
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
+from jax.stages import Compiled
 
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
@@ -52,47 +53,55 @@ def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn
     return run
 
 
-class Programs(NamedTuple):
-    """The two compiled programs of a cohort; nothing else of it is ever compiled.
-
-    Attributes:
-        train: (state, setting, turn, samples, validation, piece) -> state a piece of an epoch
-            later; the old one's buffers are reused.
-        evaluate: (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows
-            that did not run.
-    """
-
-    train: Callable[[State, Setting, Turn, Samples, Batches, Piece], State]
-    evaluate: Callable[[State, Setting, Turn, Batches], Array]
+ALONE: dict[str, str | bool] = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""For devices that share a CPU: XLA would split loops among cores that have their own to do."""
 
 
-def compile_programs(
+def compile_train(
     member: Member,
     layout: Layout,
-    state: State,
     setting: Setting,
+    state: State,
     samples: Samples,
-    batches: Batches,
+    validation: Batches,
     piece: Piece,
-) -> Programs:
-    """Compile everything that a cohort of `member` in `layout` will run.
+) -> Compiled:
+    """Compile what trains a cohort of `member` in `layout`.
+
+    (state, setting, turn, samples, validation, piece) -> state a piece of an epoch later; the old
+    one's buffers are reused.
 
     Args:
         member: The run to lift.
         layout: Where its members live.
-        state: Of all members, as it lies on the devices; only shapes and types count.
-        setting: Likewise.
+        setting: Of all members, as it lies on the devices; only shapes and types count.
+        state: Likewise.
         samples: Training data as it lies on the devices.
-        batches: An evaluation split as it lies on the devices.
+        validation: An evaluation split, likewise.
         piece: Steps of an epoch of `samples`, likewise.
     """
     turn = layout.shard(layout.turn(np.zeros(0, bool)))
-    train = jax.jit(_train(member, layout), donate_argnums=0)
-    evaluate = jax.jit(_evaluate(member, layout))
-    return Programs(
-        train=train.lower(state, setting, turn, samples, batches, piece).compile(),
-        evaluate=evaluate.lower(state, setting, turn, batches).compile(),
-    )
+    program = jax.jit(_train(member, layout), donate_argnums=0)
+    lowered = program.lower(state, setting, turn, samples, validation, piece)
+    return lowered.compile(compiler_options=_options(layout))
+
+
+def compile_evaluate(
+    member: Member, layout: Layout, setting: Setting, state: State, batches: Batches
+) -> Compiled:
+    """Compile what evaluates it; arguments as of `compile_train`.
+
+    (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows that did not
+    run.
+    """
+    turn = layout.shard(layout.turn(np.zeros(0, bool)))
+    lowered = jax.jit(_evaluate(member, layout)).lower(state, setting, turn, batches)
+    return lowered.compile(compiler_options=_options(layout))
+
+
+def _options(layout: Layout) -> dict[str, str | bool]:
+    shared = layout.mesh.size > 1 and layout.mesh.devices.flat[0].platform == "cpu"
+    return ALONE if shared else {}
 
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:

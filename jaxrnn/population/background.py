@@ -1,0 +1,89 @@
+"""Programs that are compiled in the background, while others run."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from jax.stages import Compiled
+
+from jaxrnn.population.devices import cpu_cores
+
+
+class Background:
+    """Compiles in threads of its own, as many as there are cores.
+
+    Attributes:
+        seconds: For which somebody waited.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self, compile: Callable[[], Compiled]) -> "Future[Compiled]":
+        """Have something compiled, after all that was asked for before."""
+        self._pool = self._pool or ThreadPoolExecutor(cpu_cores(), "compiler")
+        return self._pool.submit(compile)
+
+    def wait(self, futures: Iterable["Future[Compiled]"], until: str = ALL_COMPLETED) -> None:
+        """Return when all are done; nobody waits for a compiler after Ctrl-C."""
+        begin = time.perf_counter()
+        try:
+            wait(futures, return_when=until)
+        except BaseException:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+            raise
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+
+class Programs:
+    """The two programs of a cohort; nothing else of it is ever compiled.
+
+    Whoever asks for one waits until it is there.
+    """
+
+    def __init__(
+        self,
+        background: Background,
+        train: Callable[[], Compiled],
+        evaluate: Callable[[], Compiled],
+    ) -> None:
+        """Have both compiled."""
+        self._background = background
+        self._futures = background.start(train), background.start(evaluate)
+
+    @property
+    def ready(self) -> bool:
+        """Whether nobody has to wait."""
+        return all(future.done() for future in self._futures)
+
+    @property
+    def lost(self) -> bool:
+        """Whether they were given up before they were compiled."""
+        return any(future.cancelled() for future in self._futures)
+
+    @property
+    def train(self) -> Compiled:
+        """See `jaxrnn.population.programs.compile_train`."""
+        return self._result(0)
+
+    @property
+    def evaluate(self) -> Compiled:
+        """See `jaxrnn.population.programs.compile_evaluate`."""
+        return self._result(1)
+
+    def _result(self, which: int) -> Compiled:
+        if not self._futures[which].done():
+            self._background.wait([self._futures[which]])
+        return self._futures[which].result()
+
+    @staticmethod
+    def ready_of(waiting: Sequence["Programs"]) -> list[int]:
+        """Which of some programs are ready, as soon as any is."""
+        while not (ready := [k for k, one in enumerate(waiting) if one.ready]):
+            open_ = [f for one in waiting for f in one._futures if not f.done()]
+            waiting[0]._background.wait(open_, FIRST_COMPLETED)
+        return ready
