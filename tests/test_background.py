@@ -1,0 +1,106 @@
+"""Compiling in the background: who waits for what, and what becomes of it after Ctrl-C."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrnn
+from jaxrnn.population import compiler as compiling
+from jaxrnn.population.background import Background, Programs
+from jaxrnn.training.member import Member
+
+MIXED = [{"cell": "lstm", "hidden_size": 4}, {"cell": "gru", "hidden_size": 4}] * 2
+
+
+def doubled() -> Any:
+    return jax.jit(lambda x: x * 2).lower(np.float32(1)).compile()
+
+
+def held(back: threading.Event, compile: Callable[[], Any] = doubled) -> Callable[[], Any]:
+    def run() -> Any:
+        assert back.wait(60)
+        return compile()
+
+    return run
+
+
+def test_whoever_asks_waits() -> None:
+    background, hold = Background(), threading.Event()
+    slow, quick = Programs(background, held(hold), held(hold)), Programs(background, *[doubled] * 2)
+    assert not slow.ready and not slow.lost
+    threading.Timer(0.3, hold.set).start()
+    assert slow.train(np.float32(4)) == 8.0 and slow.evaluate(np.float32(5)) == 10.0
+    assert 0.2 < background.seconds < 60
+    assert quick.train(np.float32(4)) == 8.0 and slow.ready
+    waited = background.seconds
+    assert slow.train(np.float32(1)) == 2.0 and background.seconds == waited
+
+
+def test_what_can_not_be_compiled_is_told() -> None:
+    def fail() -> Any:
+        raise TypeError("no such thing")
+
+    programs = Programs(Background(), doubled, fail)
+    assert programs.train(np.float32(4)) == 8.0
+    for _ in range(2):
+        with pytest.raises(TypeError, match="no such thing"):
+            _ = programs.evaluate
+
+
+def test_cohorts_train_as_their_programs_come(
+    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bits are those of a trainer that had all from the beginning."""
+    hold, compile_train = threading.Event(), compiling.compile_train
+
+    def slowly(member: Member, *rest: Any) -> Any:
+        if member.step.architecture.cell == "lstm":
+            assert hold.wait(60)
+        return compile_train(member, *rest)
+
+    monkeypatch.setattr(compiling, "compile_train", slowly)
+    trainer, shares = jaxrnn.Trainer(data), []
+
+    def tell(share: float) -> None:
+        shares.append(share)
+        if share >= 0.5:  # both GRUs, before there is anything for the LSTMs
+            hold.set()
+
+    population = trainer.train(trainer.start(MIXED, range(4)), 1, tell)
+    assert shares == sorted(shares) and shares[0] <= 0.5 and shares[-1] == 1.0
+    expected = jaxrnn.Trainer(data)
+    others = expected.train(expected.start(MIXED, range(4)), 1)
+    for name, values in expected.evaluate(others).items():
+        assert np.array_equal(trainer.evaluate(population)[name], values), name
+
+
+def test_after_ctrl_c_nobody_waits_and_all_is_compiled_again(
+    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxrnn.population.background.cpu_cores", lambda: 1)
+    hold, compile_train = threading.Event(), compiling.compile_train
+    monkeypatch.setattr(
+        compiling, "compile_train", lambda *own: held(hold, lambda: compile_train(*own))()
+    )
+    trainer = jaxrnn.Trainer(data)
+    population = trainer.start(MIXED, range(4))
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxrnn.population.background.wait", interrupted)
+        begin = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(population, 1)
+        assert time.monotonic() - begin < 30
+    assert all(cohort.programs.lost for cohort in population.cohorts)
+    hold.set()
+    again = trainer.train(trainer.start(MIXED, range(4)), 1)
+    assert np.isfinite(trainer.evaluate(again)["loss"]).all()
+    assert trainer.compiler.programs == 4
