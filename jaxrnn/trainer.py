@@ -13,10 +13,12 @@ from jaxrnn.configuration.changes import changeable
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.data import Data
 from jaxrnn.population import store
+from jaxrnn.population.admission import Admission
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.devices import lanes_per_device, population_mesh, replicated
+from jaxrnn.population.devices import population_mesh, replicated
 from jaxrnn.population.drawing import draw
 from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
+from jaxrnn.population.lane_plan import LanePlan
 from jaxrnn.population.loop import Loop
 from jaxrnn.population.placing import place
 from jaxrnn.population.planner import Group
@@ -34,7 +36,7 @@ class Trainer:
 
     Attributes:
         mesh: The devices, on the axis `population`.
-        lanes: Members that run side by side on each device.
+        lanes: Members that may run side by side on each device.
         microbatch: Samples per step; batches are multiples of it.
         data: What there is to learn.
         feed: The training data on its way to the devices.
@@ -48,6 +50,7 @@ class Trainer:
         microbatch: int | None = None,
         lanes: int | None = None,
         devices: int | None = None,
+        memory_limit: float | None = None,
         seed: int = 0,
     ) -> None:
         """Put `data` on the devices.
@@ -56,9 +59,11 @@ class Trainer:
             data: What to learn; only its training split is trained on.
             microbatch: Samples per step, from 1 to the size of the training split. By default 32,
                 or a lower power of two, so that an epoch has at least 8 steps; a stream's batch.
-            lanes: Members side by side on each device, from 1 to 4096. By default 1 on a CPU, where
-                the cores are the devices, and 64 elsewhere.
+            lanes: Members side by side on each device, from 1 to 4096; fewer where memory is short.
+                By default 1 on a CPU, where the cores are the devices, elsewhere up to 1024.
             devices: How many to use; all by default.
+            memory_limit: In GiB, what this process may take of each accelerator, or of the machine
+                if it trains on the CPU; above 0, by default all that is free.
             seed: Of the data order, below 2**32; the order is the same for every member.
 
         Raises:
@@ -67,33 +72,27 @@ class Trainer:
         check_seed(seed)
         self.microbatch = microbatch_of(data.train, microbatch)
         self.mesh = population_mesh(devices)
-        self.lanes = lanes_per_device(lanes, self.mesh)
-        self.data = data
-        self._problem = data.problem
-        self._slices = Slices()
+        plan = LanePlan(lanes, self.mesh)
+        self.lanes, self.data, self._problem = plan.most, data, data.problem
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
-        self._validation = self._splits["validation"]
         self.feed = feed(data, self.microbatch, seed, put)
-        self.compiler = Compiler(data.task, self.feed, self._validation, self.mesh, self.lanes)
+        validation = self._splits["validation"]
+        self.compiler = Compiler(data.task, self.feed, validation, self.mesh, plan)
+        self._admit = Admission(self.compiler, memory_limit)
+        self._loop = Loop(self.feed, self.compiler, self._admit, Slices())
         self._plans = Plans(data, self.microbatch, self.mesh.devices.flat[0].platform == "cpu")
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.
 
         Raises:
-            ValueError: Unknown name, a value outside the rule, `batch_size` included, or an entry
-                that makes no sense for the task.
+            ValueError: Unknown name, a value outside the rule, or no sense for the task.
         """
         rules.check(name, value, self.microbatch, without=self._problem.without)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
-        """A built-in space for this data, as `search.Space` reads it.
-
-        Args:
-            name: One of `jaxrnn.SPACES`.
-            max_epochs: The most that a trial trains.
-        """
+        """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""
         asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
         return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.without}
 
@@ -104,9 +103,14 @@ class Trainer:
 
         From now on each configuration joins the expected cohort that covers it with the least
         arithmetic, or one of its own, whoever else is there. Cohorts have room for `at_once`.
+
+        Raises:
+            ValueError: As `draw`, or memory does not hold so many at once.
         """
-        self._plans.expect(configurations, max_epochs)
+        one_of_each = self._plans.expect(configurations, max_epochs)
         self.compiler.make_room(at_once)
+        drawn = self.draw(one_of_each, [0] * len(one_of_each), max_epochs)
+        self._admit.check(drawn, at_once or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything."""
@@ -129,9 +133,7 @@ class Trainer:
         return draw(configurations, seeds, max_epochs, self._plans, self.compiler)
 
     def place(self, snapshots: Sequence[Snapshot]) -> Population:
-        """The population of these members, in this order, each where it was.
-
-        Programs that it lacks are compiled in the background.
+        """The population of these members, in this order; compiles its programs in the background.
 
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
@@ -170,8 +172,7 @@ class Trainer:
         """
         totals = population.totals(epochs)
         population.check()
-        loop = Loop(self.feed, self._validation, self.compiler, self._slices)
-        return loop(population, totals, tell)
+        return self._loop(population, totals, tell)
 
     def evaluate(
         self,
@@ -193,10 +194,8 @@ class Trainer:
         population.check()
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
-        due = np.full(len(population), positions is None)
-        due[population.positions("positions", [] if positions is None else positions)] = True
         names = *self.data.task.metrics, "train_loss"
-        return population.evaluate(self._splits[split], due, names)
+        return population.evaluate(self._splits[split], population.due(positions), names)
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
@@ -209,7 +208,7 @@ class Trainer:
         return changeable(name)
 
     def inherit(self, snapshot: Snapshot, configuration: Configuration, seed: int) -> Snapshot:
-        """A member with the weights, optimizer and epochs of `snapshot`, and a future of its own.
+        """A member that goes on from `snapshot` with a future of its own.
 
         Raises:
             ValueError: As `draw`, or entries differ that are not `changeable`.
@@ -226,16 +225,15 @@ class Trainer:
         """The snapshots that `save` wrote, to the bit, in order.
 
         Raises:
-            ValueError: `folder` holds none, or those of other data, or they are damaged.
+            ValueError: None there, or of other data, or damaged.
         """
         return store.restore(Path(folder), self._problem, self._plans, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
-        """What training itself saw, by name of `jaxrnn.training.member.Report`.
+        """What training saw, by name of `jaxrnn.training.progress.Report`.
 
-        Returns:
-            Training loss, gradient norms (see where to clip), learning rate and so on, each
-            `(epochs, population)`; NaN where a member did not run, after it stopped or diverged.
+        Such as losses and gradient norms (see where to clip), each `(epochs, population)`; NaN
+        where a member did not run, after it stopped or diverged.
         """
         return population.history()
 

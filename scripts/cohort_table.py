@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.table import Table
 
-from jaxrnn import Group
+from jaxrnn import Group, Trainer
 
 
-def cohort_rows(groups: Sequence[Group], lanes: int, trials: int) -> list[dict[str, Any]]:
+def cohort_rows(trainer: Trainer, groups: Sequence[Group], trials: int) -> list[dict[str, Any]]:
     """A row per cohort, from the widest share of the trials to the smallest.
 
     Where the groups are not of the trials themselves but of others like them, the numbers are
@@ -16,8 +16,12 @@ def cohort_rows(groups: Sequence[Group], lanes: int, trials: int) -> list[dict[s
     """
     order = sorted(groups, key=lambda group: -len(group.members))
     total = sum(len(group.members) for group in groups)
-    rows = [{**group.description(), "lanes": lanes} for group in order]
-    return [{**row, "trials": round(row["trials"] * trials / total)} for row in rows]
+    rows = []
+    for group in order:
+        own = round(len(group.members) * trials / total)
+        lanes = trainer.compiler.layout(group.architecture, max(own, 1)).lanes
+        rows.append({**group.description(), "trials": own, "lanes": lanes})
+    return rows
 
 
 def cohort_table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -37,6 +37,17 @@ def minutes(text: str) -> float:
     return value
 
 
+def gibibytes(text: str) -> float:
+    """A size from the command line, above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"is '{text}', but must be a number above 0, in GiB")
+    return value
+
+
 def three_numbers(text: str) -> tuple[float, ...]:
     """Sizes of train, validation and test: shares, or whole numbers of rows."""
     try:
@@ -48,7 +59,7 @@ def three_numbers(text: str) -> tuple[float, ...]:
     return parts
 
 
-KINDS = {"N": whole_number, "MIN": minutes, "A/B/C": three_numbers}
+KINDS = {"N": whole_number, "MIN": minutes, "GIB": gibibytes, "A/B/C": three_numbers}
 """How to read an argument, by what stands for it in the help."""
 
 ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
@@ -92,7 +103,13 @@ ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
         ("--checkpoint-minutes", "MIN", 5.0, "the longest time between two checkpoints"),
         ("--storage", "URL", None, "Optuna storage of the study (default: study.log in the run)"),
         ("--microbatch", "N", None, "sequences per step (default: 32, less for few data)"),
-        ("--lanes", "N", None, "trials side by side per device (default: 1 on CPU, else 64)"),
+        (
+            "--lanes",
+            "N",
+            None,
+            "most trials side by side per device (default: 1 on CPU, else 1024)",
+        ),
+        ("--memory-limit", "GIB", None, "memory to take: of each accelerator, or of the machine"),
         ("--devices", "N", None, "devices to use, on CPU one per core (default: all)"),
     ],
 }
@@ -101,7 +118,7 @@ FLAGS = {
     "--no-compile-cache": "compile every program anew, and keep none for later runs",
     "--audit": "also train what was pruned, and tell what pruning cost and saved",
 }
-MAY_CHANGE = ("resume", "trials", "checkpoint_minutes", "no_compile_cache")
+MAY_CHANGE = ("resume", "trials", "checkpoint_minutes", "no_compile_cache", "memory_limit")
 """Settings that a resumed run takes from its own command line."""
 
 

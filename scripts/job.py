@@ -106,7 +106,7 @@ class _Asked:
         for trainer in trainers:
             trainer.expect(like, settings.max_epochs, at_once)
         groups = trainers[0].plan(like, settings.max_epochs)
-        cohorts = cohort_rows(groups, trainers[0].lanes, plan.scheduler.trials)
+        cohorts = cohort_rows(trainers[0], groups, plan.scheduler.trials)
         return cls(data, trainers, plan, starts, totals, cohorts)
 
     def record(self, settings: argparse.Namespace) -> dict[str, Any]:
@@ -129,9 +129,7 @@ def prepare(settings: argparse.Namespace) -> Job:
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
     """
-    cache = None if settings.no_compile_cache else jaxrnn.keep_programs()
-    if settings.no_compile_cache:
-        jaxrnn.forget_programs()
+    cache = (jaxrnn.forget_programs if settings.no_compile_cache else jaxrnn.keep_programs)()
     with ExitStack() as stack:
         job = _begin(settings, stack) if settings.resume is None else _enter(settings, stack)
         return replace(job, cache=cache, open=stack.pop_all())
@@ -202,9 +200,8 @@ def _job(
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in asked.trainers]
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
-    running = search.Search(
-        plan, team, *take_up(team, checkpoints), keep=settings.audit, clock=clock
-    )
+    before = take_up(team, checkpoints)
+    running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
     running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
@@ -236,6 +233,7 @@ def _trainer(data: jaxrnn.Data, settings: argparse.Namespace) -> jaxrnn.Trainer:
         microbatch=settings.microbatch,
         lanes=settings.lanes,
         devices=settings.devices,
+        memory_limit=settings.memory_limit,
         seed=settings.seed,
     )
 

@@ -13,6 +13,8 @@ POPULATION = 32
 """Trials of population-based training, which compare with each other."""
 WARM = 8
 """Configurations that an earlier run gives."""
+FULL = 64
+"""Trials that keep an accelerator busy, by a guess; searches that learn propose no more at once."""
 Configurations = list[dict[str, Any]]
 
 
@@ -70,7 +72,7 @@ def plan_of(
         mode=trainer.data.task.metrics[metric],
         seed=settings.seed,
         at_once=settings.at_once,
-        lanes=trainer.lanes * trainer.mesh.size,
+        lanes=min(trainer.lanes, FULL) * trainer.mesh.size,
         grid_points=settings.grid_points,
         starts=starts,
     )

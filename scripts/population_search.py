@@ -9,6 +9,7 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from types import FrameType
 
@@ -21,6 +22,7 @@ from winner import Winner, crown, save
 
 import jaxrnn
 import search
+from jaxrnn.population.memory import is_out_of_memory
 from search.display import Display, leaderboard_table, short
 
 
@@ -128,6 +130,10 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
         print(f"error: '{what}' can't be written: {reason}.", file=sys.stderr)
         return 1
     write_summary(job, "interrupted" if asked else "failed")
+    if is_out_of_memory(error):
+        told = isinstance(error, MemoryError) and str(error).rstrip(".") or "memory ran out"
+        print(f"error: {told}; go on with --resume {job.folder.path}.", file=sys.stderr)
+        return 1
     if not asked:
         raise error
     if any(trial.metrics for trial in trials):
@@ -149,6 +155,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     console = Console(markup=False, highlight=False)
+    warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
     sys.path.append(os.getcwd())  # where a user's own optimizers are
     signal.signal(signal.SIGTERM, interrupt)
     try:

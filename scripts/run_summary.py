@@ -67,7 +67,7 @@ def _cohorts(job: Job) -> list[dict[str, Any]]:
     if not trials:
         return job.cohorts
     groups = trainer.plan([trial.configuration for trial in trials], job.plan.scheduler.max_epochs)
-    return cohort_rows(groups, trainer.lanes, len(trials))
+    return cohort_rows(trainer, groups, len(trials))
 
 
 def _described(trial: search.Trial) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import ast
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -86,7 +87,7 @@ def test_slices_change_nothing(
     trainer, mixed, results = by_lanes, [LSTM, GRU, LSTM, LSTM, GRU, LSTM, LSTM], []
     for seconds in (0.0, 1e9):
         monkeypatch.setattr("jaxrnn.population.slices.SECONDS", seconds)
-        monkeypatch.setattr(trainer, "_slices", Slices())  # as in a new trainer
+        monkeypatch.setattr(trainer, "_loop", replace(trainer._loop, slices=Slices()))
         told: list[float] = []
         population = trainer.start(mixed, range(7))
         assert all(one.programs.train and one.programs.evaluate for one in population.cohorts)

@@ -64,6 +64,10 @@ class Cohort:
         report, ran = self.of_members((self.state.report, self.state.epochs))
         return np.where((ran == epochs)[:, None], np.stack(report, axis=1), np.nan)
 
+    def on_host(self) -> tuple[Setting, State]:
+        """Settings and states of all members, `(members, ...)`."""
+        return self.of_members((self.setting, self.state))
+
     def parked(self) -> Iterator[tuple[int, Setting, State]]:
         """Position, setting and state of each member, on the host."""
         values = self.of_members((self.setting, self.state._replace(progress=None)))

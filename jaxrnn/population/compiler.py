@@ -15,6 +15,7 @@ from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
+from jaxrnn.population.lane_plan import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
@@ -34,9 +35,16 @@ class Draft(NamedTuple):
 
 
 class Compiler:
-    """Keeps what it compiled."""
+    """Keeps what it compiled.
 
-    def __init__(self, task: Task, feed: Feed, batches: Batches, mesh: Mesh, lanes: int) -> None:
+    Attributes:
+        example: Training data, an evaluation split, and a piece, as they lie on the devices.
+        mesh: The devices.
+    """
+
+    def __init__(
+        self, task: Task, feed: Feed, batches: Batches, mesh: Mesh, lanes: LanePlan
+    ) -> None:
         """Compile for a task and its data.
 
         Args:
@@ -44,11 +52,12 @@ class Compiler:
             feed: Of training data.
             batches: An evaluation split as it lies on the devices.
             mesh: The devices.
-            lanes: Members that run side by side on each.
+            lanes: Says how many members run side by side on each.
         """
-        self._task, self._feed, self._batches = task, feed, batches
-        self._example = feed.example()
-        self._mesh, self._lanes = mesh, lanes
+        samples, piece = feed.example()
+        self.example = samples, batches, piece
+        self.mesh = mesh
+        self._task, self._feed, self._lanes = task, feed, lanes
         self._least = 0
         self._background = Background()
         self._runs: dict[Architecture, Member] = {}
@@ -74,18 +83,24 @@ class Compiler:
 
     def make_room(self, members: int) -> None:
         """Compile for at least so many members of each architecture from now on."""
-        self._least = Layout.for_members(members, self._mesh, self._lanes).waves
+        self._least = members
 
     def layout(self, architecture: Architecture, members: int) -> Layout:
-        """The smallest layout with compiled programs that holds so many members.
+        """The smallest layout with programs that holds so many members.
 
         Where there is none, the next to be compiled: just as large as it must be, or, if smaller
         ones turned out too small, at least twice as large as those, so that there are never many.
         """
-        needed = Layout.for_members(members, self._mesh, self._lanes)
-        known = [layout.waves for one, layout in self._known if one == architecture]
-        new = max(needed.waves, self._least, 2 * max(known, default=0))
-        return replace(needed, waves=min((w for w in known if w >= needed.waves), default=new))
+        known = [layout for one, layout in self._known if one == architecture]
+        fitting = [layout for layout in known if layout.room >= members]
+        if fitting:
+            return min(fitting, key=lambda layout: layout.room)
+        members = max(members, self._least)
+        lanes = max(
+            [layout.lanes for layout in known] or [self._lanes.lanes(architecture, members)]
+        )
+        new = Layout.for_members(members, self.mesh, lanes)
+        return replace(new, waves=max([new.waves, *(2 * layout.waves for layout in known)]))
 
     def __call__(self, drafts: Sequence[Draft]) -> tuple[Cohort, ...]:
         """The cohorts of `drafts` on the devices, before all their programs are compiled."""
@@ -100,6 +115,26 @@ class Compiler:
             yield now
             waiting = [k for k in waiting if k not in now]
 
+    def narrowed(
+        self, cohort: Cohort, lanes: int, values: tuple[Setting, State] | None = None
+    ) -> Cohort:
+        """The cohort with fewer lanes, as all later ones of its architecture will have.
+
+        Args:
+            cohort: Where it did not fit.
+            lanes: Of each device.
+            values: Its setting and state on the host, `(members, ...)`, if the devices lost them.
+        """
+        architecture = cohort.architecture
+        values = values or cohort.on_host()
+        self._lanes.narrow(architecture, lanes)
+        self._known = {
+            (one, layout): programs
+            for (one, layout), programs in self._known.items()
+            if one != architecture or layout.lanes <= lanes
+        }
+        return self._cohort(Draft(architecture, cohort.members, *values))
+
     def _cohort(self, draft: Draft) -> Cohort:
         layout = self.layout(draft.architecture, len(draft.members))
         setting, state = layout.place((draft.setting, draft.state))
@@ -112,9 +147,8 @@ class Compiler:
         self, architecture: Architecture, layout: Layout, setting: Setting, state: State
     ) -> Programs:
         own = self.member(architecture), layout, setting, state
-        samples, piece = self._example
-        train = partial(compile_train, *own, samples, self._batches, piece)
-        evaluate = partial(compile_evaluate, *own, self._batches)
+        train = partial(compile_train, *own, *self.example)
+        evaluate = partial(compile_evaluate, *own, self.example[1])
         return Programs(
             self._background, partial(_in_32_bits, train), partial(_in_32_bits, evaluate)
         )

@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "population"
-ACCELERATOR_LANES, MOST_LANES = 64, 4096
+MOST_LANES = 4096
 MOST_PER_CPU = 8
 """As many devices may share fewer cores: slower, but good for trying how a mesh behaves."""
 SHARDED, REPLICATED = PartitionSpec(AXIS), PartitionSpec()
@@ -53,19 +53,6 @@ def population_mesh(count: int | None = None) -> Mesh:
             f"`devices` is {count}, but must be at most {len(devices)}, the {kind} devices{hint}."
         )
     return Mesh(np.array(devices[:count]), (AXIS,))
-
-
-def lanes_per_device(asked: int | None, mesh: Mesh) -> int:
-    """Members that run side by side on a device: as `asked`, or by its kind.
-
-    Raises:
-        ValueError: `asked` below 1 or above 4096.
-    """
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    lanes = (1 if on_cpu else ACCELERATOR_LANES) if asked is None else asked
-    if not 1 <= lanes <= MOST_LANES:
-        raise ValueError(f"`lanes` is {lanes}, but must be from 1 to {MOST_LANES}.")
-    return lanes
 
 
 def sharded(mesh: Mesh) -> NamedSharding:

@@ -65,6 +65,11 @@ class Layout:
         """(rows, lanes) of every population array."""
         return self.mesh.size * self.waves, self.lanes
 
+    @property
+    def room(self) -> int:
+        """Members that it holds."""
+        return self.mesh.size * self.waves * self.lanes
+
     def slots(self, members: int) -> np.ndarray:
         """Flat position of each of the first `members` in `(rows, lanes)`: `(members,)` int."""
         index = np.arange(members)

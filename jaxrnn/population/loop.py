@@ -7,12 +7,12 @@ from itertools import chain
 import jax
 import numpy as np
 
+from jaxrnn.population.admission import Admission
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.population import Population
 from jaxrnn.population.slices import Slices
-from jaxrnn.training.samples import Batches
 
 Tell = Callable[[float], None]
 
@@ -23,14 +23,14 @@ class Loop:
 
     Attributes:
         feed: Of training data.
-        validation: As it lies on the devices.
         compiler: Of the programs.
+        admit: Lets a cohort onto the devices that was not there before.
         slices: Says how much to hand over at once.
     """
 
     feed: Feed
-    validation: Batches
     compiler: Compiler
+    admit: Admission
     slices: Slices
 
     def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
@@ -81,13 +81,16 @@ class Loop:
         self, cohorts: list[Cohort], group: list[int], due: np.ndarray, epoch: int, tell: Tell
     ) -> None:
         """Train those of `cohorts` that `group` names for an epoch, in their places."""
+        for k in group:
+            cohorts[k] = self.admit(cohorts[k])
         turns = {k: cohorts[k].turn(due) for k in group}
         waves = max(turn.waves for turn in turns.values())
+        _, validation, _ = self.compiler.example
         for number, (samples, piece) in enumerate(self.feed.epoch(epoch)):
             for first, last in self.slices(waves):
                 running = [k for k, turn in turns.items() if turn.waves > first]
                 for k in running:
                     turn = turns[k].part(first, last)
-                    cohorts[k] = cohorts[k].train(turn, samples, self.validation, piece)
+                    cohorts[k] = cohorts[k].train(turn, samples, validation, piece)
                 jax.block_until_ready([cohorts[k].state.epochs for k in running])
                 tell((number + last / waves) / self.feed.pieces)

@@ -36,14 +36,17 @@ class Plans:
             for one in configurations
         ]
 
-    def expect(self, configurations: Sequence[Configuration], max_epochs: int) -> None:
-        """Fit all that comes later into what these configurations need.
+    def expect(
+        self, configurations: Sequence[Configuration], max_epochs: int
+    ) -> list[Configuration]:
+        """Fit all that comes later into what these configurations need; one of each cohort.
 
         Raises:
             ValueError: As `complete`.
         """
         planned = self._planned(self.complete(configurations, max_epochs), max_epochs)
         self._expected = tuple(group.architecture for group in planned)
+        return [configurations[group.members[0]] for group in planned]
 
     def groups(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         """The cohorts of complete configurations."""

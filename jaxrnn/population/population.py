@@ -81,6 +81,16 @@ class Population:
             )
         return chosen
 
+    def due(self, positions: Sequence[int] | None) -> np.ndarray:
+        """Who is at `positions`, all by default, `(population,)` bool.
+
+        Raises:
+            ValueError: No such members.
+        """
+        due = np.full(len(self), positions is None)
+        due[self.positions("positions", [] if positions is None else positions)] = True
+        return due
+
     def evaluate(
         self, batches: Batches, due: np.ndarray, names: Sequence[str]
     ) -> dict[str, np.ndarray]:

@@ -1,0 +1,113 @@
+"""Cohorts are let onto the devices with as many lanes as memory holds."""
+
+import warnings
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.compiler import Compiler
+from jaxrnn.population.lanes import halved, ladder_at_most
+from jaxrnn.population.layout import Layout
+from jaxrnn.population.memory import (
+    GIB,
+    Budget,
+    Need,
+    budget,
+    choose,
+    is_out_of_memory,
+    member_bytes,
+    need,
+)
+from jaxrnn.population.snapshot import Snapshot
+
+
+class Admission:
+    """Looks after memory: by what the compiler says of the programs, then by trying them.
+
+    XLA takes all memory that a program will need when it begins, so that a turn in which nobody
+    is due shows whether it is there.
+    """
+
+    def __init__(self, compiler: Compiler, limit: float | None) -> None:
+        """Admit what `compiler` compiles.
+
+        Args:
+            compiler: Of the cohorts.
+            limit: In GiB, see `jaxrnn.population.memory.budget`.
+
+        Raises:
+            ValueError: `limit` is not above 0.
+        """
+        if limit is not None and not limit > 0:
+            raise ValueError(f"`memory_limit` is {limit}, but must be above 0, in GiB.")
+        self._compiler, self._limit = compiler, limit
+        self._admitted: set[tuple[Architecture, Layout]] = set()
+
+    def check(self, like: Sequence[Snapshot], members: int) -> None:
+        """Accept so many members at once, however few run side by side.
+
+        Args:
+            like: One of each architecture; all are taken for as large as the largest.
+            members: How many there will be.
+
+        Raises:
+            ValueError: They do not fit.
+        """
+        bytes = max(member_bytes((one.setting, one.state), axes=0) for one in like)
+        choose([(Need(0, bytes, 0), members)], self._there(), most=1)
+
+    def __call__(self, cohort: Cohort) -> Cohort:
+        """The cohort, with fewer lanes if it must be.
+
+        Raises:
+            MemoryError: There is no room for a single lane.
+        """
+        key = cohort.architecture, cohort.layout
+        if key in self._admitted:
+            return cohort
+        planned = self._planned(cohort)
+        cohort = planned if planned.layout.lanes == 1 else self._tried(planned)
+        self._admitted |= {key, (cohort.architecture, cohort.layout)}
+        return cohort
+
+    def _planned(self, cohort: Cohort) -> Cohort:
+        layout, programs = cohort.layout, [cohort.programs.train, cohort.programs.evaluate]
+        each = need(programs, layout.waves, layout.lanes, member_bytes(cohort.state)).lane
+        there = self._there().bytes
+        if each * layout.lanes <= there:
+            return cohort
+        for lanes in ladder_at_most(layout.lanes):
+            if each * lanes <= there and lanes < layout.lanes:
+                return self._planned(self._compiler.narrowed(cohort, lanes))
+        limit = "" if self._limit is None else f"`memory_limit` is {self._limit:g} GiB, but "
+        raise MemoryError(
+            f"{limit}training a single member takes {each / GIB:.3g} GiB besides what lies there, "
+            f"and only {there / GIB:.3g} GiB are free on each device."
+        )
+
+    def _tried(self, cohort: Cohort) -> Cohort:
+        """The cohort after a turn of both programs in which nobody is due."""
+        kept = cohort.on_host()  # a program that fails may take its arguments along
+        turn = cohort.turn(np.zeros(cohort.members.max() + 1, bool))
+        try:
+            tried = cohort.train(turn, *self._compiler.example)
+            metrics = tried.evaluate(turn, self._compiler.example[1])
+            jax.block_until_ready((tried.state, metrics))
+            return tried
+        except Exception as error:
+            lanes = halved(cohort.layout.lanes)
+            if not is_out_of_memory(error) or lanes is None:
+                raise
+            warnings.warn(
+                f"{cohort.layout.lanes} trials side by side are too much for the memory of the "
+                f"device; going on with {lanes}. Results may differ in the last bits.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return self._tried(self._compiler.narrowed(cohort, lanes, kept))
+
+    def _there(self) -> Budget:
+        return budget([*self._compiler.mesh.devices.flat], self._limit)

@@ -1,0 +1,126 @@
+"""Cohorts and memory: as many lanes as fit, by plan and by trial, and nothing lost on the way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from jax.errors import JaxRuntimeError
+
+import jaxrnn
+from jaxrnn.population import admission
+from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.memory import GIB, Budget
+
+MEMBERS = [{"cell": cell, "hidden_size": 4 + k} for k in range(4) for cell in ("lstm", "gru")]
+
+
+def trained(trainer: jaxrnn.Trainer, epochs: int = 2) -> jaxrnn.Population:
+    return trainer.train(trainer.start(MEMBERS, range(8)), epochs)
+
+
+def lanes_of(population: jaxrnn.Population) -> dict[str, int]:
+    return {one.architecture.cell: one.layout.lanes for one in population.cohorts}
+
+
+def check_close(data: jaxrnn.Data, population: jaxrnn.Population) -> None:
+    """All members are where those of a trainer with one lane are."""
+    plain = jaxrnn.Trainer(data, lanes=1, devices=1)
+    there = trained(plain, int(population.epochs[0]))
+    for name, values in plain.history(there).items():
+        np.testing.assert_allclose(population.history()[name], values, rtol=1e-4, err_msg=name)
+
+
+@pytest.fixture
+def small_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """A device whose memory does not hold more than so many lanes of the LSTMs, as XLA tells."""
+    most, train = [2.0], Cohort.train
+
+    def limited(cohort: Cohort, *rest: Any) -> Cohort:
+        if cohort.architecture.cell == "lstm" and cohort.layout.lanes > most[0]:
+            train(cohort, *rest)  # takes the buffers along, as a failing program may
+            raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        return train(cohort, *rest)
+
+    monkeypatch.setattr(Cohort, "train", limited)
+    yield most
+
+
+def test_out_of_memory_halves_the_lanes_and_goes_on(
+    data: jaxrnn.Data, small_device: list[float]
+) -> None:
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
+    with pytest.warns(RuntimeWarning, match="4 trials side by side are too much .* on with 2"):
+        population = trained(trainer)
+    assert lanes_of(population) == {"lstm": 2, "gru": 4}
+    assert trainer.compiler.programs == 4
+    check_close(data, population)
+    # Those who come later know.
+    again = trainer.train(trainer.select(population, range(7)), 3)
+    assert lanes_of(again) == {"lstm": 2, "gru": 4} and trainer.compiler.programs == 4
+    check_close(data, trainer.train(trained(trainer), 3))
+
+
+def test_a_number_of_lanes_that_is_no_power_of_two(
+    data: jaxrnn.Data, small_device: list[float]
+) -> None:
+    small_device[0] = 1
+    with pytest.warns(RuntimeWarning) as told:
+        population = trained(jaxrnn.Trainer(data, lanes=3, devices=1))
+    assert [str(one.message).split(" ")[0] for one in told] == ["3", "2"]
+    assert lanes_of(population) == {"lstm": 1, "gru": 3}
+    check_close(data, population)
+
+
+def test_no_memory_at_all_is_an_error(data: jaxrnn.Data, small_device: list[float]) -> None:
+    small_device[0] = 0
+    with (
+        pytest.warns(RuntimeWarning, match="going on with 1"),
+        pytest.raises(JaxRuntimeError, match="RESOURCE_EXHAUSTED"),
+    ):
+        trained(jaxrnn.Trainer(data, lanes=2, devices=1))
+
+
+def test_other_errors_are_not_hidden(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise JaxRuntimeError("INTERNAL: what is this")
+
+    monkeypatch.setattr(Cohort, "train", broken)
+    with pytest.raises(JaxRuntimeError, match="INTERNAL"):
+        trained(jaxrnn.Trainer(data, lanes=2, devices=1))
+
+
+def test_lanes_by_what_the_compiler_says(
+    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything runs, and without a warning."""
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
+    (cohort, _) = trainer.start(MEMBERS, range(8)).cohorts
+    work = max(
+        program.memory_analysis().temp_size_in_bytes  # pyright: ignore
+        for program in (cohort.programs.train, cohort.programs.evaluate)
+    )
+    monkeypatch.setattr(admission, "budget", lambda *_: Budget(int(work * 0.7), 1))
+    population = trained(trainer)
+    assert set(lanes_of(population).values()) == {2}
+    check_close(data, population)
+    monkeypatch.setattr(admission, "budget", lambda *_: Budget(work // 100, 1))
+    with pytest.raises(MemoryError, match=r"`memory_limit` is 1 GiB, but training a single member"):
+        trained(jaxrnn.Trainer(data, lanes=4, devices=1, memory_limit=1))
+
+
+def test_too_many_members_are_refused_before_any_is_placed(
+    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = jaxrnn.Trainer(data, memory_limit=100)
+    trainer.expect(MEMBERS, 3)
+    monkeypatch.setattr(admission, "budget", lambda *_: Budget(GIB // 1000, 8, 100))
+    trainer.expect(MEMBERS, 3)
+    with pytest.raises(ValueError, match=r"`memory_limit` is 100 GiB, .* 100000 members need"):
+        trainer.expect(MEMBERS, 3, 100000)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan")])
+def test_limits_that_make_no_sense(data: jaxrnn.Data, limit: float) -> None:
+    with pytest.raises(ValueError, match=r"`memory_limit` is .*, but must be above 0, in GiB"):
+        jaxrnn.Trainer(data, memory_limit=limit)
