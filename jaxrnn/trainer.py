@@ -140,10 +140,12 @@ class Trainer:
         """
         return place(snapshots, self.compiler)
 
-    def park(self, population: Population) -> list[Snapshot]:
-        """Snapshots of all members, in order; the population can train on."""
+    def park(
+        self, population: Population, positions: Sequence[int] | None = None
+    ) -> list[Snapshot]:
+        """Snapshots of the members at `positions`, by default of all; they can train on."""
         population.check()
-        return population.parked()
+        return population.parked(range(len(population)) if positions is None else positions)
 
     def start(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
@@ -200,8 +202,7 @@ class Trainer:
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
         chosen = population.positions("indices", indices, least=1)
-        parked = self.park(population)
-        return self.place([parked[position] for position in chosen])
+        return self.place(self.park(population, chosen.tolist()))
 
     def changeable(self, name: str) -> bool:
         """Whether the entry `name` of a configuration may change in the middle of training."""

@@ -13,7 +13,7 @@ from search.protocol import Population, Snapshot
 from search.samplers.sampler import Seen
 from search.schedulers.pbt import explore
 from search.schedulers.scheduler import Copy, Decision, Fresh, Row
-from search.table import record, rows
+from search.table import Table, record
 from search.team import Team
 from search.trial import State, Trial, leaderboard, seed_of
 
@@ -46,6 +46,9 @@ class Search(Generic[Population, Snapshot]):
     def __post_init__(self) -> None:
         self._placed: list[int] = []
         self._populations: list[Population] = []
+        self._moved = False
+        self._table = Table(self.plan.metric, self.plan.mode)
+        self._leader = self.best
         self._before = self._trained = float(sum(trial.epochs for trial in self.trials))
 
     @property
@@ -77,7 +80,6 @@ class Search(Generic[Population, Snapshot]):
     def parked(self) -> dict[int, list[Snapshot]]:
         """`members` as they are now, without those that are of no use any more."""
         self._park()
-        self._forget()
         return self.members
 
     def _next(self) -> list[Trial]:
@@ -92,7 +94,7 @@ class Search(Generic[Population, Snapshot]):
             self._follow(decision)
 
     def _rows(self) -> list[Row]:
-        return rows(self.trials, self.plan.metric, self.plan.mode)
+        return self._table.rows(self.trials)
 
     def _follow(self, decision: Decision) -> None:
         if decision.copy:
@@ -145,6 +147,7 @@ class Search(Generic[Population, Snapshot]):
             trial.state = State.RUNNING
             trial.changes.append((trial.epochs, winner, configuration))
         self._placed = []
+        self._leader = self.best
 
     def _train(self, under_way: Sequence[Trial]) -> None:
         """One epoch of all that are under way, so that an interrupted search knows where it is."""
@@ -156,7 +159,7 @@ class Search(Generic[Population, Snapshot]):
             self._tell("train")
 
         goals = [trial.epochs + 1 for trial in under_way]
-        self._populations = self.team.train(self._populations, goals, tell)
+        self._populations, self._moved = self.team.train(self._populations, goals, tell), True
         self._trained = before + len(under_way)
         told = self.team.history(self._populations)
         for position, trial in enumerate(under_way):
@@ -167,8 +170,8 @@ class Search(Generic[Population, Snapshot]):
         self.clock.spent("train")
 
     def _score(self, due: Sequence[Trial]) -> None:
-        positions = [self._placed.index(trial.id) for trial in due]
-        scores = self.team.evaluate(self._populations, positions)
+        places = {id: position for position, id in enumerate(self._placed)}
+        scores = self.team.evaluate(self._populations, [places[trial.id] for trial in due])
         if self.plan.metric not in scores:
             known = ", ".join(f"'{name}'" for name in scores)
             raise ValueError(f"`metric` is {self.plan.metric!r}, but must be one of {known}.")
@@ -181,28 +184,28 @@ class Search(Generic[Population, Snapshot]):
                 trial.ended = True
                 if trial.state is State.RUNNING:
                     trial.state = State.COMPLETE
+        self._leader = self.best
 
     def _place(self, trials: Sequence[Trial]) -> None:
         """On the devices, exactly these."""
         ids = [trial.id for trial in trials]
         if ids != self._placed:
             self._park()
-            self._forget()
+            self._populations = []  # or they would lie there twice
             self._populations = self.team.place([self.members[id] for id in ids]) if ids else []
             self._placed = ids
-        self.clock.spent("select")
+        self.clock.spent("start" if self._trained == self._before else "select")
 
     def _park(self) -> None:
-        if self._placed:
-            parked = self.team.park(self._populations)
-            self.members.update(zip(self._placed, parked, strict=True))
-
-    def _forget(self) -> None:
-        """Keep no members that will neither train again nor win."""
-        best = self.best
+        """Bring `members` up to date, but for those that will neither train again nor win."""
         for trial in self.trials:
-            if trial.ended and trial is not best and not self.keep:
+            if trial.ended and trial is not self._leader and not self.keep:
                 self.members.pop(trial.id, None)
+        if self._placed and self._moved:
+            kept = [k for k, id in enumerate(self._placed) if id in self.members]
+            parked = self.team.park(self._populations, kept)
+            self.members.update(zip((self._placed[k] for k in kept), parked, strict=True))
+        self._moved = False
 
     def _tell(self, done: str, scored: bool = False) -> None:
         """Report the standing after `done`, the clock's word for what was done."""
@@ -220,7 +223,7 @@ class Search(Generic[Population, Snapshot]):
                 total=scheduler.total,
                 before=self._before,
                 seconds=self.clock.train,
-                best=self.best,
+                best=self._leader,
                 scored=scored,
             )
         )

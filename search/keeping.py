@@ -14,9 +14,9 @@ from search.study import Study
 from search.team import Team
 from search.trial import Trial
 
-LEAST_PAUSE = 40
+LEAST_PAUSE = 200
 """Between two checkpoints at rungs, and two writings of the tables, in units of the time that the
-last one took: 5 % of the time at most for both."""
+last one took: 1 % of the time at most for both."""
 
 
 @dataclass

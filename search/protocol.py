@@ -42,8 +42,10 @@ class Trainer(Protocol[Population, Snapshot]):
         """A population of these members, in this order, each where it was."""
         ...
 
-    def park(self, population: Population) -> list[Snapshot]:
-        """Snapshots of all members, in order; the population can train on."""
+    def park(
+        self, population: Population, positions: Sequence[int] | None = None
+    ) -> list[Snapshot]:
+        """Snapshots of the members at `positions`, by default of all; they can train on."""
         ...
 
     def train(

@@ -9,19 +9,28 @@ from search.team import Means
 from search.trial import Trial
 
 
-def rows(trials: Sequence[Trial], metric: str, mode: str) -> list[Row]:
-    """What a scheduler sees of trials that are ranked by `metric`, `min` or `max`."""
-    return [
-        Row(
-            trial.id,
-            trial.bracket,
-            trial.epochs,
-            trial.until,
-            trial.ended,
-            scores(trial, metric, mode),
-        )
-        for trial in trials
-    ]
+class Table:
+    """What a scheduler sees of the trials of a search.
+
+    It is asked for after every epoch, so the scores of trials that have no new ones are kept.
+    """
+
+    def __init__(self, metric: str, mode: str) -> None:
+        """Rank by `metric`, `min` or `max`."""
+        self._metric, self._mode = metric, mode
+        self._known: dict[int, tuple[tuple[int, int], dict[int, float]]] = {}
+
+    def rows(self, trials: Sequence[Trial]) -> list[Row]:
+        """One for each of the trials."""
+        return [Row(t.id, t.bracket, t.epochs, t.until, t.ended, self._scores(t)) for t in trials]
+
+    def _scores(self, trial: Trial) -> dict[int, float]:
+        standing = len(trial.metrics), len(trial.changes)
+        known = self._known.get(trial.id)
+        if known is None or known[0] != standing:
+            known = standing, scores(trial, self._metric, self._mode)
+            self._known[trial.id] = known
+        return known[1]
 
 
 def scores(trial: Trial, metric: str, mode: str) -> dict[int, float]:

@@ -74,10 +74,13 @@ class Team(Generic[Population, Snapshot]):
             for fold, trainer in enumerate(self.trainers)
         ]
 
-    def park(self, populations: Sequence[Population]) -> list[list[Snapshot]]:
-        """The members of every trial, off the devices."""
+    def park(
+        self, populations: Sequence[Population], positions: Sequence[int]
+    ) -> list[list[Snapshot]]:
+        """The members of the trials at `positions`, off the devices."""
+        chosen = self._members(positions)
         pairs = zip(self.trainers, populations, strict=True)
-        return self._by_trial([trainer.park(population) for trainer, population in pairs])
+        return self._by_trial([trainer.park(population, chosen) for trainer, population in pairs])
 
     def train(
         self,
@@ -97,7 +100,7 @@ class Team(Generic[Population, Snapshot]):
         self, populations: Sequence[Population], positions: Sequence[int]
     ) -> dict[str, Means]:
         """Validation metrics of the trials at `positions`, by name."""
-        chosen = [p * self.repeats + k for p in positions for k in range(self.repeats)]
+        chosen = self._members(positions)
         tables = [
             trainer.evaluate(population, positions=chosen)
             for trainer, population in zip(self.trainers, populations, strict=True)
@@ -145,6 +148,10 @@ class Team(Generic[Population, Snapshot]):
         return self._by_trial(
             [trainer.restore(folder / f"fold-{k}") for k, trainer in enumerate(self.trainers)]
         )
+
+    def _members(self, positions: Sequence[int]) -> list[int]:
+        """Positions in each fold's population of the members of some trials."""
+        return [p * self.repeats + k for p in positions for k in range(self.repeats)]
 
     def _of_fold(self, fold: int) -> slice:
         return slice(fold * self.repeats, (fold + 1) * self.repeats)

@@ -34,7 +34,7 @@ class Curves:
     def __init__(self, curve: Curve, changeable: Sequence[str] = ()) -> None:
         self.curve = curve
         self.trained: list[list[int]] = []
-        self.placed = 0
+        self.placed = self.parked = 0
         self.expected: list[dict[str, Any]] = []
         self._changeable = changeable
 
@@ -54,8 +54,11 @@ class Curves:
         self.placed += 1
         return list(snapshots)
 
-    def park(self, population: list[Runner]) -> list[Runner]:
-        return list(population)
+    def park(
+        self, population: list[Runner], positions: Sequence[int] | None = None
+    ) -> list[Runner]:
+        self.parked += 1
+        return [population[k] for k in (range(len(population)) if positions is None else positions)]
 
     def train(
         self, population: list[Runner], epochs: Sequence[int], tell: Callable[[float], None]

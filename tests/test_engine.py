@@ -19,6 +19,7 @@ from search.schedulers.asha import Asha
 from search.schedulers.brackets import halving
 from search.schedulers.full import Full
 from search.schedulers.pbt import Pbt
+from search.table import Table
 from search.trial import rank, seed_of
 
 
@@ -50,6 +51,33 @@ def winner(running: search.Search) -> Any:
 
 def by_name(running: search.Search) -> dict[str, search.Trial]:
     return {trial.configuration["name"]: trial for trial in running.trials}
+
+
+def test_members_leave_the_devices_once_a_rung() -> None:
+    """Those that go on or are the best, whether a checkpoint or the next rung asks for them."""
+    running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
+    parked: list[int] = []
+
+    def after(scored: bool) -> None:
+        if scored:
+            parked.append(len(running.parked()))
+
+    running.after = after
+    running.run()
+    assert parked == [3, 1, 1] and trainer_of(running).parked == 3
+    assert {id: len(own) for id, own in running.members.items()} == {0: 1}
+
+
+def test_kept_scores_are_those_of_a_fresh_table() -> None:
+    """After each epoch, also where trials diverge and take over from others."""
+    running = race({"a": math.nan, "b": 2.0, "c": 3.0, "d": 1.0}, Pbt(4, 1, 6))
+    tables: list[list[Any]] = []
+    running.after = lambda scored: tables.append(
+        [running._rows(), Table("loss", "min").rows(running.trials)]
+    )
+    running.run()
+    assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
+    assert any(trial.changes for trial in running.trials)
 
 
 def test_the_right_ones_go_on() -> None:

@@ -13,7 +13,7 @@ FOLDERS = ("configuration", "tasks", "data", "network", "training", "population"
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 ALL = [
     *FILES,
-    *sorted((ROOT / "scripts").glob("*.py")),
+    *sorted((ROOT / "scripts").rglob("*.py")),
     *sorted((ROOT / "benchmarks").glob("*.py")),
 ]
 

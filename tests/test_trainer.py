@@ -273,19 +273,6 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
         jax.monitoring.clear_event_listeners()
 
 
-@pytest.mark.parametrize("devices", [2, 8])
-def test_training_program_has_no_collectives(
-    data: jaxrnn.Data, trainer: jaxrnn.Trainer, devices: int
-) -> None:
-    wide = trainer if devices == 2 else jaxrnn.Trainer(data, devices=devices)
-    (cohort,) = wide.start([LSTM] * devices, range(devices)).cohorts
-    text = cohort.programs.train.as_text()
-    assert text is not None
-    assert "while" in text
-    for collective in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
-        assert collective not in text
-
-
 def test_no_transfer_while_training(trainer: jaxrnn.Trainer) -> None:
     population = trainer.start([LSTM, GRU], [1, 2])
     with jax.transfer_guard("disallow"):  # explicit puts of epochs and rows are all that is left
@@ -394,9 +381,17 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
         assert running == used  # the rows that hold members, and no device runs more
         assert turn.waves == max(map(len, used)) == -(-present // (devices * lanes))
     assert layout.waves == -(-members // (devices * lanes))
-    placed = layout.place({"a": np.repeat(np.arange(members, dtype=np.float32), 2).reshape(-1, 2)})
-    assert placed["a"].shape == (*layout.shape, 2)
-    np.testing.assert_array_equal(layout.collect(placed["a"], members)[:, 0], np.arange(members))
+    rows = np.repeat(np.arange(members, dtype=np.float32), 2).reshape(-1, 2)
+    placed = layout.place([{"a": row, "b": np.int32(row[0])} for row in rows])
+    assert placed["a"].shape == (*layout.shape, 2) and placed["b"].shape == layout.shape
+    free = np.ones(layout.room, bool)
+    free[layout.slots(members)] = False
+    assert not np.asarray(placed["a"]).reshape(-1, 2)[free].any()
+    np.testing.assert_array_equal(layout.collect(placed["a"], members), rows)
+    chosen = [*range(members - 1, -1, -2)]
+    for member, own in zip(chosen, layout.each(placed, chosen), strict=True):
+        np.testing.assert_array_equal(own["a"], rows[member])
+        assert (own["b"], own["b"].dtype, own["a"].base) == (member, np.int32, None)
 
 
 BAD_CALLS = [
@@ -426,6 +421,7 @@ BAD_CALLS = [
     (lambda t, p: t.train(p, 1.5), "`epochs` is 1.5"),
     (lambda t, p: (t.train(p, 1), t.train(p, 1)), "`population` was trained before; go on with"),
     (lambda t, p: (t.train(p, 1), t.park(p)), "`population` was trained before; go on with"),
+    (lambda t, p: t.park(p, [1]), "`positions` are [1], but must be 0 or more whole"),
     (lambda t, p: t.select(p, [True]), "`indices` are [True], but must be"),
     (lambda t, p: t.select(p, [0.0]), "`indices` are [0.0]"),
     (lambda t, p: t.evaluate(p, "train"), "`split` is 'train'"),

@@ -64,15 +64,15 @@ class Cohort:
         report, ran = self.of_members((self.state.report, self.state.epochs))
         return np.where((ran == epochs)[:, None], np.stack(report, axis=1), np.nan)
 
-    def on_host(self) -> tuple[Setting, State]:
-        """Settings and states of all members, `(members, ...)`."""
-        return self.of_members((self.setting, self.state))
+    def on_host(self) -> list[tuple[Setting, State]]:
+        """Setting and state of each member."""
+        return [*self.layout.each((self.setting, self.state), range(len(self.members)))]
 
-    def parked(self) -> Iterator[tuple[int, Setting, State]]:
-        """Position, setting and state of each member, on the host."""
-        values = self.of_members((self.setting, self.state._replace(progress=None)))
-        for k, position in enumerate(self.members.tolist()):
-            yield position, *jax.tree.map(lambda leaf, k=k: leaf[k].copy(), values)
+    def parked(self, chosen: np.ndarray) -> Iterator[tuple[int, State]]:
+        """Position and state of each member that is `chosen`, `(population,)` bool, on the host."""
+        ranks = np.flatnonzero(chosen[self.members]).tolist()
+        states = self.layout.each(self.state._replace(progress=None), ranks)
+        return zip(self.members[ranks].tolist(), states, strict=True)
 
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""

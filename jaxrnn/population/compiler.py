@@ -1,6 +1,6 @@
 """Cohorts with their programs, each kind compiled once and in the background."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,12 +26,11 @@ from jaxrnn.training.update import Update
 
 
 class Draft(NamedTuple):
-    """A cohort on the host; attributes as in `Cohort`, arrays `(members, ...)`."""
+    """A cohort on the host; attributes as in `Cohort`, and `values`, setting and state of each."""
 
     architecture: Architecture
     members: np.ndarray
-    setting: Setting
-    state: State
+    values: Sequence[tuple[Setting, State]]
 
 
 class Compiler:
@@ -102,7 +101,7 @@ class Compiler:
         new = Layout.for_members(members, self.mesh, lanes)
         return replace(new, waves=max([new.waves, *(2 * layout.waves for layout in known)]))
 
-    def __call__(self, drafts: Sequence[Draft]) -> tuple[Cohort, ...]:
+    def __call__(self, drafts: Iterable[Draft]) -> tuple[Cohort, ...]:
         """The cohorts of `drafts` on the devices, before all their programs are compiled."""
         return tuple(self._cohort(draft) for draft in drafts)
 
@@ -116,14 +115,14 @@ class Compiler:
             waiting = [k for k in waiting if k not in now]
 
     def narrowed(
-        self, cohort: Cohort, lanes: int, values: tuple[Setting, State] | None = None
+        self, cohort: Cohort, lanes: int, values: Sequence[tuple[Setting, State]] = ()
     ) -> Cohort:
         """The cohort with fewer lanes, as all later ones of its architecture will have.
 
         Args:
             cohort: Where it did not fit.
             lanes: Of each device.
-            values: Its setting and state on the host, `(members, ...)`, if the devices lost them.
+            values: Setting and state of each member on the host, if the devices lost them.
         """
         architecture = cohort.architecture
         values = values or cohort.on_host()
@@ -133,11 +132,11 @@ class Compiler:
             for (one, layout), programs in self._known.items()
             if one != architecture or layout.lanes <= lanes
         }
-        return self._cohort(Draft(architecture, cohort.members, *values))
+        return self._cohort(Draft(architecture, cohort.members, values))
 
     def _cohort(self, draft: Draft) -> Cohort:
         layout = self.layout(draft.architecture, len(draft.members))
-        setting, state = layout.place((draft.setting, draft.state))
+        setting, state = layout.place(draft.values)
         key = draft.architecture, layout
         if key not in self._known or self._known[key].lost:
             self._known[key] = self._compile(*key, *jax.tree.map(_shape, (setting, state)))

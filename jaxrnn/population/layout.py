@@ -5,6 +5,7 @@ mesh; a device loops over those of its rows that are due (waves), and the lanes 
 side.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -84,23 +85,55 @@ class Layout:
         span = np.stack([np.zeros(self.mesh.size), busy.sum(1)], axis=1).astype(np.int32)
         return Turn(order, span, lanes.reshape(self.shape))
 
-    def place(self, values: Any) -> Any:
-        """Host arrays `(members, ...)` as `(rows, lanes, ...)`; free lanes hold zeros."""
+    def place(self, members: Sequence[Any]) -> Any:
+        """Trees of host arrays, one for each member, as `(rows, lanes, ...)`; free lanes are zeros.
 
-        def spread(leaf: np.ndarray) -> np.ndarray:
-            out = np.zeros((self.shape[0] * self.lanes, *leaf.shape[1:]), leaf.dtype)
-            out[self.slots(len(leaf))] = leaf
-            return out.reshape(*self.shape, *leaf.shape[1:])
+        Each array is copied once on the host, and once from there to the devices.
+        """
+        structure = jax.tree.structure(members[0])
+        leaves = zip(*map(structure.flatten_up_to, members), strict=True)
+        return self.shard(structure.unflatten([self._spread(own) for own in leaves]))
 
-        return self.shard(jax.tree.map(spread, values))
+    def _spread(self, own: Sequence[np.ndarray]) -> np.ndarray:
+        shape, devices = np.shape(own[0]), self.mesh.size
+        out = np.zeros((devices, self.waves * self.lanes, *shape), np.asarray(own[0]).dtype)
+        for device in range(min(devices, len(own))):
+            part = own[device::devices]
+            np.stack(part, out=out[device, : len(part)])
+        return out.reshape(*self.shape, *shape)
 
     def shard(self, values: Any) -> Any:
         """Host arrays whose first axis is dealt over the devices."""
         return jax.device_put(values, sharded(self.mesh))
 
+    def each(self, values: Any, members: Iterable[int]) -> Iterator[Any]:
+        """The inverse of `place`: host arrays of one member after another, copies of their own.
+
+        Args:
+            values: On the devices, `(rows, lanes, ...)`.
+            members: Which of them, by their order when they were placed.
+        """
+        leaves, structure = jax.tree.flatten(values)
+        held = self._held(leaves)
+        for member in members:
+            place, device = divmod(member, self.mesh.size)
+            yield structure.unflatten([parts[device][place].copy() for parts in held])
+
     def collect(self, values: Any, members: int) -> Any:
-        """The inverse of `place`: host arrays with a leading axis `(members, ...)`."""
-        slots = self.slots(members)
-        return jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[slots], jax.device_get(values)
-        )
+        """The inverse of `place` for all: host arrays with a leading axis `(members, ...)`."""
+        leaves, structure = jax.tree.flatten(values)
+        outs = [np.empty((members, *leaf.shape[2:]), leaf.dtype) for leaf in leaves]
+        for out, parts in zip(outs, self._held(leaves), strict=True):
+            for device, part in enumerate(parts):
+                own = out[device :: self.mesh.size]
+                own[...] = part[: len(own)]
+        return structure.unflatten(outs)
+
+    def _held(self, leaves: Sequence[jax.Array]) -> list[list[np.ndarray]]:
+        """What each device holds of each array, `(waves * lanes, ...)`; on a CPU no copy of it."""
+        order = {device: number for number, device in enumerate(self.mesh.devices.flat)}
+        parts: list[Any] = [[None] * len(order) for _ in leaves]
+        for own, leaf in zip(parts, leaves, strict=True):
+            for shard in leaf.addressable_shards:
+                own[order[shard.device]] = shard.data
+        return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), jax.device_get(parts))

@@ -19,9 +19,10 @@ from jaxrnn.population.lanes import enough, ladder_at_most
 GIB = 1 << 30
 USABLE = 0.9
 """Share of the free memory that is planned with."""
-ON_HOST = 3
-"""How often a member lies in the memory of the machine at most, where it is placed or parked: in a
-population and in snapshots, both perhaps twice for a moment, but then not all at once."""
+ON_HOST = 4
+"""How often the bytes of the members lie in the memory of the machine at most, when it trains on
+its CPU: in a population, in snapshots, old and new ones at a rung, and what allocators lose.
+Measured by `benchmarks/memory.py`."""
 
 
 class Need(NamedTuple):

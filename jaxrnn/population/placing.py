@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from jaxrnn.network.architecture import Architecture
@@ -26,13 +25,14 @@ def place(snapshots: Sequence[Snapshot], compiler: Compiler) -> Population:
     cohorts: dict[Architecture, list[int]] = {}
     for position, one in enumerate(snapshots):
         cohorts.setdefault(one.architecture, []).append(position)
-    drafts = [_draft(*cohort, snapshots, compiler) for cohort in cohorts.items()]
+    drafts = (_draft(*cohort, snapshots, compiler) for cohort in cohorts.items())
     epochs = np.array([one.epochs for one in snapshots])
     reports = np.full((epochs.max(), len(Report._fields), len(snapshots)), np.nan, np.float32)
     for position, one in enumerate(snapshots):
         reports[: one.epochs, :, position] = one.reports
     configurations = tuple(one.configuration for one in snapshots)
-    return Population(configurations, compiler(drafts), totals[0], epochs, reports)
+    settings = tuple(one.setting for one in snapshots)
+    return Population(configurations, settings, compiler(drafts), totals[0], epochs, reports)
 
 
 def _draft(
@@ -46,5 +46,4 @@ def _draft(
     own = [snapshots[position] for position in members]
     room = compiler.member(architecture).room(own[0].state.learner)
     values = [(one.setting, one.state._replace(progress=room)) for one in own]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *values)
-    return Draft(architecture, np.array(members), *stacked)
+    return Draft(architecture, np.array(members), values)

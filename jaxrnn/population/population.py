@@ -11,6 +11,7 @@ from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.training.progress import Report
 from jaxrnn.training.samples import Batches
+from jaxrnn.training.step import Setting
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Population:
 
     Attributes:
         configurations: Complete ones, in the order given to `Trainer.start` or `Trainer.place`.
+        settings: What the programs make of them, with the seeds, on the host.
         cohorts: The members by architecture.
         max_epochs: The most that any member may train.
         epochs: How many each has been through, `(population,)` int.
@@ -27,6 +29,7 @@ class Population:
     """
 
     configurations: tuple[dict[str, Any], ...]
+    settings: tuple[Setting, ...]
     cohorts: tuple[Cohort, ...]
     max_epochs: int
     epochs: np.ndarray
@@ -115,20 +118,27 @@ class Population:
                 reports[epoch][:, cohort.members[here]] = told.T
         return replace(self, cohorts=tuple(cohorts), epochs=epochs, reports=reports)
 
-    def parked(self) -> list[Snapshot]:
-        """Snapshots of all members, in order."""
+    def parked(self, positions: Sequence[int]) -> list[Snapshot]:
+        """Snapshots of the members at `positions`, in that order.
+
+        Raises:
+            ValueError: No such members.
+        """
+        places = self.positions("positions", positions)
+        chosen = np.zeros(len(self), bool)
+        chosen[places] = True
         parked = {}
         for cohort in self.cohorts:
-            for position, setting, state in cohort.parked():
+            for position, state in cohort.parked(chosen):
                 parked[position] = Snapshot(
                     configuration=self.configurations[position],
                     max_epochs=self.max_epochs,
                     architecture=cohort.architecture,
-                    setting=setting,
+                    setting=self.settings[position],
                     state=state,
                     reports=self.reports[: self.epochs[position], :, position].copy(),
                 )
-        return [parked[position] for position in range(len(self))]
+        return [parked[position] for position in places.tolist()]
 
     def history(self) -> dict[str, np.ndarray]:
         """What training saw, by name of `Report`, each `(epochs, population)`."""

@@ -1,0 +1,98 @@
+"""How much memory does a large population take? Place, train, park and place many members.
+
+    python benchmarks/memory.py
+
+Each case is a fresh process: many small members with little data, and members of the default space
+for the digits. What is noted is the most memory that the process ever had (its peak resident set).
+Prints a line for each and writes `benchmarks/results/memory-<device>.json`.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import jaxrnn
+import search
+
+RESULTS = Path(__file__).resolve().parent / "results"
+CASES = {"small": 10_000, "default": 2_000, "default-large": 10_000}
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of what `getrusage` counts in."""
+
+
+def small(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
+    """LSTMs of 4 to 8 units, noise of 8 steps."""
+    rng = np.random.default_rng(0)
+    train, other = ((rng.normal(size=(n, 8, 4)), np.arange(n) % 3) for n in (64, 32))
+    entries = [{"cell": "lstm", "hidden_size": 4 + k % 5} for k in range(members)]
+    return jaxrnn.from_splits(train, other, other), entries
+
+
+def default(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
+    """The default space for the digits."""
+    data = jaxrnn.digits()
+    space = search.Space(jaxrnn.Trainer(data).space("default", 27), jaxrnn.conditions())
+    plan = search.planned(space, members)
+    return data, [proposal.configuration for proposal in plan.sampler.ask(members, [])]
+
+
+def measure(case: str) -> dict[str, Any]:
+    """Peaks of this process: before, and after an epoch and a rung that a third survives."""
+    data, entries = (small if case == "small" else default)(CASES[case])
+    trainer = jaxrnn.Trainer(data)
+    trainer.expect(entries, 27)
+    begin, before = time.perf_counter(), _peak()
+    drawn = trainer.draw(entries, range(len(entries)), 27)
+    each = sum(sum(leaf.nbytes for leaf in jax.tree.leaves(one.state)) for one in drawn)
+    population = trainer.train(trainer.place(drawn), 1)
+    parked = trainer.park(population)
+    del drawn
+    trainer.train(trainer.place(parked[::3]), 2)
+    return {
+        "case": case,
+        "members": len(entries),
+        "member_bytes": each,
+        "bytes_before": before,
+        "bytes_peak": _peak(),
+        "copies": (_peak() - before) / each,
+        "seconds": time.perf_counter() - begin,
+        "devices": jaxrnn.describe(trainer.mesh),
+    }
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
+
+
+def main() -> None:
+    """Run every case in a process of its own; one case where its name is given."""
+    if len(sys.argv) > 1:
+        return print(json.dumps(measure(sys.argv[1])))
+    rows = []
+    for case in CASES:
+        command = [sys.executable, __file__, case]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        rows.append(row := json.loads(done.stdout))
+        peak, own = row["bytes_peak"] / 2**30, row["member_bytes"] / 2**30
+        print(f"{case}: {row['members']} members of {own:.2f} GiB, peak {peak:.2f} GiB", flush=True)
+    told = {
+        "command": "python benchmarks/memory.py",
+        "devices": rows[0]["devices"],
+        "versions": {name: version(name) for name in ("jax", "jaxlib", "numpy")},
+        "rows": rows,
+    }
+    path = RESULTS / f"memory-{rows[0]['devices'].replace(' ', '-').lower()}.json"
+    path.write_text(json.dumps(told, indent=2) + "\n")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

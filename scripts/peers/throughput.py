@@ -1,0 +1,84 @@
+"""Trial-epochs per second of everybody, in turns."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from peers.cases import Case, Grid
+from peers.contestants import Contestant, Field
+from peers.processes import Staff
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def alternate(
+    contestants: list[T],
+    rounds: int,
+    measure: Callable[[T], R],
+    rests: Callable[[list[R]], bool] = lambda measured: False,
+) -> list[list[R]]:
+    """Every contestant once, then every contestant again: what slows a machine slows them all.
+
+    Args:
+        contestants: In the order in which they are measured.
+        rounds: How often.
+        measure: Measures one.
+        rests: Whether one with these results sits out the rounds to come.
+
+    Returns:
+        What was measured, round after round, for each contestant.
+    """
+    measured: list[list[R]] = [[] for _ in contestants]
+    for _ in range(rounds):
+        for contestant, results in zip(contestants, measured, strict=True):
+            if not rests(results):
+                results.append(measure(contestant))
+    return measured
+
+
+def spent(rounds: list[list[dict[str, float]]]) -> float:
+    """Seconds that measurements took so far; processes side by side count once."""
+    return sum(max(one["seconds"] + one["setup_seconds"] for one in turn) for turn in rounds)
+
+
+def measure_case(
+    staff: Staff, contestants: list[Contestant], case: Case, grid: Grid
+) -> dict[str, Any]:
+    """All raw times of a case."""
+    prepared = [
+        staff.ask_all(
+            one.workers,
+            do="prepare",
+            key=one.key,
+            case=list(case),
+            members=one.members,
+            **one.limits,
+        )
+        for one in contestants
+    ]
+
+    def measure(one: Contestant) -> list[dict[str, Any]]:
+        request = {"key": one.key, "seconds": grid.seconds, "least": one.least}
+        return staff.ask_all(one.workers, do="measure", **request)
+
+    measured = alternate(
+        contestants, grid.rounds, measure, lambda rounds: spent(rounds) > grid.patience
+    )
+    for one in contestants:
+        staff.ask_all(one.workers, do="forget")
+    runs = [
+        {"contestant": one.name, "members": one.members, **first[0], "rounds": rounds}
+        for one, first, rounds in zip(contestants, prepared, measured, strict=True)
+    ]
+    return {**case._asdict(), "runs": runs}
+
+
+def measure_cases(
+    staff: Staff, field: Field, grid: Grid, tell: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """The raw times of case after case."""
+    contestants = field.contestants(grid.on(field.about["platform"]))
+    for number, case in enumerate(grid.cases, 1):
+        name = f"{case.cell}, {case.hidden} units, length {case.length}"
+        tell(f"{name}: {number} of {len(grid.cases)}")
+        yield measure_case(staff, contestants, case, grid)
