@@ -131,7 +131,7 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
         return 1
     write_summary(job, "interrupted" if asked else "failed")
     if is_out_of_memory(error):
-        told = isinstance(error, MemoryError) and str(error).rstrip(".") or "memory ran out"
+        told = (isinstance(error, MemoryError) and str(error).rstrip(".")) or "memory ran out"
         print(f"error: {told}; go on with --resume {job.folder.path}.", file=sys.stderr)
         return 1
     if not asked:

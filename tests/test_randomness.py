@@ -13,6 +13,7 @@ from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import randomness
 from jaxrnn.network.crop import crop
 from jaxrnn.network.randomness import Use
+from jaxrnn.network.threefry import uniform
 from jaxrnn.tasks.problem import Outputs
 from jaxrnn.training.samples import Samples
 
@@ -211,3 +212,11 @@ def test_random_crops_are_for_training() -> None:
     cropped, kept = crop(numbers_of(), x, jnp.array([5]), KEY)
     assert int(kept[0]) == 5
     np.testing.assert_array_equal(cropped, x)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7, 3), (16, 32), (5, 4, 9)])
+def test_own_threefry_draws_what_jax_draws(shape: tuple[int, ...]) -> None:
+    keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(n), n * n))(jnp.arange(6))
+    ours = jax.jit(jax.vmap(lambda key: uniform(key, shape)))(keys)
+    theirs = jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
+    np.testing.assert_array_equal(ours, theirs)

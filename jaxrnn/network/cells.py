@@ -51,9 +51,17 @@ class Cell(nn.Module):
     architecture: Architecture
     shapes: tuple[tuple[str, Shape], ...]
 
+    @nn.compact
     def parameters(self) -> dict[str, Array]:
         """The layer's, by name."""
         return {name: self.param(name, shape_only, shape) for name, shape in self.shapes}
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the cell of the textbooks: tanh, and nothing normalised."""
+        arch = self.architecture
+        names = {*arch.activations, *arch.output_activations}
+        return names == {"tanh"} and not arch.uses.layer_norm
 
     def cut(self, carry: Carry, stop: Array | None) -> Carry:
         """The carry, a constant for gradients where `stop` `()` says so."""
@@ -104,7 +112,6 @@ class LSTM(Cell):
     c' = f * c + i * g                      h' = o * output_activation(c')
     """
 
-    @nn.compact
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:
@@ -127,7 +134,6 @@ class GRU(Cell):
     n = activation(x W + b + r * (h R + d))     h' = (1 - z) * n + z * h
     """
 
-    @nn.compact
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:
@@ -146,7 +152,6 @@ class GRU(Cell):
 class RNN(Cell):
     """Simple recurrent network (Elman 1990): h' = activation(x W + h R + b)."""
 
-    @nn.compact
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:

@@ -1,15 +1,18 @@
-"""A cell over time, by `nn.scan`: over all steps, or in chunks that short batches skip.
+"""A cell over time: over all steps, or in chunks that short batches skip.
+
+`nn.scan` of the cell is the definition. Plain cells take a shorter way to the same.
 
 A batch of short sequences is padded to the longest of all. The shapes stay as they are compiled,
 but a chunk of steps in which no sequence of the batch has a true one is passed over.
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
 
+from jaxrnn.network.backward import read
 from jaxrnn.network.cells import Carry, Cell, Constants
 from jaxrnn.types import AnyArray, Array
 
@@ -48,6 +51,10 @@ def over_time(
         longest: Of no interest here.
     """
     del longest
+    if cell.plain and stops is None:
+        given = cell.architecture.cell, cell.parameters(), carry, x.swapaxes(0, 1), constants.keep
+        final, y = cast(tuple[Carry, Array], read(*given))
+        return final, y.swapaxes(0, 1)
     axes: Any = (1, 0, nn.broadcast)
     lifted = nn.scan(
         lambda cell, carry, x, stop, constants: cell(carry, x, stop, constants),

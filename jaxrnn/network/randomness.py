@@ -5,6 +5,7 @@ from enum import IntEnum
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.network.threefry import uniform
 from jaxrnn.types import Array, Key, Number
 
 
@@ -32,7 +33,7 @@ def kept(key: Key, rate: Number, shape: tuple[int, ...]) -> Array:
     The draw runs over units (the last axis) first, so that unit k of a padded layer draws what unit
     k of the same layer draws without padding (threefry numbers depend on the position alone).
     """
-    draws = jax.random.uniform(key, (shape[-1], *shape[:-1]))
+    draws = uniform(key, (shape[-1], *shape[:-1]))
     return jnp.where(jnp.moveaxis(draws, 0, -1) >= rate, 1.0 / (1.0 - rate), 0.0)
 
 

@@ -54,7 +54,7 @@ class Grid:
     populations: tuple[int, ...] | None = None
     rounds: int = 3
     seconds: float = 0.5
-    patience: float = 60.0
+    patience: float = 20.0
     trials: int = 256
     epochs: int = 27
 

@@ -1,0 +1,213 @@
+"""What do the choices within a training step cost? Time them in turns, and their memory.
+
+    python benchmarks/steps.py            all cases, about ten minutes on two CPU cores
+    python benchmarks/steps.py 64x50      one of them: hidden units x time steps
+
+A step is one layer's outputs, its gradients from the last one, and plain gradient descent. Within
+a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
+megabytes of temporary memory, and writes `benchmarks/results/steps-<device>.json` with raw times.
+On a CPU they are seconds of processor time: what is left when every core has its own work.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxrnn
+from jaxrnn.network import backward
+from jaxrnn.network.architecture import GATES, STATES
+from jaxrnn.population.devices import population_mesh
+
+RESULTS = Path(__file__).resolve().parent / "results"
+BATCH, ROUNDS, SECONDS = 32, 5, 0.05
+SIZES = ((16, 8), (32, 8), (64, 8), (128, 8), (16, 50), (32, 50), (64, 50), (128, 50), (64, 200))
+MORE = ((16, 8, 300, 1), (64, 50, 300, 1), (64, 200, 8, 16))
+ALONE: dict[str, Any] = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""What the trainer asks of XLA on a CPU: one core per device, so no loop is split among cores."""
+
+
+class Case(NamedTuple):
+    """Sizes of what is timed."""
+
+    cell: str
+    hidden_size: int
+    time_steps: int
+    features: int
+    lanes: int
+
+
+class Variant(NamedTuple):
+    """One way to compute a step."""
+
+    own: bool = False
+    hoisted: bool = False
+    unroll: int = 1
+    checkpoint: bool = False
+    split: bool = False
+    precision: str = "highest"
+
+
+VARIANTS = {
+    "scan": Variant(),
+    "scan, inputs mapped before it": Variant(hoisted=True),
+    "scan, unrolled by 4": Variant(unroll=4),
+    "scan, checkpoint": Variant(checkpoint=True),
+    "own backward": Variant(own=True),
+}
+ON_CPU = {
+    "scan, loops split among cores": Variant(split=True),
+    "own backward, loops split among cores": Variant(own=True, split=True),
+}
+ON_OTHERS = {
+    "scan, unrolled by 8": Variant(unroll=8),
+    "scan, TF32": Variant(precision="tensorfloat32"),
+    "own backward, TF32": Variant(own=True, precision="tensorfloat32"),
+    "own backward, bfloat16": Variant(own=True, precision="bfloat16"),
+}
+
+
+def cases(on_cpu: bool) -> list[Case]:
+    """All sizes for LSTM and GRU, then many features, then many lanes."""
+    lanes = (1,) if on_cpu else (64, 512)
+    grid = [
+        Case(cell, width, steps, 8, count)
+        for cell in ("lstm", "gru")
+        for width, steps in SIZES
+        for count in lanes
+    ]
+    return [*grid, Case("rnn", 32, 50, 8, lanes[0]), *(Case("lstm", *one) for one in MORE)]
+
+
+def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
+    """The layer by `lax.scan` of the cells' arithmetic, as `jaxrnn.network.cells` defines it."""
+    w, r = (own[name].reshape(len(own[name]), -1) for name in ("input_kernel", "recurrent_kernel"))
+    bias = own["bias"].reshape(1, -1)
+
+    def one(carry: Any, x: Any) -> Any:
+        x, s = x if variant.hoisted else x @ w + bias, carry[0] @ r
+        if cell == "rnn":
+            carry = (jnp.tanh(x + s),)
+        elif cell == "lstm":
+            i, f, g, o = jnp.split(x + s, 4, axis=-1)
+            c = jax.nn.sigmoid(f) * carry[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+            carry = jax.nn.sigmoid(o) * jnp.tanh(c), c
+        else:
+            (x_r, x_z, x_n), (s_r, s_z, s_n) = jnp.split(x, 3, axis=-1), jnp.split(s, 3, axis=-1)
+            z = jax.nn.sigmoid(x_z + s_z)
+            n = jnp.tanh(x_n + jax.nn.sigmoid(x_r + s_r) * (s_n + own["candidate_bias"][None]))
+            carry = ((1 - z) * n + z * carry[0],)
+        return carry, carry[0]
+
+    one = jax.checkpoint(one) if variant.checkpoint else one
+    return jax.lax.scan(one, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
+
+
+def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
+    """A function that takes so many steps, and megabytes of its temporary memory."""
+    rng, gates, units = np.random.default_rng(0), GATES[case.cell], case.hidden_size
+    shapes = {
+        "input_kernel": (case.features, gates, units),
+        "recurrent_kernel": (units, gates, units),
+        "bias": (gates, units),
+    }
+    shapes |= {"candidate_bias": (units,)} if case.cell == "gru" else {}
+    own = {k: rng.normal(size=(case.lanes, *s), scale=0.1) for k, s in shapes.items()}
+    batches = rng.normal(size=(8, BATCH, case.time_steps, case.features))
+    own, batches = jax.device_put(jax.tree.map(np.float32, (own, batches)))
+
+    def loss(own: Any, x: Any) -> Any:
+        carry = tuple(jnp.zeros((BATCH, units)) for _ in range(STATES[case.cell]))
+        x = x.swapaxes(0, 1)
+        if variant.own:
+            answer: Any = backward.read(case.cell, own, carry, x, None)
+        else:
+            answer = scan(variant, case.cell, own, carry, x)
+        return (answer[1].swapaxes(0, 1)[:, -1] ** 2).sum()
+
+    def lane(own: Any, x: Any) -> Any:
+        return jax.tree.map(lambda p, g: p - 1e-4 * g, own, jax.grad(loss)(own, x))
+
+    def one(own: Any, x: Any) -> Any:
+        if case.lanes > 1:
+            return jax.vmap(lane, (0, None))(own, x)
+        return jax.tree.map(lambda p: p[None], lane(jax.tree.map(lambda p: p[0], own), x))
+
+    def run(own: Any, batches: Any, steps: Any) -> Any:
+        return jax.lax.fori_loop(0, steps, lambda k, own: one(own, batches[k % 8]), own)
+
+    alone = jax.default_backend() == "cpu" and not variant.split
+    with jax.default_matmul_precision(variant.precision):
+        lowered = jax.jit(run).lower(own, batches, jnp.int32(0))
+    compiled = lowered.compile(compiler_options=ALONE if alone else None)
+    memory: Any = compiled.memory_analysis()
+
+    def steps(count: int) -> Any:
+        return jax.block_until_ready(compiled(own, batches, jnp.int32(count)))
+
+    return steps, memory.temp_size_in_bytes / 1e6
+
+
+def measure(case: Case, variants: dict[str, Variant]) -> list[dict[str, Any]]:
+    """A row for each variant, timed in turns."""
+    clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter
+    programs = {name: program(case, variant) for name, variant in variants.items()}
+    steps, seconds = {}, {name: [] for name in variants}
+    for name, (run, _) in programs.items():
+        run(1)
+        begin = clock()
+        run(2)
+        steps[name] = max(2, int(2 * SECONDS / max(clock() - begin, 1e-6)))
+    for _ in range(ROUNDS):
+        for name, (run, _) in programs.items():
+            begin = clock()
+            run(steps[name])
+            seconds[name].append((clock() - begin) / steps[name])
+    return [
+        {
+            **case._asdict(),
+            "variant": name,
+            "milliseconds": 1e3 * statistics.median(seconds[name]) / case.lanes,
+            "temporary_megabytes": programs[name][1],
+            "step_seconds": seconds[name],
+        }
+        for name in variants
+    ]
+
+
+def main(wanted: list[str]) -> None:
+    """Measure every case, print a line for each variant, write the file."""
+    devices = jaxrnn.describe(population_mesh())  # before anything else starts JAX
+    on_cpu, rows = jax.default_backend() == "cpu", []
+    variants = VARIANTS | (ON_CPU if on_cpu else ON_OTHERS)
+    for case in cases(on_cpu):
+        if wanted and f"{case.hidden_size}x{case.time_steps}" not in wanted:
+            continue
+        found = measure(case, variants)
+        print("{} hidden {} time {} features {} lanes {}".format(*case))
+        for row in found:
+            shown = row["variant"], row["milliseconds"], row["temporary_megabytes"]
+            print("    {:<38} {:9.3f} ms {:8.1f} MB".format(*shown), flush=True)
+        rows += found
+    results = {
+        "command": " ".join(["python benchmarks/steps.py", *wanted]),
+        "devices": devices,
+        "versions": {name: version(name) for name in ("jax", "jaxlib")},
+        "batch": BATCH,
+        "rows": rows,
+    }
+    path = RESULTS / f"steps-{devices.replace(' ', '-').lower()}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
