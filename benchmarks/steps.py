@@ -2,6 +2,7 @@
 
     python benchmarks/steps.py            all cases, about ten minutes on two CPU cores
     python benchmarks/steps.py 64x50      one of them: hidden units x time steps
+    python benchmarks/steps.py --table    no measuring: the tables in docs/steps.md from the results
 
 A step is one layer's outputs, its gradients from the last one, and plain gradient descent. Within
 a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
@@ -10,6 +11,7 @@ On a CPU they are seconds of processor time: what is left when every core has it
 """
 
 import json
+import re
 import statistics
 import sys
 import time
@@ -27,7 +29,9 @@ from jaxrnn.network import backward
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.population.devices import population_mesh
 
-RESULTS = Path(__file__).resolve().parent / "results"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
+BETWEEN = re.compile(r"(<!-- steps: .*? -->\n).*?(<!-- end of steps -->)", re.DOTALL)
 BATCH, ROUNDS, SECONDS = 32, 5, 0.05
 SIZES = ((16, 8), (32, 8), (64, 8), (128, 8), (16, 50), (32, 50), (64, 50), (128, 50), (64, 200))
 MORE = ((16, 8, 300, 1), (64, 50, 300, 1), (64, 200, 8, 16))
@@ -183,6 +187,37 @@ def measure(case: Case, variants: dict[str, Variant]) -> list[dict[str, Any]]:
     ]
 
 
+def table(rows: list[dict[str, Any]], what: str) -> list[str]:
+    """A line of Markdown for each case, a column for each variant."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    cases: dict[Case, dict[str, str]] = {}
+    for row in rows:
+        case = Case(*(row[name] for name in Case._fields))
+        cases.setdefault(case, {})[row["variant"]] = f"{row[what]:.3g}"
+    lines = [f"| | {' | '.join(variants)} |", "|---" + "|---:" * len(variants) + "|"]
+    for case, cells in cases.items():
+        features = f", {case.features} features" if case.features != 8 else ""
+        lanes = f", {case.lanes} lanes" if case.lanes > 1 else ""
+        name = f"{case.cell} {case.hidden_size} x {case.time_steps}{features}{lanes}"
+        lines.append(f"| {name} | {' | '.join(cells.get(one, '') for one in variants)} |")
+    return lines
+
+
+def write_tables() -> None:
+    """Rewrite the tables in docs/steps.md from the result files."""
+    lines: list[str] = []
+    for path in sorted(RESULTS.glob("steps-*.json")):
+        told = json.loads(path.read_text())
+        large = [row for row in told["rows"] if row["time_steps"] == 200]
+        lines += [f"**{told['devices']}**, milliseconds per step and lane:", ""]
+        lines += [*table(told["rows"], "milliseconds"), ""]
+        lines += ["Megabytes of temporary memory, all lanes together:", ""]
+        lines += [*table(large, "temporary_megabytes"), ""]
+    text = PAGE.read_text(encoding="utf-8")
+    written = BETWEEN.sub(lambda found: "\n".join([found[1], *lines, found[2]]), text)
+    PAGE.write_text(written, encoding="utf-8")
+
+
 def main(wanted: list[str]) -> None:
     """Measure every case, print a line for each variant, write the file."""
     devices = jaxrnn.describe(population_mesh())  # before anything else starts JAX
@@ -210,4 +245,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write_tables() if sys.argv[1:] == ["--table"] else main(sys.argv[1:])
