@@ -107,13 +107,12 @@ def tables(told: dict[str, Any]) -> list[str]:
     return lines
 
 
-def write_tables() -> None:
-    """Rewrite the tables in docs/scaling.md from the result files."""
+def page() -> str:
+    """docs/scaling.md with the tables of the result files."""
     files = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("scaling-*.json"))]
     table = "\n\n".join("\n".join(tables(told)) for told in files) or "Nothing was measured yet."
     text = PAGE.read_text(encoding="utf-8")
-    written = BETWEEN.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
-    PAGE.write_text(written, encoding="utf-8")
+    return BETWEEN.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
 
 
 def main() -> None:
@@ -124,7 +123,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="write docs/scaling.md instead")
     settings = parser.parse_args()
     if settings.table:
-        return write_tables()
+        PAGE.write_text(page(), encoding="utf-8")
+        return
     runs = []
     for scheduler in SCHEDULERS:  # before JAX starts here, and takes an accelerator's memory
         runs.append(run := search(scheduler, settings.trials))

@@ -203,8 +203,8 @@ def table(rows: list[dict[str, Any]], what: str) -> list[str]:
     return lines
 
 
-def write_tables() -> None:
-    """Rewrite the tables in docs/steps.md from the result files."""
+def page() -> str:
+    """docs/steps.md with the tables of the result files."""
     lines: list[str] = []
     for path in sorted(RESULTS.glob("steps-*.json")):
         told = json.loads(path.read_text())
@@ -214,8 +214,7 @@ def write_tables() -> None:
         lines += ["Megabytes of temporary memory, all lanes together:", ""]
         lines += [*table(large, "temporary_megabytes"), ""]
     text = PAGE.read_text(encoding="utf-8")
-    written = BETWEEN.sub(lambda found: "\n".join([found[1], *lines, found[2]]), text)
-    PAGE.write_text(written, encoding="utf-8")
+    return BETWEEN.sub(lambda found: "\n".join([found[1], *lines, found[2]]), text)
 
 
 def main(wanted: list[str]) -> None:
@@ -245,4 +244,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    write_tables() if sys.argv[1:] == ["--table"] else main(sys.argv[1:])
+    PAGE.write_text(page(), encoding="utf-8") if sys.argv[1:] == ["--table"] else main(sys.argv[1:])

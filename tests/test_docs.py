@@ -103,3 +103,10 @@ def test_comparisons_are_those_of_the_files() -> None:
                     cell,
                 )
         assert (DOCS / f"strategies-{told['name']}.svg").is_file()
+
+
+@pytest.mark.parametrize("name", ["steps", "scaling"])
+def test_tables_of_measurements_are_those_of_the_results(name: str) -> None:
+    script = runpy.run_path(str(DOCS.parent / "benchmarks" / f"{name}.py"))
+    assert script["page"]() == script["PAGE"].read_text(encoding="utf-8")
+    assert "| lstm 64 x 8 |" in script["page"]() or name != "steps"
