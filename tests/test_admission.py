@@ -61,6 +61,17 @@ def test_out_of_memory_halves_the_lanes_and_goes_on(
     check_close(data, trainer.train(trained(trainer), 3))
 
 
+def test_who_was_placed_before_is_narrowed_too(
+    data: jaxrnn.Data, small_device: list[float]
+) -> None:
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
+    early = [trainer.start(MEMBERS, range(8)) for _ in range(2)]
+    for population in early:
+        with pytest.warns(RuntimeWarning, match="4 trials side by side are too much"):
+            assert lanes_of(trainer.train(population, 1)) == {"lstm": 2, "gru": 4}
+    assert trainer.compiler.programs == 4
+
+
 def test_a_number_of_lanes_that_is_no_power_of_two(
     data: jaxrnn.Data, small_device: list[float]
 ) -> None:

@@ -65,12 +65,11 @@ class Admission:
         Raises:
             MemoryError: There is no room for a single lane.
         """
-        key = cohort.architecture, cohort.layout
-        if key in self._admitted:
-            return cohort
-        planned = self._planned(cohort)
-        cohort = planned if planned.layout.lanes == 1 else self._tried(planned)
-        self._admitted |= {key, (cohort.architecture, cohort.layout)}
+        if (cohort.architecture, cohort.layout) not in self._admitted:
+            cohort = self._planned(cohort)
+            if cohort.layout.lanes > 1:
+                cohort = self._tried(cohort)
+            self._admitted.add((cohort.architecture, cohort.layout))
         return cohort
 
     def _planned(self, cohort: Cohort) -> Cohort:
