@@ -17,6 +17,8 @@ from search.trial import Trial
 LEAST_PAUSE = 200
 """Between two checkpoints at rungs, and two writings of the tables, in units of the time that the
 last one took: 1 % of the time at most for both."""
+FIRST_COST = 0.1
+"""Seconds that the first checkpoint is taken to cost, so that a search of seconds writes none."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self._last = self._shown = time.monotonic()
-        self._cost = self._writing = 0.0
+        self._cost, self._writing = FIRST_COST, 0.0
 
     def __call__(self, scored: bool) -> None:
         """Write what is due after an epoch."""

@@ -18,6 +18,8 @@ def encode(value: Any) -> Any:
         value: None, a bool, a number, a string, or a sequence or mapping of such; keys are
             strings or whole numbers.
     """
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else {MARK: repr(float(value))}
     if isinstance(value, Mapping):

@@ -18,7 +18,8 @@ from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Outputs, Problem
 from jaxrnn.training.samples import Samples
-from jaxrnn.training.step import Learner, Setting, Step
+from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Learner, Step
 from jaxrnn.training.update import Update
 
 QUICK: Any = {"xla_backend_optimization_level": "0"}
@@ -60,7 +61,7 @@ class Direct:
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.numbers, np.asarray(self.seed, np.uint32))
+        return Setting.of(self.numbers, np.asarray(self.seed, np.uint32))
 
     def using(self, **uses: bool) -> "Direct":
         """The same with other code compiled."""

@@ -19,7 +19,8 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Problem
 from jaxrnn.training.member import Member, Report
 from jaxrnn.training.samples import Samples
-from jaxrnn.training.step import Epoch, Setting, Step
+from jaxrnn.training.setting import FLOATS, Setting
+from jaxrnn.training.step import Epoch, Step
 from jaxrnn.training.update import Update
 
 GOOD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
@@ -47,12 +48,9 @@ def trainer(data: jaxrnn.Data) -> Callable[[int], jaxrnn.Trainer]:
 def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float) -> Any:
     """The population with another learning rate in one lane, past every check."""
     (cohort,) = population.cohorts
-    rates = cohort.setting.numbers.learning_rate
-    assert isinstance(rates, jax.Array)
-    changed = jax.device_put(np.array(rates), rates.sharding).at[slot].set(rate)
-    setting = cohort.setting._replace(
-        numbers=cohort.setting.numbers._replace(learning_rate=changed)
-    )
+    floats, place = cohort.setting.floats, (*slot, FLOATS.index("learning_rate"))
+    changed = jax.device_put(np.array(floats), floats.sharding).at[place].set(rate)
+    setting = cohort.setting._replace(floats=changed)
     return replace(population, cohorts=(replace(cohort, setting=setting),))
 
 
@@ -157,7 +155,7 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     )
     drawn = initial.draw(structure.alone(entries, problem), entries, 1)
     first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
-    setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
+    setting = Setting.of(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
     epoch = Epoch(jnp.int32(0), jnp.int32(4), jnp.int32(batch_size // 8), jnp.float32(1))
     inputs, labels = sequences(8)
 

@@ -9,6 +9,7 @@ import pytest
 from curves import Curves, race
 
 import search
+from search import keeping
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.records import RunFolder
@@ -71,7 +72,10 @@ def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tup
     return checkpoints, study
 
 
-def test_a_checkpoint_at_every_rung(tmp_path: Path, clock: Clock) -> None:
+def test_a_checkpoint_at_every_rung(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
     checkpoints, study = kept(running, tmp_path, clock)
     running.run()
@@ -82,11 +86,14 @@ def test_a_checkpoint_at_every_rung(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_checkpoints_take_little_of_the_time(tmp_path: Path, clock: Clock) -> None:
-    """A tenth of a second each, half a percent: the next rung that is twenty seconds later."""
+    """A tenth of a second each, half a percent: the next rung that is twenty seconds later.
+
+    The first is taken to cost as much, so that a search of less than that writes only its end.
+    """
     running = race({"a": 1.0}, halving((1,), 1, 64, 2))
     checkpoints, _ = kept(running, tmp_path, clock, cost=0.1)
     running.run()
-    assert checkpoints.numbers == [1, 32, 64]
+    assert checkpoints.numbers == [32, 64]
 
 
 def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> None:
@@ -97,8 +104,9 @@ def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> Non
     assert len(study.synced) == 1
 
 
-def test_taking_up(tmp_path: Path, clock: Clock) -> None:
+def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing without a checkpoint; else trials as they were, with the members that may go on."""
+    monkeypatch.setattr(keeping, "FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
     checkpoints, _ = kept(running, tmp_path, clock)
     team: Any = running.team

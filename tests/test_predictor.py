@@ -22,7 +22,8 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Problem
 from jaxrnn.training.member import Member
 from jaxrnn.training.samples import Samples
-from jaxrnn.training.step import Epoch, Setting, Step
+from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Epoch, Step
 from jaxrnn.training.update import Update
 
 BOTH_WAYS: dict[str, Any] = {"cell": "gru", "layers": 2, "bidirectional": True, "hidden_size": 9}
@@ -177,7 +178,7 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     )
     drawn = initial.draw(structure.alone(entries, problem), entries, 3)
     learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
-    setting = Setting(hyperparameters(entries, architecture.optimizers), jnp.uint32(3))
+    setting = Setting.of(hyperparameters(entries, architecture.optimizers), jnp.uint32(3))
     epoch = Epoch(jnp.int32(1), jnp.int32(4), jnp.int32(1), jnp.float32(1))
 
     @jax.jit

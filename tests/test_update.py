@@ -17,7 +17,8 @@ from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.training.samples import Samples
-from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Setting, Step
+from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Step
 from jaxrnn.training.update import Slots, Update
 
 NAMES = (*OPTIMIZERS, "optax.lamb")

@@ -14,7 +14,7 @@ from jaxrnn.population.background import Programs
 from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.training.member import State, chosen
 from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.step import Setting
+from jaxrnn.training.setting import Setting
 from jaxrnn.types import Array
 
 

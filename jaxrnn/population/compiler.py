@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -21,7 +21,8 @@ from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches
-from jaxrnn.training.step import Setting, Step
+from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
 
@@ -136,10 +137,10 @@ class Compiler:
 
     def _cohort(self, draft: Draft) -> Cohort:
         layout = self.layout(draft.architecture, len(draft.members))
-        setting, state = layout.place(draft.values)
         key = draft.architecture, layout
         if key not in self._known or self._known[key].lost:
-            self._known[key] = self._compile(*key, *jax.tree.map(_shape, (setting, state)))
+            self._known[key] = self._compile(*key, *layout.shapes(draft.values[0]))
+        setting, state = layout.place(draft.values)
         return Cohort(draft.architecture, layout, draft.members, setting, state, self._known[key])
 
     def _compile(
@@ -156,8 +157,3 @@ class Compiler:
 def _in_32_bits(compile: partial[Compiled]) -> Compiled:
     with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
         return compile()
-
-
-def _shape(leaf: jax.Array) -> Any:
-    """What a program is compiled for; the array itself may be gone by then."""
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)

@@ -85,6 +85,15 @@ class Layout:
         span = np.stack([np.zeros(self.mesh.size), busy.sum(1)], axis=1).astype(np.int32)
         return Turn(order, span, lanes.reshape(self.shape))
 
+    def shapes(self, member: Any) -> Any:
+        """What `place` makes of members like this one, to compile for before it is there."""
+
+        def shape(leaf: AnyArray) -> jax.ShapeDtypeStruct:
+            shape, dtype = (*self.shape, *np.shape(leaf)), np.asarray(leaf).dtype
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=sharded(self.mesh))
+
+        return jax.tree.map(shape, member)
+
     def place(self, members: Sequence[Any]) -> Any:
         """Trees of host arrays, one for each member, as `(rows, lanes, ...)`; free lanes are zeros.
 

@@ -11,7 +11,7 @@ from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.training.progress import Report
 from jaxrnn.training.samples import Batches
-from jaxrnn.training.step import Setting
+from jaxrnn.training.setting import Setting
 
 
 @dataclass(frozen=True)

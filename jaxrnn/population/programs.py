@@ -17,7 +17,7 @@ from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.step import Setting
+from jaxrnn.training.setting import Setting
 from jaxrnn.types import Array
 
 Tree = TypeVar("Tree")

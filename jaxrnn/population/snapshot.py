@@ -11,7 +11,7 @@ from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.training.member import State
-from jaxrnn.training.step import Setting
+from jaxrnn.training.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Snapshot:
 
 def setting_of(entries: Mapping[str, Any], seed: int, architecture: Architecture) -> Setting:
     """What the programs of an architecture take as arguments, on the host."""
-    return Setting(hyperparameters(entries, architecture.optimizers), np.uint32(seed))
+    return Setting.of(hyperparameters(entries, architecture.optimizers), np.uint32(seed))
 
 
 def inherited(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: int) -> Snapshot:

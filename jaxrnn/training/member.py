@@ -15,7 +15,8 @@ from jaxrnn.tasks.problem import Outputs
 from jaxrnn.tasks.task import Scored
 from jaxrnn.training.progress import NOTHING, Progress, Report, Totals
 from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.step import Epoch, Learner, Setting, Step
+from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Epoch, Learner, Step
 from jaxrnn.training.watch import Watch, watches
 from jaxrnn.types import AnyArray, Array
 

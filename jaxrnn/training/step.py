@@ -16,15 +16,9 @@ from jaxrnn.tasks.problem import Outputs
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.schedule import learning_rate
+from jaxrnn.training.setting import Setting
 from jaxrnn.training.update import Slots, Update
 from jaxrnn.types import AnyArray, Array, Key, Parameters
-
-
-class Setting(NamedTuple):
-    """What a run reads and never changes: its numbers, and its seed `()` uint32."""
-
-    numbers: Hyperparameters
-    seed: AnyArray
 
 
 class Learner(NamedTuple):
