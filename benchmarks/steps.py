@@ -4,6 +4,8 @@
     python benchmarks/steps.py 64x50      one of them: hidden units x time steps
     python benchmarks/steps.py --table    no measuring: the tables in docs/steps.md from the results
 
+With `XLA_FLAGS` set, table and file are named after them.
+
 A step is one layer's outputs, its gradients from the last one, and plain gradient descent. Within
 a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
 megabytes of temporary memory, and writes `benchmarks/results/steps-<device>.json` with raw times.
@@ -11,6 +13,7 @@ On a CPU they are seconds of processor time: what is left when every core has it
 """
 
 import json
+import os
 import re
 import statistics
 import sys
@@ -28,15 +31,15 @@ import jaxrnn
 from jaxrnn.network import backward
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.population.devices import population_mesh
+from jaxrnn.population.programs import ALONE
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
 BETWEEN = re.compile(r"(<!-- steps: .*? -->\n).*?(<!-- end of steps -->)", re.DOTALL)
+FLAGS = os.environ.get("XLA_FLAGS", "")
 BATCH, ROUNDS, SECONDS = 32, 5, 0.05
 SIZES = ((16, 8), (32, 8), (64, 8), (128, 8), (16, 50), (32, 50), (64, 50), (128, 50), (64, 200))
 MORE = ((16, 8, 300, 1), (64, 50, 300, 1), (64, 200, 8, 16))
-ALONE: dict[str, Any] = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-"""What the trainer asks of XLA on a CPU: one core per device, so no loop is split among cores."""
 
 
 class Case(NamedTuple):
@@ -209,7 +212,8 @@ def page() -> str:
     for path in sorted(RESULTS.glob("steps-*.json")):
         told = json.loads(path.read_text())
         large = [row for row in told["rows"] if row["time_steps"] == 200]
-        lines += [f"**{told['devices']}**, milliseconds per step and lane:", ""]
+        flags = f", `XLA_FLAGS={told['flags']}`" if told.get("flags") else ""
+        lines += [f"**{told['devices']}**{flags}, milliseconds per step and lane:", ""]
         lines += [*table(told["rows"], "milliseconds"), ""]
         lines += ["Megabytes of temporary memory, all lanes together:", ""]
         lines += [*table(large, "temporary_megabytes"), ""]
@@ -234,11 +238,13 @@ def main(wanted: list[str]) -> None:
     results = {
         "command": " ".join(["python benchmarks/steps.py", *wanted]),
         "devices": devices,
+        "flags": FLAGS,
         "versions": {name: version(name) for name in ("jax", "jaxlib")},
         "batch": BATCH,
         "rows": rows,
     }
-    path = RESULTS / f"steps-{devices.replace(' ', '-').lower()}.json"
+    name = re.sub(r"[^a-z0-9.]+", "-", f"steps {devices} {FLAGS}".lower()).strip("-")
+    path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=2) + "\n")
     print(f"written to {path}")
 
