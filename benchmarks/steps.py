@@ -4,10 +4,8 @@
     python benchmarks/steps.py 64x50      one of them: hidden units x time steps
     python benchmarks/steps.py --table    no measuring: the tables in docs/steps.md from the results
 
-With `XLA_FLAGS` set, table and file are named after them.
-
-A step is one layer's outputs, its gradients from the last one, and plain gradient descent. Within
-a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
+With `XLA_FLAGS` set, table and file are named after them. A step is one layer's outputs, its
+gradients from the last one, and plain gradient descent. Within a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
 megabytes of temporary memory, and writes `benchmarks/results/steps-<device>.json` with raw times.
 On a CPU they are seconds of processor time: what is left when every core has its own work.
 """
@@ -154,13 +152,12 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
     alone = jax.default_backend() == "cpu" and not variant.split
     with jax.default_matmul_precision(variant.precision):
         lowered = jax.jit(run).lower(own, batches, jnp.int32(0))
-    compiled = lowered.compile(compiler_options=ALONE if alone else None)
-    memory: Any = compiled.memory_analysis()
+    compiled: Any = lowered.compile(compiler_options=ALONE if alone else None)
 
     def steps(count: int) -> Any:
         return jax.block_until_ready(compiled(own, batches, jnp.int32(count)))
 
-    return steps, memory.temp_size_in_bytes / 1e6
+    return steps, compiled.memory_analysis().temp_size_in_bytes / 1e6
 
 
 def measure(case: Case, variants: dict[str, Variant]) -> list[dict[str, Any]]:
@@ -229,12 +226,11 @@ def main(wanted: list[str]) -> None:
     for case in cases(on_cpu):
         if wanted and f"{case.hidden_size}x{case.time_steps}" not in wanted:
             continue
-        found = measure(case, variants)
         print("{} hidden {} time {} features {} lanes {}".format(*case))
+        rows += (found := measure(case, variants))
         for row in found:
             shown = row["variant"], row["milliseconds"], row["temporary_megabytes"]
             print("    {:<38} {:9.3f} ms {:8.1f} MB".format(*shown), flush=True)
-        rows += found
     results = {
         "command": " ".join(["python benchmarks/steps.py", *wanted]),
         "devices": devices,
