@@ -5,8 +5,9 @@
     python benchmarks/steps.py --table    no measuring: the tables in docs/steps.md from the results
 
 With `XLA_FLAGS` set, table and file are named after them. A step is one layer's outputs, its
-gradients from the last one, and plain gradient descent. Within a case the variants take turns. Prints milliseconds per step and lane (median of the rounds) and
-megabytes of temporary memory, and writes `benchmarks/results/steps-<device>.json` with raw times.
+gradients from the last one, and plain gradient descent. Within a case the variants take turns.
+Prints milliseconds per step and lane (median of the rounds) and megabytes of temporary memory, and
+writes `benchmarks/results/steps-<device>.json` with raw times.
 On a CPU they are seconds of processor time: what is left when every core has its own work.
 """
 

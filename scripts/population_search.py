@@ -7,11 +7,9 @@ by successive halving, and leaves a run folder. README.md says what is in it.
 """
 
 import os
-import signal
 import sys
 import warnings
 from contextlib import suppress
-from types import FrameType
 
 from cohort_table import cohort_table
 from command_line import parse
@@ -24,6 +22,7 @@ import jaxrnn
 import search
 from jaxrnn.population.memory import is_out_of_memory
 from search.display import Display, leaderboard_table, short
+from search.signals import answered
 
 
 def show_beginning(job: Job, console: Console) -> None:
@@ -146,9 +145,8 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
     return 130
 
 
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """End as with Ctrl-C: spot machines and schedulers of clusters send SIGTERM."""
-    del number, frame
+def interrupt() -> None:
+    """End before the search has begun."""
     raise KeyboardInterrupt
 
 
@@ -157,15 +155,15 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(markup=False, highlight=False)
     warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
     sys.path.append(os.getcwd())  # where a user's own optimizers are
-    signal.signal(signal.SIGTERM, interrupt)
     try:
-        job = prepare(parse(arguments))
+        with answered(interrupt):
+            job = prepare(parse(arguments))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    with job.open:
+    with job.open, answered(job.keeper.stop):
         try:
             return run(job, console)
         except BaseException as error:

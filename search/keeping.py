@@ -1,7 +1,10 @@
 """Keeps a search on disk while it runs: tables, study, checkpoints; and takes it up again."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ LEAST_PAUSE = 200
 last one took: 1 % of the time at most for both."""
 FIRST_COST = 0.1
 """Seconds that the first checkpoint is taken to cost, so that a search of seconds writes none."""
+STOPPING = b"\nnote: stopping after this epoch, to lose nothing; Ctrl-C again stops at once\n"
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Keeper:
         checkpoints: From which it can be taken up.
         seconds: The most that pass between two checkpoints.
         entries: Those that have a column in any case.
+        stopping: Whether the search ends after the epoch under way.
     """
 
     search: Search[Any, Any]
@@ -40,10 +45,24 @@ class Keeper:
     checkpoints: Checkpoints
     seconds: float = 300.0
     entries: Iterable[str] = ()
+    stopping: bool = False
 
     def __post_init__(self) -> None:
+        self._saved = self._trained
         self._last = self._shown = time.monotonic()
         self._cost, self._writing = FIRST_COST, 0.0
+
+    def stop(self) -> None:
+        """End the search after the epoch under way, or now if nothing is lost, or if asked twice.
+
+        Raises:
+            KeyboardInterrupt: Now, or from the call after that epoch.
+        """
+        if self.stopping or self._saved == self._trained:
+            raise KeyboardInterrupt
+        self.stopping = True
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), STOPPING)  # print may be at work, and is not reentrant
 
     def __call__(self, scored: bool) -> None:
         """Write what is due after an epoch."""
@@ -52,8 +71,11 @@ class Keeper:
         if scored and time.monotonic() - self._shown >= LEAST_PAUSE * self._writing:
             self.write_tables()
         waited = time.monotonic() - self._last
-        if waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost):
+        due = waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost)
+        if due or self.stopping:
             self.write_checkpoint()
+        if self.stopping:
+            raise KeyboardInterrupt
 
     def write_tables(self) -> None:
         """What people and programs read."""
@@ -76,15 +98,21 @@ class Keeper:
         members, trials = self.search.parked(), self.search.trials
         ids = sorted(members)
         records = {"trials": records_of(trials), "members": ids}
-        number = sum(trial.epochs for trial in trials)
+        number = self._trained
 
         def save(path: Path) -> None:
             self.search.team.save([members[id] for id in ids], path)
 
         with deferred():  # or what saves would go on in a folder that is being cleared away
             self.checkpoints.write(number, records, save)
+        self._saved = number
         self._last = time.monotonic()
         self._cost = self._last - begin
+
+    @property
+    def _trained(self) -> int:
+        """Trial-epochs so far."""
+        return sum(trial.epochs for trial in self.search.trials)
 
 
 def take_up(

@@ -104,6 +104,28 @@ def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> Non
     assert len(study.synced) == 1
 
 
+def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+    """After the epoch, with a checkpoint; at once where nothing was trained, or if asked again."""
+    running = race({"a": 1.0, "b": 2.0}, Full(2, 20))
+    checkpoints = Noted(tmp_path / "checkpoints", clock, 0.0)
+    keeper = Keeper(running, RunFolder(tmp_path / "run"), Quiet(), checkpoints)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.stop()
+
+    def after(scored: bool) -> None:
+        if running.trials[0].epochs == 3:
+            keeper.stop()
+            with pytest.raises(KeyboardInterrupt):
+                keeper.stop()
+        keeper(scored)
+
+    running.after = after
+    with pytest.raises(KeyboardInterrupt):
+        running.run()
+    assert checkpoints.numbers == [6] and running.trials[0].epochs == 3
+    assert capfd.readouterr().err == keeping.STOPPING.decode()
+
+
 def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing without a checkpoint; else trials as they were, with the members that may go on."""
     monkeypatch.setattr(keeping, "FIRST_COST", 0.0)

@@ -21,6 +21,7 @@ import jaxrnn
 import search
 from jaxrnn.population.devices import cpu_cores
 from jaxrnn.tasks.classification import Classification
+from search.keeping import STOPPING
 from search.trial import seed_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -349,7 +350,8 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert errors == ""
+    assert errors.strip() == STOPPING.decode().strip()
+    assert list((tmp_path / "out" / "checkpoints").glob("[0-9]*"))
     assert "interrupted; what finished is in out; go on with --resume out" in output
     assert "best 9 of 9 trials" in output
     rows = list(csv.DictReader(table.read_text().splitlines()))

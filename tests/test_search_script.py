@@ -309,6 +309,23 @@ def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
     assert process.returncode == (-9 if with_signal == signal.SIGKILL else 130)
 
 
+def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
+    """Within the first seconds, when no checkpoint was due."""
+    small = (*SMALL, "--trials", "9", "--max-epochs", "300")
+    main(*small, "--out", "whole")
+    process, limit = program(*small, "--out", "torn"), time.monotonic() + 300
+    while not Path("torn/trials.csv").exists() and time.monotonic() < limit:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 130
+    (checkpoint,) = Path("torn/checkpoints").glob("[0-9]*")
+    trained = int(checkpoint.name)
+    assert 9 <= trained == len(Path("torn/history.csv").read_text().splitlines()) - 1
+    assert f"going on after {trained} trial-epochs" in main("--resume", "torn")
+    same("torn", "whole")
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "names",

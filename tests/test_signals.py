@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from search.signals import deferred
+from search.signals import ENDING, answered, deferred
 
 
 def test_ctrl_c_waits_for_the_end() -> None:
@@ -20,6 +20,15 @@ def test_ctrl_c_waits_for_the_end() -> None:
     assert steps == ["done"]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)  # and is heard again
+
+
+def test_an_answer_of_ones_own() -> None:
+    before, heard = [signal.getsignal(number) for number in ENDING], []
+    with answered(lambda: heard.append(True)):
+        for number in ENDING:
+            os.kill(os.getpid(), number)
+    assert heard == [True, True]
+    assert [signal.getsignal(number) for number in ENDING] == before
 
 
 def test_handlers_are_put_back_after_an_error() -> None:
