@@ -18,7 +18,7 @@ from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import population_mesh, replicated
 from jaxrnn.population.drawing import draw
 from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
-from jaxrnn.population.lane_plan import LanePlan
+from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.loop import Loop
 from jaxrnn.population.placing import place
 from jaxrnn.population.planner import Group

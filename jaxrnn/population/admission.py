@@ -9,17 +9,16 @@ import numpy as np
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.lanes import halved, ladder_at_most
+from jaxrnn.population.lanes import LADDER, halved
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.memory import (
     GIB,
     Budget,
-    Need,
     budget,
-    choose,
+    check_room,
     is_out_of_memory,
+    lane_bytes,
     member_bytes,
-    need,
 )
 from jaxrnn.population.snapshot import Snapshot
 
@@ -57,7 +56,7 @@ class Admission:
             ValueError: They do not fit.
         """
         bytes = max(member_bytes((one.setting, one.state), axes=0) for one in like)
-        choose([(Need(0, bytes, 0), members)], self._there(), most=1)
+        check_room(members, bytes, self._there())
 
     def __call__(self, cohort: Cohort) -> Cohort:
         """The cohort, with fewer lanes if it must be.
@@ -74,13 +73,12 @@ class Admission:
 
     def _planned(self, cohort: Cohort) -> Cohort:
         layout, programs = cohort.layout, [cohort.programs.train, cohort.programs.evaluate]
-        each = need(programs, layout.waves, layout.lanes, member_bytes(cohort.state)).lane
-        there = self._there().bytes
+        each, there = lane_bytes(programs, layout.lanes), self._there().bytes
         if each * layout.lanes <= there:
             return cohort
-        for lanes in ladder_at_most(layout.lanes):
-            if each * lanes <= there and lanes < layout.lanes:
-                return self._planned(self._compiler.narrowed(cohort, lanes))
+        fitting = [lanes for lanes in LADDER if lanes < layout.lanes and each * lanes <= there]
+        if fitting:
+            return self._planned(self._compiler.narrowed(cohort, max(fitting)))
         limit = "" if self._limit is None else f"`memory_limit` is {self._limit:g} GiB, but "
         raise MemoryError(
             f"{limit}training a single member takes {each / GIB:.3g} GiB besides what lies there, "

@@ -15,7 +15,7 @@ from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
-from jaxrnn.population.lane_plan import LanePlan
+from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task

@@ -1,20 +1,47 @@
-"""The ladder of lane counts: few of them, so that there are few programs."""
+"""How many members of a cohort run side by side on a device: a ladder of few counts.
 
+Few, so that there are few programs.
+"""
+
+from jax.sharding import Mesh
+
+from jaxrnn.network.architecture import Architecture
 from jaxrnn.population.devices import MOST_LANES
 
 LADDER = tuple(1 << power for power in range(MOST_LANES.bit_length()))
 """Every power of two from 1 to the most."""
+ACCELERATOR_LANES = 1024
+"""The most that are taken without being asked for."""
 
 
-def ladder_at_most(lanes: int) -> tuple[int, ...]:
-    """Steps of the ladder that are no wider than `lanes`, the widest first.
+class LanePlan:
+    """On a CPU one, whose cores are the devices; elsewhere as many as there are members for.
 
-    Raises:
-        ValueError: `lanes` below 1.
+    Attributes:
+        most: Lanes of any cohort.
     """
-    if lanes < 1:
-        raise ValueError(f"`lanes` is {lanes}, but must be at least 1.")
-    return tuple(step for step in reversed(LADDER) if step <= lanes)
+
+    def __init__(self, asked: int | None, mesh: Mesh) -> None:
+        """Plan for the devices of `mesh`.
+
+        Raises:
+            ValueError: `asked` below 1 or above 4096.
+        """
+        on_cpu = mesh.devices.flat[0].platform == "cpu"
+        self.most = (1 if on_cpu else ACCELERATOR_LANES) if asked is None else asked
+        if not 1 <= self.most <= MOST_LANES:
+            raise ValueError(f"`lanes` is {asked}, but must be from 1 to {MOST_LANES}.")
+        self._fixed, self._devices = asked is not None, mesh.size
+        self._least: dict[Architecture, int] = {}
+
+    def lanes(self, architecture: Architecture, members: int) -> int:
+        """For a cohort of so many members on all devices."""
+        there = min(self.most, self._least.get(architecture, self.most))
+        return there if self._fixed else min(there, enough(-(-members // self._devices)))
+
+    def narrow(self, architecture: Architecture, lanes: int) -> None:
+        """From now on no more than `lanes`, since memory holds no more."""
+        self._least[architecture] = lanes
 
 
 def enough(members: int) -> int:

@@ -1,9 +1,9 @@
-"""The memory plan: what members need on a device, what there is, and how many lanes fit.
+"""What members need on a device, and what there is.
 
-Counted are the arrays of programs, as the compiler says: data, what lies there of every member
-(weights, optimizer, best weights, numbers), and what members that run side by side need besides
-(what the backward pass reads, gradients). Not counted are the code of programs, the test split, and
-what the allocator loses between arrays; for these there is a margin.
+Counted are what lies there of every member (weights, optimizer, best weights, numbers), and what
+those that run side by side need besides, as the compiler says (what the backward pass reads,
+gradients). Not counted are data, the code of programs, and what the allocator loses between arrays;
+for these there is a margin.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from jax.errors import JaxRuntimeError
 from jax.stages import Compiled
 
 from jaxrnn.population.free_memory import free_here, free_on
-from jaxrnn.population.lanes import enough, ladder_at_most
 
 GIB = 1 << 30
 USABLE = 0.9
@@ -23,24 +22,6 @@ ON_HOST = 4
 """How often the bytes of the members lie in the memory of the machine at most, when it trains on
 its CPU: in a population, in snapshots, old and new ones at a rung, and what allocators lose.
 Measured by `benchmarks/memory.py`."""
-
-
-class Need(NamedTuple):
-    """Bytes that a cohort takes on one device, linear in its members and lanes.
-
-    Attributes:
-        fixed: Whoever is there: data above all.
-        member: For each lane of every row.
-        lane: Besides, for each lane of the row that runs.
-    """
-
-    fixed: int
-    member: int
-    lane: int
-
-    def total(self, waves: int, lanes: int) -> int:
-        """Bytes of `waves` rows of `lanes`."""
-        return self.fixed + lanes * (waves * self.member + self.lane)
 
 
 class Budget(NamedTuple):
@@ -59,16 +40,6 @@ class Budget(NamedTuple):
     copies: int = 1
 
 
-def bytes_needed(compiled: Compiled) -> int:
-    """Bytes that a program takes on one device while it runs, its arguments included.
-
-    Results that take over the memory of a donated argument count once.
-    """
-    told: Any = compiled.memory_analysis()
-    arrays = told.argument_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes
-    return arrays + told.temp_size_in_bytes
-
-
 def member_bytes(values: Any, axes: int = 2) -> int:
     """Bytes of one member.
 
@@ -81,22 +52,18 @@ def member_bytes(values: Any, axes: int = 2) -> int:
     return sum(size.size * size.dtype.itemsize for size in sizes)
 
 
-def need(programs: Sequence[Compiled], waves: int, lanes: int, member: int) -> Need:
-    """What a cohort needs, from the programs that run it one after the other.
+def lane_bytes(programs: Sequence[Compiled], lanes: int) -> int:
+    """Bytes that each of the lanes takes while it runs, besides what lies there of its member.
 
-    Exact for the lanes that they were compiled for; others need within a few percent of it, but one
-    lane alone, whose program is another one, up to a fifth less for each.
+    Other lane counts take within a few percent of it for each, but one lane alone, whose program is
+    another one, up to a third less.
 
     Args:
-        programs: Compiled for `waves` rows of `lanes` on each device.
-        waves: Rows.
-        lanes: Members of each.
-        member: Bytes of one.
+        programs: Run one after the other, each compiled for so many lanes.
+        lanes: Members that run side by side on each device.
     """
-    resident = lanes * waves * member
-    work = max(_work(program) for program in programs)
-    fixed = max(bytes_needed(program) - _work(program) - resident for program in programs)
-    return Need(max(0, fixed), member, -(-work // lanes))
+    told: list[Any] = [program.memory_analysis() for program in programs]
+    return -(-max(one.temp_size_in_bytes for one in told) // lanes)
 
 
 def budget(devices: Sequence[Any], limit: float | None = None) -> Budget:
@@ -117,24 +84,22 @@ def budget(devices: Sequence[Any], limit: float | None = None) -> Budget:
     return Budget(min(_usable(free, most - used) for free, used in known), len(told), limit)
 
 
-def choose(cohorts: Sequence[tuple[Need, int]], there: Budget, most: int) -> int:
-    """Lanes of every device: the widest step of the ladder that members fill and memory holds.
-
-    Args:
-        cohorts: What each needs, and its members on all devices together. All cohorts lie on
-            the devices at once, and may run at once.
-        there: What may be used.
-        most: Lanes, from 1.
+def check_room(members: int, bytes: int, there: Budget) -> None:
+    """Accept so many members at once, dealt over the devices, of so many bytes each.
 
     Raises:
-        ValueError: Not even one lane fits.
+        ValueError: They do not fit; says how many would.
     """
-    widest = max(-(-members // there.devices) for _, members in cohorts)
-    steps = ladder_at_most(min(most, enough(widest)))
-    for lanes in steps:
-        if _together(cohorts, lanes, there) <= there.bytes:
-            return lanes
-    raise ValueError(_too_little(cohorts, there))
+    each = bytes * there.copies
+    fitting = there.bytes // each * there.devices
+    if members <= fitting:
+        return
+    needed = -(-members // there.devices) * there.devices * each
+    where = "" if there.limit is None else f"`memory_limit` is {there.limit:g} GiB, of which "
+    raise ValueError(
+        f"{where}{there.bytes * there.devices / GIB:.3g} GiB are free for members and data, but "
+        f"{members} members need {needed / GIB:.3g} GiB; at most {fitting} fit at once."
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -143,40 +108,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     return told_so or isinstance(error, MemoryError)
 
 
-def _work(program: Compiled) -> int:
-    told: Any = program.memory_analysis()
-    return told.temp_size_in_bytes
-
-
 def _usable(free: float, allowed: float) -> int:
     return int(max(0.0, USABLE * min(free, allowed)))
-
-
-def _together(cohorts: Sequence[tuple[Need, int]], lanes: int, there: Budget) -> int:
-    """Bytes on a device; data is the same for all cohorts, and lies there once."""
-    fixed = max(one.fixed for one, _ in cohorts)
-    each = (
-        one._replace(fixed=0, member=one.member * there.copies).total(
-            -(-members // (there.devices * lanes)), lanes
-        )
-        for one, members in cohorts
-    )
-    return fixed + sum(each)
-
-
-def _too_little(cohorts: Sequence[tuple[Need, int]], there: Budget) -> str:
-    """In words, with sums over all devices."""
-    members = sum(members for _, members in cohorts)
-    needed = _together(cohorts, 1, there) * there.devices
-    low, high = 0, members  # how many fit, of all cohorts in proportion
-    while high - low > 1:
-        middle = (low + high) // 2
-        part = [(one, -(-own * middle // members)) for one, own in cohorts]
-        fits = _together(part, 1, there) <= there.bytes
-        low, high = (middle, high) if fits else (low, middle)
-    allowed = there.bytes * there.devices
-    where = "" if there.limit is None else f"`memory_limit` is {there.limit:g} GiB, of which "
-    return (
-        f"{where}{allowed / GIB:.3g} GiB are free for members and data, but {members} members need "
-        f"{needed / GIB:.3g} GiB; at most {low} fit at once."
-    )
