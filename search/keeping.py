@@ -66,15 +66,16 @@ class Keeper:
 
     def __call__(self, scored: bool) -> None:
         """Write what is due after an epoch."""
+        ending = self.stopping  # who asks from here on is heard after the next epoch
         if scored:
             self.study.sync(self.search.trials)
         if scored and time.monotonic() - self._shown >= LEAST_PAUSE * self._writing:
             self.write_tables()
         waited = time.monotonic() - self._last
         due = waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost)
-        if due or self.stopping:
+        if due or ending:
             self.write_checkpoint()
-        if self.stopping:
+        if ending:
             raise KeyboardInterrupt
 
     def write_tables(self) -> None:
@@ -105,7 +106,7 @@ class Keeper:
 
         with deferred():  # or what saves would go on in a folder that is being cleared away
             self.checkpoints.write(number, records, save)
-        self._saved = number
+            self._saved = number
         self._last = time.monotonic()
         self._cost = self._last - begin
 
