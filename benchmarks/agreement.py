@@ -1,6 +1,6 @@
 """Do populations learn as well as PyTorch? The same trials on the same data, one by one.
 
-    python benchmarks/agreement.py            needs the extra [bench]; ten minutes on two CPU cores
+    python benchmarks/agreement.py            needs the extra [bench]; about 15 minutes on two cores
     python benchmarks/agreement.py --table    no measuring: the table in docs/speed.md
 
 Random configurations of the default space train on the digits, by PyTorch and by populations: first
@@ -67,7 +67,6 @@ def theirs(
     data: jaxrnn.Data, configurations: list[dict[str, Any]], alike: bool
 ) -> list[list[float]]:
     """The same by PyTorch, trial after trial."""
-    sys.path.insert(0, str(ROOT / "scripts"))
     from peers.theirs import Trial, tensors, torch
 
     assert isinstance(data.train, jaxrnn.Split)
@@ -123,6 +122,7 @@ def page() -> str:
 
 def main() -> None:
     """Measure, print and write."""
+    sys.path.insert(0, str(ROOT / "scripts"))  # where the trials of PyTorch are
     runs = []
     for split in range(SPLITS):
         runs.append(measure(split))

@@ -2,8 +2,8 @@
 
 Counted are what lies there of every member (weights, optimizer, best weights, numbers), and what
 those that run side by side need besides, as the compiler says (what the backward pass reads,
-gradients). Not counted are data, the code of programs, and what the allocator loses between arrays;
-for these there is a margin.
+gradients). Data lies there before anybody asks. Not counted are the code of programs, and what the
+allocator loses between arrays; for these there is a margin.
 """
 
 from collections.abc import Sequence
