@@ -108,7 +108,7 @@ class Trainer:
             ValueError: As `draw`, or memory does not hold so many at once.
         """
         one_of_each = self._plans.expect(configurations, max_epochs)
-        self.compiler.make_room(at_once)
+        self.compiler.make_room(at_once, max_epochs)
         drawn = self.draw(one_of_each, [0] * len(one_of_each), max_epochs)
         self._admit.check(drawn, at_once or len(configurations))
 

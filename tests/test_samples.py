@@ -71,9 +71,20 @@ def test_a_text_is_read_in_its_order() -> None:
 
 
 def test_a_whole_piece() -> None:
-    piece = Piece.whole(np.arange(6).reshape(3, 2), 5)
+    piece = Piece.whole(np.arange(6).reshape(1, 3, 2), 5)
     assert piece.order.dtype == np.int32
     assert [int(one) for one in piece[1:]] == [3, 0, 3, 5]
+
+
+def test_everybody_finds_the_own_order_in_a_piece() -> None:
+    orders = np.arange(12).reshape(3, 2, 2)
+    piece = Piece.whole(orders, 5)
+    for behind in (5, 6, 7):
+        order, epoch = piece.at(np.int32(behind))
+        assert np.asarray(order).tolist() == orders[behind - 5].tolist() and epoch == behind
+    alone = Piece.whole(orders[:1], 5)
+    order, epoch = alone.at(np.int32(3))  # nobody is asked where all are equally far
+    assert order.tolist() == orders[0].tolist() and epoch == 5
 
 
 # Padding

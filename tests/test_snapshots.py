@@ -1,5 +1,6 @@
 """Members at epochs of their own, parked and placed anywhere: no bit of their future changes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,20 +51,28 @@ class Case(NamedTuple):
         return len(self.lockstep[0])
 
 
+TEXTS = [GROWN, {**STOPPED, "min_delta": 9.0}, {**LSTM, "recurrent_dropout": 0.2}]
 CASES = {
-    "one lane": (lambda: in_memory(), MIXED, 1),
-    "two lanes": (lambda: in_memory(), MIXED, 2),
-    "a stream": (lambda: streamed(in_memory(), 1), LSTMS, 2),
-    "a text": (text, [GROWN, {**STOPPED, "min_delta": 9.0}, {**LSTM, "recurrent_dropout": 0.2}], 2),
+    "one lane": (lambda: in_memory(), MIXED, 1, 1),
+    "one lane, apart": (lambda: in_memory(), MIXED, 1, 3),
+    "two lanes": (lambda: in_memory(), MIXED, 2, 1),
+    "two lanes, apart": (lambda: in_memory(), MIXED, 2, 3),
+    "a stream": (lambda: streamed(in_memory(), 1), LSTMS, 2, 1),
+    "a text": (text, TEXTS, 2, 1),
+    "a text, apart": (text, TEXTS, 2, 5),
 }
+"""Data, members, lanes, and how many epochs those may be apart who take the same turn."""
 
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest) -> Any:
-    data, members, lanes = CASES[request.param]
+    data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxrnn.population.feed.STEPS", 2)
+        patch.setattr("jaxrnn.population.feed.SPREAD", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
+        if spread > 1:
+            trainer.expect(members, EPOCHS, at_once=2 * len(members))
         population = trainer.start(members, range(len(members)), EPOCHS)
         lockstep = [trainer.park(population)]
         for epochs in range(1, EPOCHS + 1):
@@ -180,6 +189,51 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_members_that_may_be_apart_learn_the_same(lanes: int) -> None:
+    """Other programs, for the data is each member's own, but no other numbers."""
+    parked = []
+    for at_once in (0, 9):
+        trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
+        trainer.expect(MIXED, EPOCHS, at_once)
+        population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
+        assert population.spread == (EPOCHS if at_once else 1)
+        population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
+        parked.append(trainer.park(trainer.train(population, EPOCHS)))
+    for one, other in zip(*parked, strict=True):
+        np.testing.assert_allclose(one.reports, other.reports, rtol=1e-5, atol=1e-7)
+        for first, second in zip(
+            jax.tree.leaves(one.state.learner), jax.tree.leaves(other.state.learner), strict=True
+        ):
+            np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
+
+
+def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few as hold all who are due, those who lag behind first."""
+    monkeypatch.setattr("jaxrnn.population.feed.SPREAD", 3)
+    trainer = jaxrnn.Trainer(in_memory(), devices=1)
+    trainer.expect([LSTM], 9, at_once=5)
+    begun = trainer.start([LSTM] * 5, range(5), 9)
+    asked: list[tuple[int, int]] = []
+    epochs = trainer.feed.epochs
+
+    class Told:
+        in_pieces, pieces = trainer.feed.in_pieces, trainer.feed.pieces
+
+        def epochs(self, first: int, spread: int) -> Any:
+            asked.append((first, spread))
+            return epochs(first, spread)
+
+    loop = trainer._loop
+    monkeypatch.setattr(trainer, "_loop", replace(loop, feed=Told()))  # type: ignore[arg-type]
+    population = trainer.train(begun, [0, 1, 2, 4, 7])
+    assert asked == [(first, 3) for first in range(7)]
+    asked.clear()
+    population = trainer.train(population, [1, 2, 3, 5, 8])
+    assert asked == [(0, 3), (4, 3), (7, 3)]
+    assert population.epochs.tolist() == [1, 2, 3, 5, 8]
+
+
 # One cohort
 
 
@@ -224,7 +278,7 @@ def test_rows_without_a_chosen_member_do_not_run(small: jaxrnn.Trainer) -> None:
     metrics = np.asarray(cohort.evaluate(turn, small._splits["validation"]))
     rows = np.flatnonzero(np.isfinite(metrics[..., 0]).all(1))
     assert rows.tolist() == [1]
-    samples, piece = small.feed.example()
+    samples, piece = small.feed.example(1)
     before = np.asarray(cohort.state.epochs).copy()
     after = cohort.train(turn, samples, small._splits["validation"], piece)
     ran = np.argwhere(np.asarray(after.state.epochs) != before)

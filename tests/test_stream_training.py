@@ -192,7 +192,7 @@ def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.Mo
     monkeypatch.setattr(feed, "STEPS", 2)
     data = in_memory(even=True)
     source = Source(data)
-    ahead = pieces(source, data).epoch(0)
+    ahead = pieces(source, data).epochs(0)
     next(ahead)
     assert source.events[3].wait(60)
     assert not source.events[4].is_set()
@@ -205,13 +205,13 @@ def test_pieces_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "STEPS", 2)
     data = in_memory()
     train: Any = data.train
-    found = [*pieces(Source(data), data).epoch(7)]
+    found = [*pieces(Source(data), data).epochs(7)]
     assert pieces(Source(data), data).pieces == len(found) == 3
     places = [[int(one) for one in piece[1:]] for _, piece in found]
     assert places == [[2, 0, 5, 7], [2, 2, 5, 7], [1, 4, 5, 7]]
     for number, (samples, piece) in enumerate(found):
-        assert piece.order.shape == (2, MICROBATCH) and samples.inputs.shape[0] == 2 * MICROBATCH
-        rows = piece.order[: piece.used].ravel()
+        assert piece.order.shape == (1, 2, MICROBATCH) and samples.inputs.shape[0] == 2 * MICROBATCH
+        rows = piece.order[0, : piece.used].ravel()
         wanted = range(number * 16, number * 16 + len(rows))
         check_same(samples.targets[rows], train.targets[wanted])
 

@@ -90,8 +90,8 @@ class Admission:
         kept = cohort.on_host()  # a program that fails may take its arguments along
         turn = cohort.turn(np.zeros(cohort.members.max() + 1, bool))
         try:
-            tried = cohort.train(turn, *self._compiler.example)
-            metrics = tried.evaluate(turn, self._compiler.example[1])
+            tried = cohort.train(turn, *self._compiler.example(cohort.layout))
+            metrics = tried.evaluate(turn, self._compiler.validation)
             jax.block_until_ready((tried.state, metrics))
             return tried
         except Exception as error:

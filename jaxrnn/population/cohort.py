@@ -59,8 +59,11 @@ class Cohort:
         """The `(rows, lanes, ...)` of the device as `(members, ...)` on the host."""
         return self.layout.collect(values, len(self.members))
 
-    def reports(self, epochs: int) -> np.ndarray:
-        """What epoch number `epochs` told, `(members, fields)`; NaN for those at rest."""
+    def reports(self, epochs: np.ndarray) -> np.ndarray:
+        """What each told at the end of its epoch number `epochs`, `(members,)` int.
+
+        `(members, fields)`; NaN for those at rest.
+        """
         report, ran = self.of_members((self.state.report, self.state.epochs))
         return np.where((ran == epochs)[:, None], np.stack(report, axis=1), np.nan)
 

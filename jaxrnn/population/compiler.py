@@ -20,7 +20,7 @@ from jaxrnn.population.layout import Layout
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.member import Member, State
-from jaxrnn.training.samples import Batches
+from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
@@ -38,7 +38,7 @@ class Compiler:
     """Keeps what it compiled.
 
     Attributes:
-        example: Training data, an evaluation split, and a piece, as they lie on the devices.
+        validation: An evaluation split as it lies on the devices.
         mesh: The devices.
     """
 
@@ -54,11 +54,11 @@ class Compiler:
             mesh: The devices.
             lanes: Says how many members run side by side on each.
         """
-        samples, piece = feed.example()
-        self.example = samples, batches, piece
+        self.validation = batches
         self.mesh = mesh
         self._task, self._feed, self._lanes = task, feed, lanes
-        self._least = 0
+        self._least, self._spread = 0, 1
+        self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
         self._runs: dict[Architecture, Member] = {}
         self._known: dict[tuple[Architecture, Layout], Programs] = {}
@@ -81,17 +81,31 @@ class Compiler:
             self._runs[architecture] = Member(step, self._feed.microbatch, self._feed.in_pieces)
         return self._runs[architecture]
 
-    def make_room(self, members: int) -> None:
-        """Compile for at least so many members of each architecture from now on."""
-        self._least = members
+    def make_room(self, members: int, max_epochs: int) -> None:
+        """Compile for members that come and go from now on.
 
-    def layout(self, architecture: Architecture, members: int) -> Layout:
+        Args:
+            members: Of each architecture, at least so many; 0 where all come at once.
+            max_epochs: How far apart they may be.
+        """
+        self._least = members
+        self._spread = self._feed.spread(max_epochs) if members else 1
+
+    def example(self, layout: Layout) -> tuple[Samples, Batches, Piece]:
+        """What members read who live there, of the shapes that they will read."""
+        if layout.spread not in self._examples:
+            self._examples[layout.spread] = self._feed.example(layout.spread)
+        samples, piece = self._examples[layout.spread]
+        return samples, self.validation, piece
+
+    def layout(self, architecture: Architecture, members: int, spread: int | None = None) -> Layout:
         """The smallest layout with programs that holds so many members.
 
         Where there is none, the next to be compiled: just as large as it must be, or, if smaller
         ones turned out too small, at least twice as large as those, so that there are never many.
         """
-        known = [layout for one, layout in self._known if one == architecture]
+        spread = self._spread if spread is None else spread
+        known = [one for of, one in self._known if (of, one.spread) == (architecture, spread)]
         fitting = [layout for layout in known if layout.room >= members]
         if fitting:
             return min(fitting, key=lambda layout: layout.room)
@@ -99,7 +113,7 @@ class Compiler:
         lanes = max(
             [layout.lanes for layout in known] or [self._lanes.lanes(architecture, members)]
         )
-        new = Layout.for_members(members, self.mesh, lanes)
+        new = Layout.for_members(members, self.mesh, lanes, spread)
         return replace(new, waves=max([new.waves, *(2 * layout.waves for layout in known)]))
 
     def __call__(self, drafts: Iterable[Draft]) -> tuple[Cohort, ...]:
@@ -133,10 +147,10 @@ class Compiler:
             for (one, layout), programs in self._known.items()
             if one != architecture or layout.lanes <= lanes
         }
-        return self._cohort(Draft(architecture, cohort.members, values))
+        return self._cohort(Draft(architecture, cohort.members, values), cohort.layout.spread)
 
-    def _cohort(self, draft: Draft) -> Cohort:
-        layout = self.layout(draft.architecture, len(draft.members))
+    def _cohort(self, draft: Draft, spread: int | None = None) -> Cohort:
+        layout = self.layout(draft.architecture, len(draft.members), spread)
         key = draft.architecture, layout
         if key not in self._known or self._known[key].lost:
             self._known[key] = self._compile(*key, *layout.shapes(draft.values[0]))
@@ -147,8 +161,8 @@ class Compiler:
         self, architecture: Architecture, layout: Layout, setting: Setting, state: State
     ) -> Programs:
         own = self.member(architecture), layout, setting, state
-        train = partial(compile_train, *own, *self.example)
-        evaluate = partial(compile_evaluate, *own, self.example[1])
+        train = partial(compile_train, *own, *self.example(layout))
+        evaluate = partial(compile_evaluate, *own, self.validation)
         return Programs(
             self._background, partial(_in_32_bits, train), partial(_in_32_bits, evaluate)
         )

@@ -16,12 +16,14 @@ from jaxrnn.training.samples import Batches, Piece, Samples, epoch_order, padded
 
 Put = Callable[[Any], Any]
 """From arrays on the host to arrays on every device."""
+SPREAD = 32
+"""Most epochs whose order lies on the devices at once, of four bytes a sample each."""
 STEPS = 64
 """Most steps of a streamed piece: enough that handing it over costs little."""
 
 
 class Feed(Protocol):
-    """What a trainer reads; an epoch's pieces, the same for every member."""
+    """What a trainer reads; an epoch's pieces, the same for all members that are at it."""
 
     in_pieces: bool
 
@@ -40,12 +42,16 @@ class Feed(Protocol):
         """Share of the steps computed in an epoch that are padding; 0 where nobody knows."""
         ...
 
-    def example(self) -> tuple[Samples, Piece]:
+    def spread(self, max_epochs: int) -> int:
+        """Over how many epochs members may be spread and yet read the same pieces."""
+        ...
+
+    def example(self, spread: int) -> tuple[Samples, Piece]:
         """Arrays of the shapes of every piece, to compile for."""
         ...
 
-    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
-        """The pieces of an epoch, on the devices."""
+    def epochs(self, first: int, spread: int) -> Iterator[tuple[Samples, Piece]]:
+        """The pieces of epoch `first` and of those after it, `spread` in all, on the devices."""
         ...
 
 
@@ -76,17 +82,24 @@ class Whole:
     @property
     def padded_share(self) -> float:
         """Of the first epoch, or of all blocks of a text."""
-        order = epoch_order(self.lengths, self.microbatch, self.seed, 0, self.carries)
-        return padded_share(self.lengths, order, self.samples.inputs.shape[1], self.chunked)
+        time = self.samples.inputs.shape[1]
+        return padded_share(self.lengths, self._order(0), time, self.chunked)
 
-    def example(self) -> tuple[Samples, Piece]:
-        """The first epoch, in one piece."""
-        return next(self.epoch(0))
+    def spread(self, max_epochs: int) -> int:
+        """As many epochs as there are, up to a limit."""
+        return min(max_epochs, SPREAD)
 
-    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+    def example(self, spread: int) -> tuple[Samples, Piece]:
+        """The first epochs, in one piece."""
+        return next(self.epochs(0, spread))
+
+    def epochs(self, first: int, spread: int) -> Iterator[tuple[Samples, Piece]]:
         """All steps in one piece."""
-        order = epoch_order(self.lengths, self.microbatch, self.seed, index, self.carries)
-        yield self.samples, self.put(Piece.whole(order, index))
+        orders = np.stack([self._order(epoch) for epoch in range(first, first + spread)])
+        yield self.samples, self.put(Piece.whole(orders, first))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return epoch_order(self.lengths, self.microbatch, self.seed, epoch, self.carries)
 
 
 @dataclass(frozen=True)
@@ -120,13 +133,18 @@ class Streamed:
         """Of an epoch, the last one perhaps smaller."""
         return -(-len(self.stream) // (self.at_once * self.stream.batch))
 
-    def example(self) -> tuple[Samples, Piece]:
-        """The first piece of the first epoch."""
-        return next(self.epoch(0))
+    def spread(self, max_epochs: int) -> int:
+        """One: what another epoch reads lies elsewhere."""
+        return 1
 
-    def epoch(self, index: int) -> Iterator[tuple[Samples, Piece]]:
+    def example(self, spread: int = 1) -> tuple[Samples, Piece]:
+        """The first piece of the first epoch."""
+        return next(self.epochs(0, spread))
+
+    def epochs(self, first: int, spread: int = 1) -> Iterator[tuple[Samples, Piece]]:
         """One piece after the other, the next one fetched while this one is worked on."""
-        pieces = self._pieces(index)
+        assert spread == 1
+        pieces = self._pieces(first)
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(next, pieces, None)
             while (piece := ahead.result()) is not None:
@@ -136,7 +154,7 @@ class Streamed:
     def _pieces(self, index: int) -> Iterator[tuple[Samples, Piece]]:
         batches, first = self.stream.epoch(index), 0
         room = self.at_once * self.stream.batch // self.microbatch
-        order = np.arange(room * self.microbatch, dtype=np.int32).reshape(room, -1)
+        order = np.arange(room * self.microbatch, dtype=np.int32).reshape(1, room, -1)
         while group := list(islice(batches, self.at_once)):
             samples = _joined(group, room * self.microbatch)
             used = len(group) * self.stream.batch // self.microbatch

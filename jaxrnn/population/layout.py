@@ -50,16 +50,19 @@ class Layout:
         mesh: The devices, on one axis.
         waves: Rows of each device.
         lanes: Members that run side by side on one device.
+        spread: Epochs that members may be apart and yet take the same turn; 1 where all that do
+            are equally far.
     """
 
     mesh: Mesh
     waves: int
     lanes: int
+    spread: int = 1
 
     @classmethod
-    def for_members(cls, members: int, mesh: Mesh, lanes: int) -> "Layout":
+    def for_members(cls, members: int, mesh: Mesh, lanes: int, spread: int = 1) -> "Layout":
         """The smallest layout that holds `members`."""
-        return cls(mesh, -(-members // (mesh.size * lanes)), lanes)
+        return cls(mesh, -(-members // (mesh.size * lanes)), lanes, spread)
 
     @property
     def shape(self) -> tuple[int, int]:

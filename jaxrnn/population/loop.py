@@ -36,28 +36,30 @@ class Loop:
     def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
         """Every member until its own total; an epoch's data is the same for all who are at it.
 
+        Those who lag behind go first, as far as there are more epochs between members than fit
+        into a turn.
+
         Args:
             population: Consumed.
             totals: In epochs, `(population,)` int, none behind the member.
             tell: Called with the share of all that is to be done, at the end with 1.
         """
         ahead, done = int((totals - population.epochs).sum()), 0
-        for epoch in range(population.epochs.min(), totals.max()):
-            due = (population.epochs == epoch) & (totals > epoch)
+        while (waiting := population.epochs < totals).any():
+            first = int(population.epochs[waiting].min())
+            due = waiting & (population.epochs < first + population.spread)
             members = int(due.sum())
-            if members == 0:
-                continue
 
             def tell_all(share: float, done: int = done, members: int = members) -> None:
                 tell((done + share * members) / ahead)
 
-            population = self._epoch(population, due, epoch, tell_all)
+            population = self._epoch(population, due, first, tell_all)
             done += members
         if ahead == 0:
             tell(1.0)
         return population
 
-    def _epoch(self, population: Population, due: np.ndarray, epoch: int, tell: Tell) -> Population:
+    def _epoch(self, population: Population, due: np.ndarray, first: int, tell: Tell) -> Population:
         cohorts = list(population.cohorts)
         busy = [k for k, cohort in enumerate(cohorts) if due[cohort.members].any()]
         done = 0
@@ -68,9 +70,9 @@ class Loop:
             def tell_all(share: float, done: int = done, members: int = members) -> None:
                 tell((done + share * members) / int(due.sum()))
 
-            self._together(cohorts, group, due, epoch, tell_all)
+            self._together(cohorts, group, due, first, tell_all)
             done += members
-        return population.after(cohorts, due, epoch)
+        return population.after(cohorts, due)
 
     def _in_turn(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
         """Cohorts as soon as they can run; all at once if data comes in pieces, once for all."""
@@ -78,19 +80,22 @@ class Loop:
         return iter([list(chain(*ready))]) if self.feed.in_pieces else ready
 
     def _together(
-        self, cohorts: list[Cohort], group: list[int], due: np.ndarray, epoch: int, tell: Tell
+        self, cohorts: list[Cohort], group: list[int], due: np.ndarray, first: int, tell: Tell
     ) -> None:
-        """Train those of `cohorts` that `group` names for an epoch, in their places."""
+        """Train those of `cohorts` that `group` names for an epoch, in their places.
+
+        At least `first` epochs are behind those who are due.
+        """
         for k in group:
             cohorts[k] = self.admit(cohorts[k])
         turns = {k: cohorts[k].turn(due) for k in group}
         waves = max(turn.waves for turn in turns.values())
-        _, validation, _ = self.compiler.example
-        for number, (samples, piece) in enumerate(self.feed.epoch(epoch)):
-            for first, last in self.slices(waves):
-                running = [k for k, turn in turns.items() if turn.waves > first]
+        validation, spread = self.compiler.validation, cohorts[group[0]].layout.spread
+        for number, (samples, piece) in enumerate(self.feed.epochs(first, spread)):
+            for begin, last in self.slices(waves):
+                running = [k for k, turn in turns.items() if turn.waves > begin]
                 for k in running:
-                    turn = turns[k].part(first, last)
+                    turn = turns[k].part(begin, last)
                     cohorts[k] = cohorts[k].train(turn, samples, validation, piece)
                 jax.block_until_ready([cohorts[k].state.epochs for k in running])
                 tell((number + last / waves) / self.feed.pieces)

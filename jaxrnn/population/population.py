@@ -106,7 +106,12 @@ class Population:
         table[~due] = np.nan
         return dict(zip(names, table.T, strict=True))
 
-    def after(self, cohorts: Sequence[Cohort], due: np.ndarray, epoch: int) -> "Population":
+    @property
+    def spread(self) -> int:
+        """Epochs that members of one turn may be apart, those at its ends included."""
+        return self.cohorts[0].layout.spread
+
+    def after(self, cohorts: Sequence[Cohort], due: np.ndarray) -> "Population":
         """The population whose `cohorts` have trained those who were `due` for an epoch."""
         epochs = self.epochs + due
         reports = np.full((epochs.max(), *self.reports.shape[1:]), np.nan, np.float32)
@@ -114,8 +119,8 @@ class Population:
         for cohort in cohorts:
             here = due[cohort.members]
             if here.any():
-                told = cohort.reports(epoch + 1)[here]
-                reports[epoch][:, cohort.members[here]] = told.T
+                told, members = cohort.reports(epochs[cohort.members]), cohort.members[here]
+                reports[self.epochs[members], :, members] = told[here]
         return replace(self, cohorts=tuple(cohorts), epochs=epochs, reports=reports)
 
     def parked(self, positions: Sequence[int]) -> list[Snapshot]:

@@ -90,7 +90,8 @@ class Member:
             validation: The validation split.
             piece: The steps to take.
         """
-        running = due & ~state.learner.diverged & (piece.epoch < setting.numbers.epochs)
+        order, behind = piece.at(state.epochs)
+        running = due & ~state.learner.diverged & (behind < setting.numbers.epochs)
         if state.watch is not None:
             running &= ~state.watch.stopped
         progress = self._fresh(state.learner)._replace(running=running)
@@ -101,7 +102,8 @@ class Member:
             state = state._replace(progress=progress)
 
         def run(_: Array, state: State) -> State:
-            later, after = self._steps(setting, state, progress, samples, piece)
+            own = piece._replace(order=order, epoch=behind)
+            later, after = self._steps(setting, state, progress, samples, own)
             if state.progress is None:
                 return self._close(setting, later, after.totals, validation)
             return jax.lax.cond(
@@ -141,7 +143,7 @@ class Member:
     def _steps(
         self, setting: Setting, state: State, progress: Progress, samples: Samples, piece: Piece
     ) -> tuple[State, Progress]:
-        """All steps of a piece."""
+        """All steps of a piece, whose order and epoch are the member's own."""
         numbers = setting.numbers
         batch = grown(
             numbers.batch_size // self.microbatch,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxrnn.data.split import Split
@@ -38,14 +39,15 @@ class Samples(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some of the steps of an epoch, on the same data for every member.
+    """Some of the steps of an epoch, on the same data for all members that are equally far.
 
     Attributes:
-        order: Indices of the samples of every step, `(steps, microbatch)` int32.
+        order: Indices of the samples of every step, `(spread, steps, microbatch)` int32: for
+            members with `epoch` epochs behind them, with one more, and so on.
         used: How many of the steps there are, `()` int32; the others are never looked at.
         first: Steps of the epoch before them, `()` int32.
         steps: Steps of the whole epoch, `()` int32.
-        epoch: Epochs behind, `()` int32.
+        epoch: Epochs behind the first of them, `()` int32.
     """
 
     order: AnyArray
@@ -56,9 +58,22 @@ class Piece(NamedTuple):
 
     @classmethod
     def whole(cls, order: np.ndarray, epoch: int) -> "Piece":
-        """All steps of an epoch."""
-        steps = np.int32(len(order))
+        """All steps of the epochs from `epoch` on."""
+        steps = np.int32(order.shape[1])
         return cls(order.astype(np.int32), steps, np.int32(0), steps, np.int32(epoch))
+
+    def at(self, epochs: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """What a member does next: the order `(steps, microbatch)`, and the epochs behind it.
+
+        Where all members of a turn are equally far, both are theirs together: under `vmap` they
+        have no axis of lanes then, and neither have the samples.
+
+        Args:
+            epochs: Behind the member, `()` int32.
+        """
+        if len(self.order) == 1:
+            return self.order[0], self.epoch
+        return jax.lax.dynamic_index_in_dim(self.order, epochs - self.epoch, keepdims=False), epochs
 
 
 class Batches(NamedTuple):
