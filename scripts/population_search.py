@@ -6,6 +6,10 @@ trains 256 random LSTM and GRU configurations on scikit-learn's digits side by s
 by successive halving, and leaves a run folder. README.md says what is in it.
 """
 
+import gc
+
+gc.disable()  # importing makes no garbage, and looking for it takes most of a second
+
 import os
 import sys
 import warnings
@@ -23,6 +27,9 @@ import search
 from jaxrnn.population.memory import is_out_of_memory
 from search.display import Display, leaderboard_table, short
 from search.signals import answered
+
+gc.freeze()
+gc.enable()
 
 
 def show_beginning(job: Job, console: Console) -> None:
@@ -128,6 +135,7 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
         reason = (error.strerror or str(error)).rstrip(".")
         print(f"error: '{what}' can't be written: {reason}.", file=sys.stderr)
         return 1
+    job.keeper.write_tables()
     write_summary(job, "interrupted" if asked else "failed")
     if is_out_of_memory(error):
         told = (isinstance(error, MemoryError) and str(error).rstrip(".")) or "memory ran out"

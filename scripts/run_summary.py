@@ -24,10 +24,9 @@ def write_summary(
     winner: Winner | None = None,
     audit: search.Audit | None = None,
 ) -> None:
-    """Write the tables for the last time, and `summary.json`."""
+    """Write `summary.json`."""
     total, clock = time.perf_counter() - job.begin, job.search.clock
     seconds = {kind: getattr(clock, kind) for kind in SECONDS}
-    job.keeper.write_tables()
     job.folder.write_summary(
         {
             "status": status,

@@ -87,16 +87,14 @@ class Search(Generic[Population, Snapshot]):
         while True:
             under_way = [trial for trial in self.trials if trial.epochs < trial.until]
             room = max(0, self.plan.at_once - len(under_way))
-            decision = self.plan.scheduler.decide(self._rows(), room)
+            rows = self._table.rows(self.trials)
+            decision = self.plan.scheduler.decide(rows, room)
             if not any(decision):
                 self.clock.spent("decide")
                 return under_way
-            self._follow(decision)
+            self._follow(decision, rows)
 
-    def _rows(self) -> list[Row]:
-        return self._table.rows(self.trials)
-
-    def _follow(self, decision: Decision) -> None:
+    def _follow(self, decision: Decision, rows: Sequence[Row]) -> None:
         if decision.copy:
             self._park()
             self._copy(decision.copy)
@@ -109,10 +107,10 @@ class Search(Generic[Population, Snapshot]):
             self.trials[id].until = until
         self.clock.spent("decide")
         if decision.new:
-            self._begin(decision.new)
+            self._begin(decision.new, rows)
 
-    def _begin(self, new: Sequence[Fresh]) -> None:
-        pairs = zip(self.trials, self._rows(), strict=True)
+    def _begin(self, new: Sequence[Fresh], rows: Sequence[Row]) -> None:
+        pairs = zip(self.trials, rows, strict=True)
         seen = [Seen(trial.proposal, row.scores) for trial, row in pairs]
         proposals = self.plan.sampler.ask(len(new), seen)
         if len(proposals) != len(new):

@@ -20,8 +20,9 @@ from search.trial import Trial
 LEAST_PAUSE = 200
 """Between two checkpoints at rungs, and two writings of the tables, in units of the time that the
 last one took: 1 % of the time at most for both."""
-FIRST_COST = 0.1
-"""Seconds that the first checkpoint is taken to cost, so that a search of seconds writes none."""
+FIRST_COST = 0.5
+"""Seconds that the first checkpoint is taken to cost, as one of a thousand trials does, so that
+searches of less than 100 seconds write none before their end."""
 STOPPING = b"\nnote: stopping after this epoch, to lose nothing; Ctrl-C again stops at once\n"
 
 

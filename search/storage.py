@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from search.files import write_whole
 from search.journal import open_journal
@@ -27,12 +25,14 @@ class Store(NamedTuple):
 
     Attributes:
         storage: Optuna's.
+        where: It is, for people.
         prompt: Whether operations cost next to nothing before they are flushed.
         flush: Brings all operations to the disk.
         close: Lets connections go.
     """
 
     storage: BaseStorage
+    where: str
     prompt: bool
     flush: Callable[[], None]
     close: Callable[[], None]
@@ -46,9 +46,12 @@ def open_store(url: str | None, folder: Path) -> Store:
     """
     with quiet():
         if url is None:
-            return _open_journal(folder / JOURNAL)
-        database = open_database(url)
-        return Store(database, False, lambda: None, partial(_let_go, database))
+            return _open_journal(folder)
+        from search import database  # here, for searches without one begin sooner
+
+        opened = database.open_database(url)
+        close = partial(database.let_go, opened)
+        return Store(opened, database.shown(url), False, lambda: None, close)
 
 
 def forget_journal(folder: Path) -> None:
@@ -56,37 +59,17 @@ def forget_journal(folder: Path) -> None:
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def _open_journal(path: Path) -> Store:
+def _open_journal(folder: Path) -> Store:
+    path = folder / JOURNAL
     try:
         journal = open_journal(path)
-        return Store(JournalStorage(journal), True, journal.flush, lambda: None)
+        return Store(JournalStorage(journal), str(folder), True, journal.flush, lambda: None)
     except OSError:
         raise
     except Exception as error:  # whatever Optuna makes of a damaged line
         raise ValueError(
             f"'{path}' is damaged; move it away, and the study is written anew."
         ) from error
-
-
-def open_database(url: str) -> RDBStorage:
-    """The database at a URL.
-
-    Raises:
-        ValueError: It can't be opened.
-    """
-    try:
-        with quiet():
-            return RDBStorage(url)
-    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"`storage` is '{shown(url)}', but can't be opened: {reason(error)}"
-        ) from error
-
-
-def _let_go(database: RDBStorage) -> None:
-    """Close the connections of a database: that of this thread, then those that wait for users."""
-    database.remove_session()
-    database.engine.dispose()
 
 
 def open_study(store: Store, mode: str, folder: Path, attributes: Mapping[str, Any]) -> int:
@@ -137,12 +120,15 @@ def reading(source: str) -> Iterator[optuna.Study]:
     if journal.is_file():
         yield _find("", JournalStorage(JournalFileBackend(str(journal))), source)
     elif "://" in where:
-        _check_file(where)
-        database = open_database(where)
+        from search import database
+
+        database.check_file(where)
+        with quiet():
+            opened = database.open_database(where)
         try:
-            yield _find(name, database, shown(where))
+            yield _find(name, opened, database.shown(where))
         finally:
-            _let_go(database)
+            database.let_go(opened)
     else:
         raise ValueError(
             f"`warm_start` is '{source}', but must be a run folder with a '{JOURNAL}', or the URL "
@@ -157,27 +143,6 @@ def _find(name: str, storage: BaseStorage, where: str) -> optuna.Study:
         known = ", ".join(f"'{known}'" for known in names) or "none"
         raise ValueError(f"`warm_start` must name one of the studies in {where}: {known}.")
     return optuna.load_study(study_name=name or names[0], storage=storage)
-
-
-def _check_file(url: str) -> None:
-    """Accept a database that is no file, or one that exists; SQLite would make a new one."""
-    path = url.partition("sqlite:///")[2]
-    if path and not Path(path).is_file():
-        raise ValueError(f"`warm_start` is '{shown(url)}', but there is no such file.")
-
-
-def reason(error: BaseException | None) -> str:
-    """What a database did not like, in a line."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).strip().splitlines()[0].rstrip(".") + "."
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return url
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
-from search.storage import open_store, open_study, reading, reason, shown
+from search.storage import open_store, open_study, reading
 from search.strict_json import readable
 from search.trial import State, Trial
 
@@ -48,7 +48,6 @@ class Study:
             ValueError: The storage can't be opened, or has such a study of another run.
         """
         self._metric, self._space = metric, space
-        self._where = shown(storage) if storage else str(folder)
         self._store = open_store(storage, folder)
         about = {"metric": metric, "fixed": readable(space.fixed)}
         try:
@@ -116,8 +115,8 @@ class Study:
         params = self._unchecked.pop(trial.id, None)
         if params is not None and params != self._params(trial):
             raise ValueError(
-                f"The study in '{self._where}' has other parameters for trial {trial.id} than "
-                "this search. If it went on on other devices after a kill, delete the study, "
+                f"The study in '{self._store.where}' has other parameters for trial {trial.id} "
+                "than this search. If it went on on other devices after a kill, delete the study, "
                 "and it is written anew."
             )
 
@@ -138,8 +137,11 @@ class Study:
                 self._write(waiting)
                 self._store.flush()
         except StorageInternalError as error:
+            from search.database import reason  # here, for searches without one begin sooner
+
+            where = self._store.where
             self._failure = OSError(
-                f"the study in '{self._where}' can't be written: {reason(error.__cause__)}"
+                f"the study in '{where}' can't be written: {reason(error.__cause__)}"
             )
         except Exception as error:
             self._failure = error

@@ -73,7 +73,7 @@ def test_kept_scores_are_those_of_a_fresh_table() -> None:
     running = race({"a": math.nan, "b": 2.0, "c": 3.0, "d": 1.0}, Pbt(4, 1, 6))
     tables: list[list[Any]] = []
     running.after = lambda scored: tables.append(
-        [running._rows(), Table("loss", "min").rows(running.trials)]
+        [running._table.rows(running.trials), Table("loss", "min").rows(running.trials)]
     )
     running.run()
     assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)

@@ -85,11 +85,14 @@ def test_a_checkpoint_at_every_rung(
     assert (tmp_path / "run" / "trials.csv").read_text().count("pruned") == 8
 
 
-def test_checkpoints_take_little_of_the_time(tmp_path: Path, clock: Clock) -> None:
+def test_checkpoints_take_little_of_the_time(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A tenth of a second each, half a percent: the next rung that is twenty seconds later.
 
-    The first is taken to cost as much, so that a search of less than that writes only its end.
+    If the first is taken to cost as much, a search of less than that writes only its end.
     """
+    monkeypatch.setattr(keeping, "FIRST_COST", 0.1)
     running = race({"a": 1.0}, halving((1,), 1, 64, 2))
     checkpoints, _ = kept(running, tmp_path, clock, cost=0.1)
     running.run()

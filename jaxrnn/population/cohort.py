@@ -80,7 +80,6 @@ class Cohort:
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""
         rank = self.members.tolist().index(position)
-        row, lane = divmod(int(self.layout.slots(len(self.members))[rank]), self.layout.lanes)
-        one = jax.tree.map(lambda leaf: leaf[row, lane], (self.setting, self.state))
+        (one,) = self.layout.each((self.setting, self.state), [rank])
         packed = jax.device_get(chosen(*one))
         return Packing(self.architecture.shapes()).unpack(packed)

@@ -58,8 +58,9 @@ def _groups(cgroups: Path, own: Path) -> list[Path]:
 def _left(folder: Path, limit: str, used: str, files: str) -> int | None:
     """What is left of the limit of a group; None where it has none."""
     try:
-        most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+        most = int((folder / limit).read_text())  # "max" where there is none
+        now = int((folder / used).read_text())
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return None
-    return None if most == "max" else int(most) - now + int(stat.get(files, 0))
+    return most - now + int(stat.get(files, 0))
