@@ -90,7 +90,7 @@ class Member:
             validation: The validation split.
             piece: The steps to take.
         """
-        order, behind = piece.at(state.epochs)
+        _, behind = piece.at(state.epochs)
         running = due & ~state.learner.diverged & (behind < setting.numbers.epochs)
         if state.watch is not None:
             running &= ~state.watch.stopped
@@ -102,8 +102,7 @@ class Member:
             state = state._replace(progress=progress)
 
         def run(_: Array, state: State) -> State:
-            own = piece._replace(order=order, epoch=behind)
-            later, after = self._steps(setting, state, progress, samples, own)
+            later, after = self._steps(setting, state, progress, samples, piece)
             if state.progress is None:
                 return self._close(setting, later, after.totals, validation)
             return jax.lax.cond(
@@ -143,20 +142,20 @@ class Member:
     def _steps(
         self, setting: Setting, state: State, progress: Progress, samples: Samples, piece: Piece
     ) -> tuple[State, Progress]:
-        """All steps of a piece, whose order and epoch are the member's own."""
-        numbers = setting.numbers
+        """All steps of a piece."""
+        numbers, (place, behind) = setting.numbers, piece.at(state.epochs)
         batch = grown(
             numbers.batch_size // self.microbatch,
             numbers.batch_growth,
             numbers.batch_growth_epochs,
-            piece.epoch,
+            behind,
         )
         factor = jnp.float32(1) if state.watch is None else state.watch.factor
-        epoch = Epoch(piece.epoch, piece.steps, batch, factor)
+        epoch = Epoch(behind, piece.steps, batch, factor)
 
         def one(k: Array, carried: tuple[Learner, Progress]) -> tuple[Learner, Progress]:
             learner, progress = carried
-            rows = piece.order[k]
+            rows = piece.order[place, k]
             own = Samples(*(leaf[rows] for leaf in samples))
             learner, batch, memory, seen = self.step(
                 setting, epoch, learner, progress.batch, own, piece.first + k, progress.memory

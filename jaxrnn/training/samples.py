@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxrnn.data.split import Split
@@ -63,7 +62,7 @@ class Piece(NamedTuple):
         return cls(order.astype(np.int32), steps, np.int32(0), steps, np.int32(epoch))
 
     def at(self, epochs: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """What a member does next: the order `(steps, microbatch)`, and the epochs behind it.
+        """Where in `order` the order of a member is, and the epochs behind it, each `()` int32.
 
         Where all members of a turn are equally far, both are theirs together: under `vmap` they
         have no axis of lanes then, and neither have the samples.
@@ -72,8 +71,8 @@ class Piece(NamedTuple):
             epochs: Behind the member, `()` int32.
         """
         if len(self.order) == 1:
-            return self.order[0], self.epoch
-        return jax.lax.dynamic_index_in_dim(self.order, epochs - self.epoch, keepdims=False), epochs
+            return np.int32(0), self.epoch
+        return epochs - self.epoch, epochs
 
 
 class Batches(NamedTuple):
