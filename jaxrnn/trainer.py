@@ -161,7 +161,7 @@ class Trainer:
     ) -> Population:
         """Train every member until it has seen its `epochs` in all, and wait for the end.
 
-        Members that are equally far run together. No bit of one depends on who else is there.
+        No bit of a member depends on who else is there, or on how far those are.
 
         Args:
             population: Consumed: its buffers become those of the one returned.
