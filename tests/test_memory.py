@@ -162,10 +162,9 @@ def test_too_little_memory_is_a_sentence_for_people() -> None:
         with pytest.raises(ValueError) as error:
             check_room(10_000, 10 << 20, there)
         assert str(error.value) == (
-            f"{head} for members and data, but 10000 members need 97.7 GiB; "
-            "at most 102 fit at once."
+            f"{head}, but 10000 members need 97.7 GiB; at most 102 fit at once."
         )
-    with pytest.raises(ValueError, match=r"0\.0488 GiB are free for .* at most 0 fit at once"):
+    with pytest.raises(ValueError, match=r"0\.0488 GiB are free, but .* at most 0 fit at once"):
         check_room(10, 60 << 20, Budget(50 << 20, 1))
 
 

@@ -97,7 +97,7 @@ def check_room(members: int, bytes: int, there: Budget) -> None:
     needed = -(-members // there.devices) * there.devices * each
     where = "" if there.limit is None else f"`memory_limit` is {there.limit:g} GiB, of which "
     raise ValueError(
-        f"{where}{there.bytes * there.devices / GIB:.3g} GiB are free for members and data, but "
+        f"{where}{there.bytes * there.devices / GIB:.3g} GiB are free, but "
         f"{members} members need {needed / GIB:.3g} GiB; at most {fitting} fit at once."
     )
 
