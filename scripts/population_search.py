@@ -91,6 +91,7 @@ def run(job: Job, console: Console) -> int:
         job.search.observe = display
         best = job.search.run()
         job.keeper.finish()
+        job.search.clock.spent("keep")
         audit = search.audit(job.search) if job.settings["audit"] and best else None
     job.keeper.study.close()
     trials, mode = job.search.trials, job.plan.mode

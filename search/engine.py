@@ -26,8 +26,8 @@ class Search(Generic[Population, Snapshot]):
         plan: What it does.
         team: Trains the members of its trials.
         trials: All so far, by id.
-        members: By id, those of the trials that may train on, or win; of the trials under way, as
-            they were when they were last off the devices.
+        members: By id, those of the trials that may train on, or win, but for trials that have
+            trained since they were placed on the devices; see `parked`.
         keep: Whether the members of pruned trials are kept too.
         observe: Called whenever the trainers tell of progress, and when trials were scored.
         after: Called after every epoch, when all is consistent, with whether trials were scored.
@@ -46,7 +46,6 @@ class Search(Generic[Population, Snapshot]):
     def __post_init__(self) -> None:
         self._placed: list[int] = []
         self._populations: list[Population] = []
-        self._moved = False
         self._table = Table(self.plan.metric, self.plan.mode)
         self._leader = self.best
         self._before = self._trained = float(sum(trial.epochs for trial in self.trials))
@@ -78,7 +77,7 @@ class Search(Generic[Population, Snapshot]):
         return self.best
 
     def parked(self) -> dict[int, list[Snapshot]]:
-        """`members` as they are now, without those that are of no use any more."""
+        """`members`, all of them as they are now, without those that are of no use any more."""
         self._park()
         return self.members
 
@@ -157,7 +156,9 @@ class Search(Generic[Population, Snapshot]):
             self._tell("train")
 
         goals = [trial.epochs + 1 for trial in under_way]
-        self._populations, self._moved = self.team.train(self._populations, goals, tell), True
+        for trial in under_way:
+            self.members.pop(trial.id, None)
+        self._populations = self.team.train(self._populations, goals, tell)
         self._trained = before + len(under_way)
         told = self.team.history(self._populations)
         for position, trial in enumerate(under_way):
@@ -196,14 +197,14 @@ class Search(Generic[Population, Snapshot]):
 
     def _park(self) -> None:
         """Bring `members` up to date, but for those that will neither train again nor win."""
-        for trial in self.trials:
-            if trial.ended and trial is not self._leader and not self.keep:
-                self.members.pop(trial.id, None)
-        if self._placed and self._moved:
-            kept = [k for k, id in enumerate(self._placed) if id in self.members]
+        over = {t.id for t in self.trials if t.ended and t is not self._leader and not self.keep}
+        for id in over:
+            self.members.pop(id, None)
+        known = over | self.members.keys()
+        kept = [k for k, id in enumerate(self._placed) if id not in known]
+        if kept:
             parked = self.team.park(self._populations, kept)
             self.members.update(zip((self._placed[k] for k in kept), parked, strict=True))
-        self._moved = False
 
     def _tell(self, done: str, scored: bool = False) -> None:
         """Report the standing after `done`, the clock's word for what was done."""
