@@ -77,8 +77,7 @@ class Trainer:
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
         self.feed = feed(data, self.microbatch, seed, put)
-        validation = self._splits["validation"]
-        self.compiler = Compiler(data.task, self.feed, validation, self.mesh, plan)
+        self.compiler = Compiler(data.task, self.feed, self._splits["validation"], self.mesh, plan)
         self._admit = Admission(self.compiler, memory_limit)
         self._loop = Loop(self.feed, self.compiler, self._admit, Slices())
         self._plans = Plans(data, self.microbatch, self.mesh.devices.flat[0].platform == "cpu")
@@ -97,18 +96,23 @@ class Trainer:
         return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.without}
 
     def expect(
-        self, configurations: Sequence[Configuration], max_epochs: int, at_once: int = 0
+        self,
+        configurations: Sequence[Configuration],
+        max_epochs: int,
+        at_once: int = 0,
+        apart: bool = False,
     ) -> None:
         """Plan the cohorts of all that comes later, for configurations like these.
 
         From now on each configuration joins the expected cohort that covers it with the least
-        arithmetic, or one of its own, whoever else is there. Cohorts have room for `at_once`.
+        arithmetic, or one of its own. Cohorts have room for `at_once` members, which run side by
+        side also at different epochs if they may be `apart`.
 
         Raises:
             ValueError: As `draw`, or memory does not hold so many at once.
         """
         one_of_each = self._plans.expect(configurations, max_epochs)
-        self.compiler.make_room(at_once, max_epochs)
+        self.compiler.make_room(at_once, max_epochs if apart else 1)
         drawn = self.draw(one_of_each, [0] * len(one_of_each), max_epochs)
         self._admit.check(drawn, at_once or len(configurations))
 
@@ -124,8 +128,7 @@ class Trainer:
         Args:
             configurations: One per member; see `jaxrnn.ENTRIES`.
             seeds: One per member, from 0 to 2**32 - 1: first weights and dropout.
-            max_epochs: The most that any member trains, at least 1, and the default of `epochs`,
-                over which schedules run.
+            max_epochs: The most that any trains, at least 1; by default schedules run over them.
 
         Raises:
             ValueError: An unknown, bad or inactive entry, or not one seed per configuration.
@@ -172,9 +175,8 @@ class Trainer:
         Raises:
             ValueError: `epochs` lie behind or too far ahead, or `population` was trained before.
         """
-        totals = population.totals(epochs)
         population.check()
-        return self._loop(population, totals, tell)
+        return self._loop(population, population.totals(epochs), tell)
 
     def evaluate(
         self,
@@ -190,8 +192,7 @@ class Trainer:
             positions: Of the members to evaluate, by default all; NaN for others.
 
         Returns:
-            The task's metrics on the split, and `train_loss` of the last epoch, each
-            `(population,)`.
+            The task's metrics, and `train_loss` of the last epoch, each `(population,)`.
         """
         population.check()
         if split not in self._splits:
@@ -245,6 +246,5 @@ class Trainer:
             ValueError: No such member.
         """
         population.check()
-        parameters = population.parameters(index)
-        entries = population.configurations[index]
-        return Predictor(entries, self.data.task, self.data.encoder, parameters)
+        own = population.configurations[index], self.data.task, self.data.encoder
+        return Predictor(*own, population.parameters(index))

@@ -102,10 +102,10 @@ class _Asked:
         totals = _raised(tuple(saved.get("totals", ())), settings.trials)
         plan = plan_of(settings, trainers[0], where, metric, starts, totals)
         totals = totals or (settings.trials or plan.scheduler.trials,)
-        like, at_once = search.expected(plan, totals[0], settings.repeats)
+        expected = search.expected(plan, totals[0], settings.repeats)
         for trainer in trainers:
-            trainer.expect(like, settings.max_epochs, at_once)
-        groups = trainers[0].plan(like, settings.max_epochs)
+            trainer.expect(*expected)
+        groups = trainers[0].plan(expected.configurations, settings.max_epochs)
         cohorts = cohort_rows(trainers[0], groups, plan.scheduler.trials)
         return cls(data, trainers, plan, starts, totals, cohorts)
 

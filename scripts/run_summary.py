@@ -15,7 +15,7 @@ import jaxrnn
 import search
 
 SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
-"""What the clock of a search tells; the rest is data, imports and tables."""
+"""What the clock of a search tells; the rest is data, the display, and the winner's model."""
 
 
 def write_summary(

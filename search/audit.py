@@ -70,6 +70,11 @@ class Onwards:
         return self.rungs[-1]
 
     @property
+    def lockstep(self) -> bool:
+        """They begin wherever they were stopped."""
+        return False
+
+    @property
     def total(self) -> int:
         """Trial-epochs if all begin anew."""
         return self.trials * self.max_epochs

@@ -27,7 +27,8 @@ class Search(Generic[Population, Snapshot]):
         team: Trains the members of its trials.
         trials: All so far, by id.
         members: By id, those of the trials that may train on, or win, but for trials that have
-            trained since they were placed on the devices; see `parked`.
+            trained since they were placed on the devices: see `parked`. These are lost if training
+            is interrupted.
         keep: Whether the members of pruned trials are kept too.
         observe: Called whenever the trainers tell of progress, and when trials were scored.
         after: Called after every epoch, when all is consistent, with whether trials were scored.

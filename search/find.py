@@ -36,8 +36,7 @@ def find(
         ValueError: A name that is not known, or a number out of range.
     """
     plan = planned(space, trials, seed=seed, **options)
-    configurations, at_once = expected(plan, plan.scheduler.trials, repeats)
-    trainer.expect(configurations, plan.scheduler.max_epochs, at_once)
+    trainer.expect(*expected(plan, plan.scheduler.trials, repeats))
     found = Search(plan, Team([trainer], repeats, seed))
     found.run()
     return found

@@ -1,7 +1,7 @@
 """From names and numbers to a plan, and to what its trainers should expect."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from search.plan import Plan
 from search.rungs import check_whole
@@ -76,8 +76,17 @@ def planned(
     return Plan(space, proposes, prunes, metric, mode, seed, together)
 
 
-def expected(plan: Plan, trials: int, repeats: int = 1) -> tuple[list[dict[str, Any]], int]:
-    """What `Trainer.expect` should be told: configurations, and how many train at once.
+class Expected(NamedTuple):
+    """What `Trainer.expect` should be told; attributes are its arguments."""
+
+    configurations: list[dict[str, Any]]
+    max_epochs: int
+    at_once: int
+    apart: bool
+
+
+def expected(plan: Plan, trials: int, repeats: int = 1) -> Expected:
+    """What to expect of a search.
 
     The configurations are the very ones to come where these are known in advance, and the number
     is 0 then; otherwise they are drawn from the space.
@@ -93,4 +102,5 @@ def expected(plan: Plan, trials: int, repeats: int = 1) -> tuple[list[dict[str, 
         like += sampler("random", plan.space, plan.seed).ask(max(trials, LEAST_SAMPLE), [])
     all_known = same and plan.at_once >= plan.scheduler.trials
     together = 0 if all_known else min(plan.at_once, plan.scheduler.trials) * repeats
-    return [proposal.configuration for proposal in like], together
+    configurations, last = [proposal.configuration for proposal in like], plan.scheduler.max_epochs
+    return Expected(configurations, last, together, together > 0 and not plan.scheduler.lockstep)

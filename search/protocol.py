@@ -19,13 +19,22 @@ class Trainer(Protocol[Population, Snapshot]):
     """
 
     def expect(
-        self, configurations: Sequence[dict[str, Any]], max_epochs: int, at_once: int = 0
+        self,
+        configurations: Sequence[dict[str, Any]],
+        max_epochs: int,
+        at_once: int = 0,
+        apart: bool = False,
     ) -> None:
         """Prepare for configurations like these; others may come, but cost time.
 
         Everything that comes later is fitted into what these need, so that a search whose
-        configurations are not known in advance compiles as little as one whose are. Of those that
-        come later, `at_once` train together at most; 0 where they are these very ones.
+        configurations are not known in advance compiles as little as one whose are.
+
+        Args:
+            configurations: Like those that will come, or these very ones.
+            max_epochs: Of the members that are never pruned.
+            at_once: How many train together at most; 0 where all do.
+            apart: Whether those that do are often at different epochs.
         """
         ...
 

@@ -39,9 +39,13 @@ class Curves:
         self._changeable = changeable
 
     def expect(
-        self, configurations: Sequence[dict[str, Any]], max_epochs: int, at_once: int = 0
+        self,
+        configurations: Sequence[dict[str, Any]],
+        max_epochs: int,
+        at_once: int = 0,
+        apart: bool = False,
     ) -> None:
-        self.expected = list(configurations)
+        self.expected, self.apart = list(configurations), apart
 
     def draw(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int

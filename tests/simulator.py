@@ -123,6 +123,8 @@ def _obey(made: Play, decision: Decision) -> None:
 def _train(scheduler: Scheduler, made: Play, curve: Callable[[int, int], float]) -> None:
     """Until the next of those that train is where it was sent to."""
     step = min(row.until - row.epochs for row in made.rows if row.epochs < row.until)
+    apart = {row.epochs for row in made.rows if row.epochs < row.until}
+    assert len(apart) == 1 or not scheduler.lockstep
     for id, row in enumerate(made.rows):
         if row.epochs < row.until:
             made.spent += step

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulator import Play, play, waiting
 
+from search.planning import expected, planned
 from search.rungs import hyperband_plans
 from search.schedulers.asha import Asha
 from search.schedulers.brackets import Brackets, halving, hyperband
@@ -16,6 +17,7 @@ from search.schedulers.kinds import SCHEDULERS, scheduler
 from search.schedulers.median import Median
 from search.schedulers.pbt import Pbt
 from search.schedulers.scheduler import Scheduler
+from search.space import Space
 
 NAMES = list(SCHEDULERS)
 PRUNING = ["halving", "hyperband", "asha", "median"]
@@ -221,3 +223,26 @@ def test_bad_arguments_of_classes(call: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pruning", "limited", "apart"),
+    [
+        ("random", "halving", False, False),
+        ("random", "hyperband", False, False),
+        ("random", "median", False, False),
+        ("random", "asha", True, True),
+        ("random", "pbt", True, False),
+        ("tpe", "none", True, False),
+        ("tpe", "halving", True, False),
+        ("tpe", "hyperband", True, True),
+        ("tpe", "median", True, True),
+        ("tpe", "asha", True, True),
+    ],
+)
+def test_what_a_trainer_is_told(kind: str, pruning: str, limited: bool, apart: bool) -> None:
+    """Whether fewer than all train together, and whether at different epochs."""
+    plan = planned(Space({"rate": dict(low=0.0, high=1.0)}), 300, search=kind, pruning=pruning)
+    told = expected(plan, plan.scheduler.trials)
+    assert (told.at_once > 0, told.apart) == (limited, apart)
+    assert told.max_epochs == plan.scheduler.max_epochs and told.configurations

@@ -72,7 +72,7 @@ def case(request: pytest.FixtureRequest) -> Any:
         patch.setattr("jaxrnn.population.feed.SPREAD", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
         if spread > 1:
-            trainer.expect(members, EPOCHS, at_once=2 * len(members))
+            trainer.expect(members, EPOCHS, 2 * len(members), apart=True)
         population = trainer.start(members, range(len(members)), EPOCHS)
         lockstep = [trainer.park(population)]
         for epochs in range(1, EPOCHS + 1):
@@ -193,11 +193,11 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
 def test_members_that_may_be_apart_learn_the_same(lanes: int) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     parked = []
-    for at_once in (0, 9):
+    for apart in (False, True):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
-        trainer.expect(MIXED, EPOCHS, at_once)
+        trainer.expect(MIXED, EPOCHS, 9, apart)
         population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
-        assert population.spread == (EPOCHS if at_once else 1)
+        assert population.spread == (EPOCHS if apart else 1)
         population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
         parked.append(trainer.park(trainer.train(population, EPOCHS)))
     for one, other in zip(*parked, strict=True):
@@ -212,7 +212,7 @@ def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     """As few as hold all who are due, those who lag behind first."""
     monkeypatch.setattr("jaxrnn.population.feed.SPREAD", 3)
     trainer = jaxrnn.Trainer(in_memory(), devices=1)
-    trainer.expect([LSTM], 9, at_once=5)
+    trainer.expect([LSTM], 9, 5, apart=True)
     begun = trainer.start([LSTM] * 5, range(5), 9)
     asked: list[tuple[int, int]] = []
     epochs = trainer.feed.epochs

@@ -28,7 +28,8 @@ class Call(NamedTuple):
 
     Attributes:
         lengths: True steps of each sequence, `(batch,)`.
-        longest: The most true steps of the batch, `()`, the same for every member.
+        longest: The most true steps of the batch, `()`; where it is the same for every lane, what
+            lies behind it is skipped.
         numbers: The member's.
         key: Randomness of a training step, or None.
         stops: `(time,)` bool, or None.

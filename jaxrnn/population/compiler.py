@@ -81,15 +81,12 @@ class Compiler:
             self._runs[architecture] = Member(step, self._feed.microbatch, self._feed.in_pieces)
         return self._runs[architecture]
 
-    def make_room(self, members: int, max_epochs: int) -> None:
-        """Compile for members that come and go from now on.
+    def make_room(self, members: int, epochs: int) -> None:
+        """Compile for at least so many `members` of each architecture from now on.
 
-        Args:
-            members: Of each architecture, at least so many; 0 where all come at once.
-            max_epochs: How far apart they may be.
+        They may be spread over so many `epochs`; over one where all are equally far.
         """
-        self._least = members
-        self._spread = self._feed.spread(max_epochs) if members else 1
+        self._least, self._spread = members, self._feed.spread(epochs)
 
     def example(self, layout: Layout) -> tuple[Samples, Batches, Piece]:
         """What members read who live there, of the shapes that they will read."""

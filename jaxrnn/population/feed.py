@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol
 
@@ -42,8 +43,8 @@ class Feed(Protocol):
         """Share of the steps computed in an epoch that are padding; 0 where nobody knows."""
         ...
 
-    def spread(self, max_epochs: int) -> int:
-        """Over how many epochs members may be spread and yet read the same pieces."""
+    def spread(self, epochs: int) -> int:
+        """Over how many of so many epochs members may be spread, and yet read the same pieces."""
         ...
 
     def example(self, spread: int) -> tuple[Samples, Piece]:
@@ -63,8 +64,7 @@ class Whole:
         samples: There.
         lengths: True steps of them all, on the host.
         microbatch: Samples of a step.
-        seed: Of the order.
-        carries: Whether state is carried from sample to sample.
+        order: Indices of the samples of an epoch, `(steps, microbatch)`.
         chunked: Whether chunks of padding are skipped.
         put: Puts the order there.
     """
@@ -72,8 +72,7 @@ class Whole:
     samples: Samples
     lengths: np.ndarray
     microbatch: int
-    seed: int
-    carries: bool
+    order: Callable[[int], np.ndarray]
     chunked: bool
     put: Put
     in_pieces = False
@@ -83,11 +82,11 @@ class Whole:
     def padded_share(self) -> float:
         """Of the first epoch, or of all blocks of a text."""
         time = self.samples.inputs.shape[1]
-        return padded_share(self.lengths, self._order(0), time, self.chunked)
+        return padded_share(self.lengths, self.order(0), time, self.chunked)
 
-    def spread(self, max_epochs: int) -> int:
-        """As many epochs as there are, up to a limit."""
-        return min(max_epochs, SPREAD)
+    def spread(self, epochs: int) -> int:
+        """As many as there are, up to a limit."""
+        return min(epochs, SPREAD)
 
     def example(self, spread: int) -> tuple[Samples, Piece]:
         """The first epochs, in one piece."""
@@ -95,11 +94,8 @@ class Whole:
 
     def epochs(self, first: int, spread: int) -> Iterator[tuple[Samples, Piece]]:
         """All steps in one piece."""
-        orders = np.stack([self._order(epoch) for epoch in range(first, first + spread)])
+        orders = np.stack([self.order(epoch) for epoch in range(first, first + spread)])
         yield self.samples, self.put(Piece.whole(orders, first))
-
-    def _order(self, epoch: int) -> np.ndarray:
-        return epoch_order(self.lengths, self.microbatch, self.seed, epoch, self.carries)
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ class Streamed:
         """Of an epoch, the last one perhaps smaller."""
         return -(-len(self.stream) // (self.at_once * self.stream.batch))
 
-    def spread(self, max_epochs: int) -> int:
+    def spread(self, epochs: int) -> int:
         """One: what another epoch reads lies elsewhere."""
         return 1
 
@@ -190,11 +186,13 @@ def feed(data: Data, microbatch: int, seed: int, put: Put) -> Feed:
     train = data.train
     if isinstance(train, Stream):
         return Streamed(train, microbatch, put)
-    samples = put(Samples.of(train))
-    problem = data.problem
-    return Whole(
-        samples, train.lengths, microbatch, seed, problem.carries, problem.lengths_differ, put
-    )
+    samples, lengths, problem = put(Samples.of(train)), train.lengths, data.problem
+
+    @lru_cache(SPREAD)  # turn after turn asks for almost the same ones
+    def order(epoch: int) -> np.ndarray:
+        return epoch_order(lengths, microbatch, seed, epoch, problem.carries)
+
+    return Whole(samples, lengths, microbatch, order, problem.lengths_differ, put)
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:

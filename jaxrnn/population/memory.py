@@ -20,7 +20,7 @@ USABLE = 0.9
 """Share of the free memory that is planned with."""
 ON_HOST = 4
 """How often the bytes of the members lie in the memory of the machine at most, when it trains on
-its CPU: in a population, in snapshots, old and new ones at a rung, and what allocators lose.
+its CPU: in a population, in snapshots, in what is saved of them, and what allocators lose.
 Measured by `benchmarks/memory.py`."""
 
 

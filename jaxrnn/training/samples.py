@@ -147,7 +147,7 @@ def epoch_order(
     if carries:
         return stretches(steps, microbatch)
     rng = np.random.default_rng((seed, epoch))
-    order = rng.permutation(len(lengths))[: steps * microbatch]
+    order = rng.permutation(len(lengths)).astype(np.int32)[: steps * microbatch]
     if lengths.min() == lengths.max():
         return order.reshape(steps, microbatch)
     pool = POOL * microbatch

@@ -37,6 +37,11 @@ class Asha:
         rungs(self.trials, self.min_epochs, self.max_epochs, self.eta)
 
     @property
+    def lockstep(self) -> bool:
+        """Nobody waits for others."""
+        return False
+
+    @property
     def total(self) -> None:
         """Depends on the scores."""
 

@@ -36,6 +36,11 @@ class Brackets:
         return self.plans[0][-1].epochs
 
     @property
+    def lockstep(self) -> bool:
+        """Within a bracket rungs are filled and left together."""
+        return len(self.plans) == 1
+
+    @property
     def total(self) -> int:
         """Trial-epochs of the whole search."""
         return sum(map(trial_epochs, self.plans))

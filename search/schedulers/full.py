@@ -24,6 +24,11 @@ class Full:
         check_whole("max_epochs", self.max_epochs)
 
     @property
+    def lockstep(self) -> bool:
+        """As many as there is room for begin, and end, together."""
+        return True
+
+    @property
     def total(self) -> int:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs

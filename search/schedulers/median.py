@@ -36,6 +36,11 @@ class Median:
         check_budgets(self.min_epochs, self.max_epochs)
 
     @property
+    def lockstep(self) -> bool:
+        """Who stops makes room for a new one."""
+        return False
+
+    @property
     def total(self) -> None:
         """Depends on the scores."""
 

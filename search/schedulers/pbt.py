@@ -54,6 +54,11 @@ class Pbt:
             )
 
     @property
+    def lockstep(self) -> bool:
+        """Who is behind is trained first."""
+        return True
+
+    @property
     def total(self) -> int:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs

@@ -83,6 +83,11 @@ class Scheduler(Protocol):
         ...
 
     @property
+    def lockstep(self) -> bool:
+        """Whether trials that train at the same time are equally far, unless some are added."""
+        ...
+
+    @property
     def total(self) -> int | None:
         """Trial-epochs of the whole search; None where they depend on the scores."""
         ...
