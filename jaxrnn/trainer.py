@@ -246,5 +246,5 @@ class Trainer:
             ValueError: No such member.
         """
         population.check()
-        own = population.configurations[index], self.data.task, self.data.encoder
-        return Predictor(*own, population.parameters(index))
+        parameters, entries = population.parameters(index), population.configurations[index]
+        return Predictor(entries, self.data.task, self.data.encoder, parameters)
