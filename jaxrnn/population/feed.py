@@ -64,7 +64,7 @@ class Whole:
         samples: There.
         lengths: True steps of them all, on the host.
         microbatch: Samples of a step.
-        order: Indices of the samples of an epoch, `(steps, microbatch)`.
+        order: From the number of an epoch to the indices of its samples, `(steps, microbatch)`.
         chunked: Whether chunks of padding are skipped.
         put: Puts the order there.
     """

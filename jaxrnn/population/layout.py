@@ -50,8 +50,8 @@ class Layout:
         mesh: The devices, on one axis.
         waves: Rows of each device.
         lanes: Members that run side by side on one device.
-        spread: Epochs that members may be apart and yet take the same turn; 1 where all that do
-            are equally far.
+        spread: Over how many epochs the members of a turn may be spread; 1 where they are equally
+            far.
     """
 
     mesh: Mesh

@@ -108,7 +108,7 @@ class Population:
 
     @property
     def spread(self) -> int:
-        """Epochs that members of one turn may be apart, those at its ends included."""
+        """Over how many epochs the members of a turn may be spread."""
         return self.cohorts[0].layout.spread
 
     def after(self, cohorts: Sequence[Cohort], due: np.ndarray) -> "Population":
