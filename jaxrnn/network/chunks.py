@@ -39,6 +39,7 @@ def over_time(
     stops: Array | None,
     constants: Constants,
     longest: Array | None = None,
+    unroll: int = 1,
 ) -> tuple[Carry, Array]:
     """The last state, and the outputs `(batch, time, units)` of every step of `x`.
 
@@ -49,6 +50,7 @@ def over_time(
         stops: `(time,)` bool, steps where gradients go no further back, or None.
         constants: What every step reads alike.
         longest: Of no interest here.
+        unroll: Steps in a turn of the loop.
     """
     del longest
     if cell.plain and stops is None:
@@ -62,6 +64,7 @@ def over_time(
         split_rngs={"params": False},
         in_axes=axes,
         out_axes=1,
+        unroll=unroll,
     )
     return lifted(cell, carry, x, stops, constants)
 
@@ -73,6 +76,7 @@ def in_chunks(
     stops: Array | None,
     constants: Constants,
     longest: Array,
+    unroll: int = 1,
 ) -> tuple[Carry, Array]:
     """As `over_time`, but outputs are 0 in chunks behind the `longest` `()` true length."""
     (batch, time, _), size = x.shape, chunk(x.shape[1])
@@ -87,7 +91,7 @@ def in_chunks(
         cell: Cell, carry: Carry, x: Array, stops: Array | None, begin: Array, constants: Constants
     ) -> tuple[Carry, Array]:
         def run(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
-            return over_time(cell, carry, x, stops, constants)
+            return over_time(cell, carry, x, stops, constants, unroll=unroll)
 
         def skip(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
             return carry, jnp.zeros((batch, size, units), x.dtype)
