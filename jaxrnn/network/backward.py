@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.network.affine import affine
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.cells import Carry, Constants
 from jaxrnn.network.factors import EQUATIONS, Activation, Equations, Layer
@@ -113,12 +114,22 @@ class Recurrence:
         return self.norm.backwards(ds, normalised)
 
 
-def mapped(form: Form, weights: Weights, x: Array, constants: Constants) -> Array:
-    """The inputs `(time, batch, inputs)` as gates see them, `(time, batch, gates * units)`."""
-    flat = x @ _flat(weights["input_kernel"])
+def mapped(
+    form: Form, weights: Weights, x: Array, stops: Array | None, constants: Constants
+) -> Array:
+    """The inputs `(time, batch, inputs)` as gates see them, `(time, batch, gates * units)`.
+
+    The other arguments are those of `read`.
+    """
+    if stops is not None:
+        # Under a `vmap` over `stops` all that follows is theirs, or JAX would add up gradients
+        # before they are cut.
+        x = jnp.where(stops.any(), x, x)
+    kernel, bias = _flat(weights["input_kernel"]), weights["bias"].reshape(-1)
     if form.architecture.uses.layer_norm:
-        flat = constants.layer_norm(weights["input_scale"])(flat)
-    return flat + weights["bias"].reshape(1, 1, -1)
+        norm = constants.layer_norm(weights["input_scale"])
+        return norm(x @ kernel) + bias.reshape(1, 1, -1)
+    return affine(x, kernel, bias)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -140,13 +151,17 @@ def read(
         stops: `(time,)` bool, steps whose incoming state is a constant, or None.
         constants: What every step reads alike; without a gradient.
     """
+    del stops
     recurrence = Recurrence(form, weights, constants)
 
-    def step(carry: Carry, x: Array) -> tuple[Carry, Array]:
-        carry, _ = recurrence.step(carry, x)
-        return carry, carry[0]
+    # A loop of the same kind as with gradients: JAX mixes up the axes of lanes of two kinds.
+    def step(t: Array, carried: tuple[Carry, Array]) -> tuple[Carry, Array]:
+        carry, y = carried
+        carry, _ = recurrence.step(carry, at(x, t))
+        return carry, put(y, carry[0], t)
 
-    return _of_each(stops, jax.lax.scan(step, carry, x, unroll=form.unroll))
+    room = jnp.zeros((len(x), *carry[0].shape), carry[0].dtype)
+    return jax.lax.fori_loop(0, len(x), step, (carry, room), unroll=form.unroll)
 
 
 def _forwards(
@@ -168,7 +183,7 @@ def _forwards(
     room = jax.tree.map(lambda leaf: jnp.zeros((len(x), *leaf.shape), leaf.dtype), shapes)
     begin = carry, room._replace(factors=x)
     last, saved = jax.lax.fori_loop(0, len(x), step, begin, unroll=form.unroll)
-    return _of_each(stops, (last, saved.output)), (weights, carry, stops, constants, saved)
+    return (last, saved.output), (weights, carry, stops, constants, saved)
 
 
 def _backwards(
@@ -211,16 +226,6 @@ def _gradients(recurrence: Recurrence, start: Array, saved: Saved, dx: Array) ->
     if recurrence.norm is not None and saved.normalised is not None:
         found["recurrent_scale"] = recurrence.norm.of_scale(scaled, saved.normalised)
     return found
-
-
-def _of_each(stops: Array | None, outputs: Any) -> Any:
-    """The outputs, for `vmap` those of each of several `stops`.
-
-    They are the same numbers, but JAX must not add up their gradients before they are cut.
-    """
-    if stops is None:
-        return outputs
-    return jax.tree.map(lambda leaf: jnp.where(stops.any(), leaf, leaf), outputs)
 
 
 def _flat(kernel: Array) -> Array:

@@ -57,7 +57,7 @@ def over_time(
     if not cell.written_out:
         return by_scan(cell, carry, x, stops, constants, unroll)
     form, weights = Form(cell.architecture, unroll), cell.parameters()
-    inputs = mapped(form, weights, x.swapaxes(0, 1), constants)
+    inputs = mapped(form, weights, x.swapaxes(0, 1), stops, constants)
     of_state = {name: weights[name] for name in weights if name in OF_STATE}
     given = form, of_state, carry, inputs, stops, constants
     final, y = cast(tuple[Carry, Array], read(*given))
