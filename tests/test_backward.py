@@ -15,6 +15,7 @@ from jaxrnn.network import backward, chunks
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import CELLS, Cell
 from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.population.bits import enable_x64
 
 Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
@@ -109,7 +110,7 @@ def test_all_gradients_are_those_of_a_python_loop(cell: str, dropped: bool) -> N
 
 @CELL
 def test_gradients_are_finite_differences(cell: str) -> None:
-    with jax.enable_x64():
+    with enable_x64(True):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), layer(cell, 4))
         read = partial(backward.read, cell, keep=None)
         check_grads(read, given, order=1, modes=["rev"], eps=1e-5, rtol=1e-6)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled
@@ -13,6 +12,7 @@ from jax.stages import Compiled
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
+from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.lanes import LanePlan
@@ -166,5 +166,5 @@ class Compiler:
 
 
 def _in_32_bits(compile: partial[Compiled]) -> Compiled:
-    with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
+    with enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
         return compile()
