@@ -1,4 +1,4 @@
-"""Devices that are missing, idle or shared end in a sentence, each tried in processes of its own."""
+"""Devices that are missing, idle or shared end in a sentence, each in processes of its own."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Plugins that bring GPUs and TPUs to JAX: which are installed, and whether they came to nothing."""
+"""Plugins that bring JAX GPUs and TPUs: which are installed, and whether they came to nothing."""
 
 import warnings
 from functools import cache
