@@ -1,6 +1,7 @@
 """Which devices train: one mesh axis, `population`, over all of them."""
 
 import os
+from typing import Any
 
 import jax
 import numpy as np
@@ -36,7 +37,7 @@ def split_cpu(devices: int) -> None:
         return
 
 
-def local_devices() -> list[jax.Device]:
+def local_devices() -> list[Any]:
     """The devices of the default backend, all of this process.
 
     Raises:
