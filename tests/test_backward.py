@@ -14,6 +14,7 @@ from jax.test_util import check_grads
 from jaxrnn.network import backward, in_place
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import CELLS, Cell, Constants
+from jaxrnn.population.bits import enable_x64
 
 Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
@@ -138,7 +139,7 @@ def test_gradients_are_finite_differences(given: Tree) -> None:
     if "layer_norm" in given:
         for name in ("input_scale", "recurrent_scale"):
             own[name] = 1.0 + 0.2 * jnp.arange(own["bias"].size).reshape(own["bias"].shape) % 0.7
-    with jax.enable_x64():
+    with enable_x64(True):
         doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (own, carry, x))
         layer_of = partial(written_out, {**given, "hidden_size": 4})
         check_grads(layer_of, doubled, order=1, modes=["rev"], eps=1e-6, rtol=1e-6)

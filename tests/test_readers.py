@@ -210,6 +210,34 @@ def test_several_targets_and_parts_of_groups(tmp_path: Path) -> None:
     assert raw.parts is not None and raw.parts.tolist() == ["train", "test"]
 
 
+@pytest.mark.parametrize("missing", ["", "1,?\n"])
+def test_numbers_are_the_nearest_ones(tmp_path: Path, missing: str) -> None:
+    """Whatever pandas is installed, and whether or not the column is text to it."""
+    texts = ["0.3066101993807095471566981359501369297504425048828125", "-1.7976931348623157e308"]
+    texts += ["99999999999999999999999.5", "123456789.123456789123456789", " +.5", "1E-400"]
+    texts += ["9" * 30]
+    path = written(tmp_path, "a.csv", "b,a\n" + "".join(f"1,{one}\n" for one in texts) + missing)
+    values = series(path).values[:, 1]
+    assert values[: len(texts)].tolist() == [float(text) for text in texts]
+    assert np.isnan(values[len(texts) :]).all()
+
+
+@pytest.mark.parametrize("text", ["1_0", "0x10", "1d5", "٣", "1,5", "nan x", "True", "1 2"])
+def test_no_numbers(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, "a.csv", f'a,y\n1,1\n"{text}",2\n')
+    assert "line 3, column 'a' holds" in refused(path, target="y")
+
+
+def test_labels_of_a_table_keep_their_kind(tmp_path: Path) -> None:
+    for fields, wanted in ((["7", "-1"], [7, -1]), (["0.5", "1"], [0.5, 1.0])):
+        path = written(tmp_path, "a.csv", f"a,y\n1,{fields[0]}\n2,{fields[1]}\n")
+        assert sequences(path, target="y").targets.tolist() == wanted
+    path = written(tmp_path, "a.csv", "a,y\n1,True\n2,False\n")
+    assert sequences(path, target="y").targets.tolist() == [True, False]
+    path = written(tmp_path, "a.csv", "a,y\n1,1_0\n2,20\n")
+    assert sequences(path, target="y").targets.tolist() == ["1_0", "20"]
+
+
 def test_rows_are_points_of_a_series(tmp_path: Path) -> None:
     text = "date,a,b\n2020-01-02,3,\n2020-01-01,1,NaN\n2020-01-01 12:00:00,2,6\n"
     raw = series(written(tmp_path, "s.csv", text), time="date", target="b")

@@ -20,6 +20,7 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import structure
 from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.slices import Slices
@@ -609,7 +610,7 @@ def wide_everywhere() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wide", [lambda: jax.enable_x64(True), wide_everywhere])
+@pytest.mark.parametrize("wide", [lambda: enable_x64(True), wide_everywhere])
 def test_double_precision_mode_changes_nothing(
     data: jaxrnn.Data, trainer: jaxrnn.Trainer, wide: Callable[[], AbstractContextManager]
 ) -> None:

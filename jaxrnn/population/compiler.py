@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled
@@ -13,6 +12,7 @@ from jax.stages import Compiled
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
+from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
@@ -265,7 +265,7 @@ class Compiler:
     def _decided(self, compile: partial[Compiled]) -> Compiled:
         # Whatever the process asks for: arrays of 32 bits, and products as precise as was decided.
         precision = self._building.precision
-        with jax.enable_x64(False), jax.default_matmul_precision(precision):
+        with enable_x64(False), jax.default_matmul_precision(precision):
             return compile()
 
 

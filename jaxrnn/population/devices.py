@@ -1,10 +1,13 @@
 """Which devices train: one mesh axis, `population`, over all of them."""
 
 import os
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxrnn.population.plugins import warn_of_idle_plugins
 
 AXIS = "population"
 MOST_LANES = 4096
@@ -34,18 +37,42 @@ def split_cpu(devices: int) -> None:
         return
 
 
+def local_devices() -> list[Any]:
+    """The devices of the default backend, all of this process.
+
+    Raises:
+        ValueError: JAX can't use the platform that it was told to, or runs in several processes.
+    """
+    try:
+        processes, devices = jax.process_count(), jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # the latter, of CUDA, says nothing
+        reason = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+        raise ValueError(
+            f"`JAX_PLATFORMS` is '{jax.config.values['jax_platforms'] or ''}', but must name "
+            f"devices that JAX finds, such as cpu: {reason or 'there are none of this kind'}."
+        ) from error
+    if processes > 1:
+        raise ValueError(
+            f"`jax.process_count()` is {processes}, but must be 1: a search runs in one process; "
+            "start one for each process or host, without `jax.distributed`."
+        )
+    return devices
+
+
 def population_mesh(count: int | None = None) -> Mesh:
     """A mesh over the first `count` devices of the default backend (all of them by default).
 
     On a CPU that JAX has not touched yet there is one device per core, or `count` of them.
 
     Raises:
-        ValueError: `count` below 1 or above the number of devices.
+        ValueError: `count` below 1 or above the number of devices, or as `local_devices` says.
     """
     if count is not None and count < 1:
         raise ValueError(f"`devices` is {count}, but must be at least 1.")
     split_cpu(min(count or cpu_cores(), max(cpu_cores(), MOST_PER_CPU)))
-    devices = jax.devices()
+    devices = local_devices()
+    if devices[0].platform == "cpu":
+        warn_of_idle_plugins()
     if count is not None and count > len(devices):
         kind = devices[0].platform
         hint = "; set JAX_NUM_CPU_DEVICES before JAX starts for more" if kind == "cpu" else ""

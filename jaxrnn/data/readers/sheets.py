@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from jaxrnn.data.readers.encoded import read_text
+from jaxrnn.data.readers.fields import to_column
 from jaxrnn.data.readers.table import Table
 
 
@@ -31,10 +32,8 @@ def from_csv(path: Path) -> Table:
                 f"between commas as line {line}."
             )
     lines = [number for number, _ in rows]
-    frame = pd.read_csv(
-        io.StringIO(text), index_col=False, keep_default_na=False, na_values=[""], low_memory=False
-    )
-    frame.columns = header
+    columns = [to_column([fields[k] for _, fields in rows]) for k in range(len(header))]
+    frame = pd.DataFrame(dict(enumerate(columns))).set_axis(header, axis=1)
     return _table(f"'{path}'", frame, lambda row: f"line {lines[row]}")
 
 
@@ -61,7 +60,7 @@ def from_pandas(frame: pd.DataFrame) -> Table:
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Fields with the line on which they end, as pandas counts them: without blank lines."""
+    """Fields with the line on which they end; blank lines are none."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for fields in reader:

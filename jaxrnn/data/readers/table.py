@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxrnn.data.readers.fields import to_number
+
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?")
 """What people write in a column of numbers where one is missing."""
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -134,5 +136,6 @@ def is_numeric(column: Any) -> bool:
 
 def to_numbers(column: Any) -> np.ndarray:
     """Numbers and text as float64 `(rows,)`, NaN where that can't be."""
-    numbers: Any = pd.to_numeric(column, errors="coerce")
-    return numbers.to_numpy(np.float64, na_value=np.nan)
+    if is_numeric(column):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return np.array([to_number(value) for value in column], np.float64)
