@@ -70,7 +70,9 @@ if [ -n "$rehearse" ]; then
   export JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR=$work/programs
   export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 fi
-device=$("$python" -m benchmarks.gpu.machine $rehearse) || exit 1
+device=$("$python" -m benchmarks.gpu.machine $rehearse | tail -n 1) || exit 1
+mkdir -p "$out"
+log=$out/gpu-kit.log failed=0
 echo "$device, $("$python" --version), results in $out"
 
 for part in "${parts[@]}"; do
@@ -80,8 +82,9 @@ for part in "${parts[@]}"; do
   shared=()  # where several processes share the GPU, JAX must not take most of it at once
   case $part in parity | throughput) shared=(XLA_PYTHON_CLIENT_PREALLOCATE=false) ;; esac
   begin=$SECONDS
-  env "${shared[@]}" timeout --foreground --kill-after=10 $((seconds + grace)) "$python" -m benchmarks.gpu \
-    "$part" --device "$device" --out "$out" --budget "$seconds" $rehearse </dev/null
+  env "${shared[@]}" timeout --foreground --kill-after=10 $((seconds + grace)) \
+    "$python" -m benchmarks.gpu "$part" --device "$device" --out "$out" --budget "$seconds" \
+    $rehearse </dev/null 2>>"$log" || { failed=1; tail -n 20 "$log"; }
   echo "== $part took $((SECONDS - begin)) s"
 done
-"$python" -m benchmarks.gpu.summary "$device" "$out" "${parts[@]}"
+"$python" -m benchmarks.gpu.summary "$device" "$out" "${parts[@]}" && exit "$failed"

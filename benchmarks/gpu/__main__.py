@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -29,7 +30,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Run a part; returns 0 if it came to its end, whatever it found."""
+    """Run a part; returns 0 if it came to its end without an error."""
     parser = argparse.ArgumentParser(description="One part of the kit.")
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--device", required=True)
@@ -42,12 +43,12 @@ def main() -> int:
     try:
         import_module(f"benchmarks.gpu.{given.part}").measure(record)
     except (Exception, KeyboardInterrupt, Stopped) as error:
+        traceback.print_exc()
         record.fail(sentence(error))
         if not isinstance(error, Exception):
             sys.stdout.flush()
             os._exit(130)  # Python would wait for a compiler at work, which nothing can stop
-    record.close()
-    return 0
+    return 0 if record.close() else 1
 
 
 if __name__ == "__main__":

@@ -174,9 +174,9 @@ def _in_another_process(
 def _options(record: Record, comparison: Comparison, cases: Sequence[Case]) -> None:
     """Unrolled loops, CUDA graphs, and what the clock chooses."""
     wanted = {
+        "tuned": True,
         "unroll 4": jaxrnn.Options(unroll=4, graphs=False),
         "graphs": jaxrnn.Options(unroll=1, graphs=True),
-        "tuned": True,
     }
     steps = [(case, name) for name in wanted for case in cases]
     for case, name in record.steps(steps, lambda step: f"{step[0].name}, {step[1]}"):

@@ -19,6 +19,7 @@ from benchmarks.gpu.record import Record
 LANES = 256
 MOST = 12
 """Kinds of kernel that are named in a row."""
+COPIES = ("Memcpy", "Memset")
 
 
 class Event(NamedTuple):
@@ -29,15 +30,29 @@ class Event(NamedTuple):
     duration: float
 
 
-def events(folder: Path, on_cpu: bool = False) -> list[Event]:
-    """Kernels and copies in the trace below `folder`."""
-    found = []
+class Trace(NamedTuple):
+    """What a trace holds.
+
+    Attributes:
+        events: Kernels and copies.
+        lines: How many events there are, by plane and line, of whatever the profiler wrote.
+    """
+
+    events: list[Event]
+    lines: dict[str, int]
+
+
+def read(folder: Path, on_cpu: bool = False) -> Trace:
+    """The trace below `folder`."""
+    found, lines = [], {}
     for path in folder.rglob("*.xplane.pb"):
         for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
             for line in plane.lines:
+                own = [Event(e.name, e.start_ns, e.duration_ns) for e in line.events]
+                lines[f"{plane.name} {line.name}"] = len(own)
                 if _of_device(plane.name, line.name, on_cpu):
-                    found += [Event(e.name, e.start_ns, e.duration_ns) for e in line.events]
-    return [event for event in found if event.duration > 0]
+                    found += [event for event in own if event.duration > 0]
+    return Trace(found, lines)
 
 
 def _of_device(plane: str, line: str, on_cpu: bool) -> bool:
@@ -47,44 +62,51 @@ def _of_device(plane: str, line: str, on_cpu: bool) -> bool:
     return plane.startswith("/device:GPU") and line.startswith("Stream")
 
 
-def traced(own: Trained, on_cpu: bool) -> tuple[list[Event], float]:
+def traced(own: Trained, on_cpu: bool) -> tuple[Trace, float]:
     """What an epoch runs, and its seconds."""
     own.train(2)  # what happens for the first time
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             seconds = own.train(1)
-        return events(Path(folder), on_cpu), seconds
+        return read(Path(folder), on_cpu), seconds
 
 
 def row(way: Way, own: Trained, on_cpu: bool) -> dict[str, Any]:
     """What was seen of one way to compile, and what its text says."""
-    seen, traced_seconds = traced(own, on_cpu)
+    (seen, lines), traced_seconds = traced(own, on_cpu)
     plain = [own.train(1) for _ in range(3)]
     (cohort,) = own.population.cohorts
     text, microbatches = cohort.programs.train.as_text() or "", SAMPLES // BATCH
-    durations: Counter[str] = Counter()
-    for event in seen:
-        durations[event.name] += int(event.duration)
-    counts = Counter(event.name for event in seen)
-    most = [{"name": n[:120], "count": counts[n], "ns": t} for n, t in durations.most_common(MOST)]
-    spans = sorted((event.begin, event.begin + event.duration) for event in seen)
+    copies = sum(event.name.startswith(COPIES) for event in seen)
     return {
         **way.told,
-        "kernels_per_microbatch": len(seen) / microbatches,
+        "kernels_per_microbatch": (len(seen) - copies) / microbatches,
+        "copies_per_microbatch": copies / microbatches,
         "estimated_kernels_per_microbatch": per_microbatch(text),
         "estimated_kernels_of_an_epoch": launches(text)._asdict(),
-        "busy_microseconds_per_microbatch": sum(durations.values()) / microbatches / 1e3,
-        "busy_share_of_its_span": busy(spans),
+        "busy_microseconds_per_microbatch": sum(e.duration for e in seen) / microbatches / 1e3,
+        "busy_share_of_its_span": busy([(e.begin, e.begin + e.duration) for e in seen]),
         "microseconds_per_microbatch": 1e6 * min(plain) / microbatches,
         "microseconds_per_microbatch_traced": 1e6 * traced_seconds / microbatches,
-        "most_time": most,
+        "most_time": most_time(seen),
+        "lines": lines,
     }
+
+
+def most_time(seen: list[Event]) -> list[dict[str, Any]]:
+    """The kinds of kernel that take the most time."""
+    spent: Counter[str] = Counter()
+    for event in seen:
+        spent[event.name] += int(event.duration)
+    counts = Counter(event.name for event in seen)
+    return [{"name": n[:120], "count": counts[n], "ns": ns} for n, ns in spent.most_common(MOST)]
 
 
 def busy(spans: list[tuple[float, float]]) -> float:
     """Share of the time from the first begin to the last end in which something ran."""
     if not spans:
         return 0.0
+    spans = sorted(spans)
     covered, reached = 0.0, spans[0][0]
     for begin, end in spans:
         covered += max(0.0, end - max(begin, reached))

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
+import subprocess
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +27,14 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     return found
+
+
+def gpus() -> list[str]:
+    """Name, driver and memory of each GPU, as `nvidia-smi` says; empty without it."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
 
 
 def write(path: Path, told: Any) -> None:
@@ -61,15 +72,15 @@ class Budget:
         return self.seconds - self.spent
 
     def steps(self, steps: Iterable[Step], skip: Callable[[Step], None]) -> Iterator[Step]:
-        """Step after step while the longest so far still fits; the others are skipped."""
-        longest = 0.0
+        """Step after step while one as long as the mean still fits; the others are skipped."""
+        taken: list[float] = []
         for step in steps:
-            if self.left <= longest:
+            if self.left <= sum(taken) / max(1, len(taken)):
                 skip(step)
                 continue
             begin = self._clock()
             yield step
-            longest = max(longest, self._clock() - begin)
+            taken.append(self._clock() - begin)
 
 
 class Record:
@@ -100,6 +111,7 @@ class Record:
             "device": device,
             "cores": os.cpu_count(),
             "machine": os.uname().machine,
+            "gpus": gpus(),
             "versions": versions(),
             "rehearsal": rehearsal,
             "budget_seconds": budget.seconds,
@@ -137,19 +149,21 @@ class Record:
         try:
             yield
         except Exception as error:
+            traceback.print_exc()
             self.fail(f"{name}: {sentence(error)}")
 
     def steps(self, steps: Iterable[Step], name: Callable[[Step], str] = str) -> Iterator[Step]:
         """Step after step while the budget lasts; the names of the others are kept."""
         return self.budget.steps(steps, lambda step: self._left_out.append(name(step)))
 
-    def close(self) -> None:
-        """The part came to its end."""
+    def close(self) -> bool:
+        """The part came to its end; whether without an error."""
         if not self._rows:
             self._errors.append("nothing was measured")
         if self.rehearsal and self._left_out:
             self._errors.append("the budget was too short for all that is to be rehearsed")
         self._write(finished=True)
+        return not self._errors
 
     def _write(self, finished: bool = False) -> None:
         told = {
