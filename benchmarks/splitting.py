@@ -17,18 +17,18 @@ from typing import Any
 from lanes import sequences
 
 import jaxrnn
-from jaxrnn.population import programs
+from jaxrnn.population.options import ALONE
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CASES = ((32, 8), (64, 8), (128, 8), (128, 50))  # hidden size, time steps
 TRIALS, SAMPLES, ROUNDS = 16, 320, 7
-WHOLE, SPLIT = dict(programs.ALONE), {}
+WHOLE, SPLIT = dict(ALONE), {}
 
 
 def trained(data: jaxrnn.Data, hidden_size: int, options: dict[str, Any]) -> Any:
     """A trainer whose programs have these options, and its population after an epoch."""
-    programs.ALONE.clear()
-    programs.ALONE.update(options)
+    ALONE.clear()
+    ALONE.update(options)
     trainer = jaxrnn.Trainer(data)
     entries = [{"cell": "lstm", "hidden_size": hidden_size, "dropout": 0.2}] * TRIALS
     return trainer, trainer.train(trainer.start(entries, range(TRIALS)), 1)

@@ -30,7 +30,7 @@ import jaxrnn
 from jaxrnn.network import backward
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.population.devices import population_mesh
-from jaxrnn.population.programs import ALONE
+from jaxrnn.population.options import ALONE
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"

@@ -1,18 +1,19 @@
 """A cell over time: over all steps, or in chunks that short batches skip.
 
-`nn.scan` of the cell is the definition. Plain cells take a shorter way to the same.
+`nn.scan` of the cell is the definition. Cells whose gradients are written out take a shorter way to
+the same.
 
 A batch of short sequences is padded to the longest of all. The shapes stay as they are compiled,
 but a chunk of steps in which no sequence of the batch has a true one is passed over.
 """
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxrnn.network.backward import read
+from jaxrnn.network.backward import OF_STATE, Form, mapped, read
 from jaxrnn.network.cells import Carry, Cell, Constants
 from jaxrnn.types import AnyArray, Array
 
@@ -39,6 +40,7 @@ def over_time(
     stops: Array | None,
     constants: Constants,
     longest: Array | None = None,
+    unroll: int = 1,
 ) -> tuple[Carry, Array]:
     """The last state, and the outputs `(batch, time, units)` of every step of `x`.
 
@@ -49,12 +51,27 @@ def over_time(
         stops: `(time,)` bool, steps where gradients go no further back, or None.
         constants: What every step reads alike.
         longest: Of no interest here.
+        unroll: Steps in a turn of the loop.
     """
     del longest
-    if cell.plain and stops is None:
-        given = cell.architecture.cell, cell.parameters(), carry, x.swapaxes(0, 1), constants.keep
-        final, y = cast(tuple[Carry, Array], read(*given))
-        return final, y.swapaxes(0, 1)
+    if not cell.written_out:
+        return by_scan(cell, carry, x, stops, constants, unroll)
+    form, weights = Form(cell.architecture, unroll), cell.parameters()
+    inputs = mapped(form, weights, x.swapaxes(0, 1), constants)
+    of_state = {name: weights[name] for name in weights if name in OF_STATE}
+    final, y = read(form, of_state, carry, inputs, stops, constants)
+    return final, y.swapaxes(0, 1)
+
+
+def by_scan(
+    cell: Cell,
+    carry: Carry,
+    x: Array,
+    stops: Array | None,
+    constants: Constants,
+    unroll: int = 1,
+) -> tuple[Carry, Array]:
+    """As `over_time`, by its definition: any cell lifted over time by `nn.scan`."""
     axes: Any = (1, 0, nn.broadcast)
     lifted = nn.scan(
         lambda cell, carry, x, stop, constants: cell(carry, x, stop, constants),
@@ -62,6 +79,7 @@ def over_time(
         split_rngs={"params": False},
         in_axes=axes,
         out_axes=1,
+        unroll=unroll,
     )
     return lifted(cell, carry, x, stops, constants)
 
@@ -73,6 +91,7 @@ def in_chunks(
     stops: Array | None,
     constants: Constants,
     longest: Array,
+    unroll: int = 1,
 ) -> tuple[Carry, Array]:
     """As `over_time`, but outputs are 0 in chunks behind the `longest` `()` true length."""
     (batch, time, _), size = x.shape, chunk(x.shape[1])
@@ -87,7 +106,7 @@ def in_chunks(
         cell: Cell, carry: Carry, x: Array, stops: Array | None, begin: Array, constants: Constants
     ) -> tuple[Carry, Array]:
         def run(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
-            return over_time(cell, carry, x, stops, constants)
+            return over_time(cell, carry, x, stops, constants, unroll=unroll)
 
         def skip(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
             return carry, jnp.zeros((batch, size, units), x.dtype)

@@ -50,9 +50,14 @@ class RecurrentNetwork(nn.Module):
     Units that start with zero weights stay exactly zero: they put out zero, so every gradient that
     touches them is zero. Where layer statistics or activations would wake them, a mask does not.
     That is what lets narrow members live in wide arrays.
+
+    Attributes:
+        architecture: Sizes, and the code that is compiled.
+        unroll: Time steps in a turn of the loops over time.
     """
 
     architecture: Architecture
+    unroll: int = 1
 
     @nn.compact
     def __call__(
@@ -155,7 +160,7 @@ class RecurrentNetwork(nn.Module):
             carry = call.memory[layer]
         cell = CELLS[arch.cell](arch, tuple(shapes.items()), name="layer" + name)
         read = in_chunks if arch.uses.lengths else over_time
-        final, y = read(cell, carry, x, call.stops, constants, call.longest)
+        final, y = read(cell, carry, x, call.stops, constants, call.longest, self.unroll)
         return y, final
 
     def _readout(self, x: Array, last: Array, call: Call) -> Outputs:

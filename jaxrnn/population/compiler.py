@@ -17,6 +17,7 @@ from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
+from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.member import Member, State
@@ -43,7 +44,13 @@ class Compiler:
     """
 
     def __init__(
-        self, task: Task, feed: Feed, batches: Batches, mesh: Mesh, lanes: LanePlan
+        self,
+        task: Task,
+        feed: Feed,
+        batches: Batches,
+        mesh: Mesh,
+        lanes: LanePlan,
+        precision: Precision = "highest",
     ) -> None:
         """Compile for a task and its data.
 
@@ -53,10 +60,13 @@ class Compiler:
             batches: An evaluation split as it lies on the devices.
             mesh: The devices.
             lanes: Says how many members run side by side on each.
+            precision: Of matrix products.
         """
         self.validation = batches
         self.mesh = mesh
         self._task, self._feed, self._lanes = task, feed, lanes
+        self._precision = precision
+        self._options = Options()
         self._least, self._spread = 0, 1
         self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
@@ -157,14 +167,14 @@ class Compiler:
     def _compile(
         self, architecture: Architecture, layout: Layout, setting: Setting, state: State
     ) -> Programs:
-        own = self.member(architecture), layout, setting, state
+        own = self.member(architecture), layout, self._options, setting, state
         train = partial(compile_train, *own, *self.example(layout))
         evaluate = partial(compile_evaluate, *own, self.validation)
         return Programs(
-            self._background, partial(_in_32_bits, train), partial(_in_32_bits, evaluate)
+            self._background, partial(self._exact, train), partial(self._exact, evaluate)
         )
 
-
-def _in_32_bits(compile: partial[Compiled]) -> Compiled:
-    with jax.enable_x64(False):  # whatever the process asks for: arrays are of 32 bits
-        return compile()
+    def _exact(self, compile: partial[Compiled]) -> Compiled:
+        # Whatever the process asks for: arrays of 32 bits, and products as precise as was decided.
+        with jax.enable_x64(False), jax.default_matmul_precision(self._precision):
+            return compile()

@@ -97,6 +97,13 @@ class Layout:
 
         return jax.tree.map(shape, member)
 
+    def turn_shapes(self) -> Turn:
+        """What `shard` makes of a turn."""
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharded(self.mesh)),
+            self.turn(np.zeros(0, bool)),
+        )
+
     def place(self, members: Sequence[Any]) -> Any:
         """Trees of host arrays, one for each member, as `(rows, lanes, ...)`; free lanes are zeros.
 

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import PartitionSpec
-from jax.stages import Compiled
+from jax.stages import Compiled, Wrapped
 
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
+from jaxrnn.population.options import Options
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
@@ -53,13 +53,10 @@ def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn
     return run
 
 
-ALONE: dict[str, str | bool] = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-"""For devices that share a CPU: XLA would split loops among cores that have their own to do."""
-
-
 def compile_train(
     member: Member,
     layout: Layout,
+    options: Options,
     setting: Setting,
     state: State,
     samples: Samples,
@@ -74,34 +71,46 @@ def compile_train(
     Args:
         member: The run to lift.
         layout: Where its members live.
+        options: How to compile.
         setting: Of all members, as it lies on the devices; only shapes and types count.
         state: Likewise.
-        samples: Training data as it lies on the devices.
+        samples: Training data, likewise.
         validation: An evaluation split, likewise.
         piece: Steps of an epoch of `samples`, likewise.
     """
-    turn = layout.shard(layout.turn(np.zeros(0, bool)))
-    program = jax.jit(_train(member, layout), donate_argnums=0)
-    lowered = program.lower(state, setting, turn, samples, validation, piece)
-    return lowered.compile(compiler_options=_options(layout))
+    given = state, setting, layout.turn_shapes(), samples, validation, piece
+    return _compiled(train_program(member, layout, options), layout, options, *given)
 
 
 def compile_evaluate(
-    member: Member, layout: Layout, setting: Setting, state: State, batches: Batches
+    member: Member,
+    layout: Layout,
+    options: Options,
+    setting: Setting,
+    state: State,
+    batches: Batches,
 ) -> Compiled:
     """Compile what evaluates it; arguments as of `compile_train`.
 
     (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows that did not
     run.
     """
-    turn = layout.shard(layout.turn(np.zeros(0, bool)))
-    lowered = jax.jit(_evaluate(member, layout)).lower(state, setting, turn, batches)
-    return lowered.compile(compiler_options=_options(layout))
+    given = state, setting, layout.turn_shapes(), batches
+    return _compiled(evaluate_program(member, layout, options), layout, options, *given)
 
 
-def _options(layout: Layout) -> dict[str, str | bool]:
-    shared = layout.mesh.size > 1 and layout.mesh.devices.flat[0].platform == "cpu"
-    return ALONE if shared else {}
+def train_program(member: Member, layout: Layout, options: Options) -> Wrapped:
+    """What `compile_train` compiles, before it knows any shapes."""
+    return jax.jit(_train(member.unrolled(options.unroll), layout), donate_argnums=0)
+
+
+def evaluate_program(member: Member, layout: Layout, options: Options) -> Wrapped:
+    """What `compile_evaluate` compiles, before it knows any shapes."""
+    return jax.jit(_evaluate(member.unrolled(options.unroll), layout))
+
+
+def _compiled(program: Wrapped, layout: Layout, options: Options, *given: Any) -> Compiled:
+    return program.lower(*given).compile(compiler_options=options.for_xla(layout.mesh))
 
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """One training run, with no population in sight: its start, its steps, an evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxrnn.configuration.growth import grown
 from jaxrnn.network.architecture import STATES
-from jaxrnn.network.network import Memory, RecurrentNetwork
+from jaxrnn.network.network import Memory
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.problem import Outputs
 from jaxrnn.tasks.task import Scored
@@ -52,6 +52,10 @@ class Member:
     step: Step
     microbatch: int
     in_pieces: bool = False
+
+    def unrolled(self, steps: int) -> "Member":
+        """The same run with so many time steps in a turn of its loops over time."""
+        return replace(self, step=replace(self.step, unroll=steps))
 
     def start(self, parameters: Packed, optimizer: str) -> State:
         """A run before its first step, on the host and without `room`."""
@@ -180,7 +184,7 @@ class Member:
     def _metrics(self, setting: Setting, parameters: Packed, batches: Batches) -> Array:
         """The task's metrics over the samples."""
         task, (samples, weights, used) = self.step.task, batches
-        network = RecurrentNetwork(self.step.architecture)
+        network = self.step.network
         variables = {"params": self.step.update.packing.unpack(parameters)}
         memory = self._memory(weights.shape[1])
 

@@ -91,11 +91,18 @@ class Step:
         architecture: What is compiled.
         task: What is learned.
         update: From gradients to parameters.
+        unroll: Time steps in a turn of the loops over time.
     """
 
     architecture: Architecture
     task: Task
     update: Update
+    unroll: int = 1
+
+    @property
+    def network(self) -> RecurrentNetwork:
+        """What maps sequences to outputs."""
+        return RecurrentNetwork(self.architecture, self.unroll)
 
     def first(self, learner: Learner) -> Batch | None:
         """An empty batch; None where every microbatch is a batch."""
@@ -166,9 +173,9 @@ class Step:
         """
 
         def apply(stops: Array | None) -> Outputs:
-            network = RecurrentNetwork(self.architecture)
             x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-            outputs = network.apply({"params": parameters}, x, lengths, numbers, key, stops, memory)
+            given = x, lengths, numbers, key, stops, memory
+            outputs = self.network.apply({"params": parameters}, *given)
             assert isinstance(outputs, Outputs)
             return outputs
 

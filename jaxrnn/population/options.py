@@ -1,0 +1,62 @@
+"""How the programs of a cohort are compiled: what changes their speed and never what they mean."""
+
+from typing import Literal, NamedTuple, get_args
+
+from jax.sharding import Mesh
+
+CompilerOptions = dict[str, str | int | bool]
+"""Options of XLA for a single program, by name."""
+ALONE: CompilerOptions = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""For devices that share a CPU: XLA would split loops among cores that have their own to do."""
+GRAPHS: CompilerOptions = {
+    "xla_gpu_graph_min_graph_size": 1,
+    "xla_gpu_enable_command_buffer": (
+        "FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
+    ),
+}
+"""CUDA graphs that hold loops. Without the first, XLA finds the body of a loop too small for one,
+and then starts every kernel of every time step by itself."""
+Precision = Literal["highest", "high", "default"]
+"""Of matrix products: `highest` is float32 on every device, `high` and `default` are faster and
+less exact on accelerators (TF32 on GPUs; three passes of bfloat16 or one on TPUs)."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+WHOLE, PART = 8, 4
+"""Loops over at most `WHOLE` time steps are unrolled whole on accelerators, others `PART` steps at
+a time."""
+
+
+class Options(NamedTuple):
+    """How the programs of a cohort are compiled.
+
+    Attributes:
+        unroll: Time steps in a turn of the loops over time, at least 1.
+        graphs: Whether CUDA graphs hold loops, so that a GPU starts them at once.
+    """
+
+    unroll: int = 1
+    graphs: bool = False
+
+    @classmethod
+    def plain(cls, platform: str, time: int) -> "Options":
+        """The choice without a measurement, for loops over `time` steps."""
+        if platform == "cpu":
+            return cls()
+        return cls(unroll=time if time <= WHOLE else PART)
+
+    def for_xla(self, mesh: Mesh) -> CompilerOptions:
+        """What XLA is told, for the devices of `mesh`."""
+        if mesh.devices.flat[0].platform == "cpu":
+            return ALONE if mesh.size > 1 else {}
+        return GRAPHS if self.graphs else {}
+
+
+def check_precision(precision: str) -> None:
+    """Accept a name of a precision.
+
+    Raises:
+        ValueError: It is none of `PRECISIONS`.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"`precision` is {precision!r}, but must be one of {', '.join(PRECISIONS)}."
+        )
