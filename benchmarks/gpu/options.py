@@ -98,7 +98,7 @@ class Trained:
         memory: Any = cohort.programs.train.memory_analysis()
         return {
             "lanes_used": cohort.layout.lanes,
-            "compile_seconds": self.trainer.compiler.seconds,
+            "waited_for_compiler_seconds": self.trainer.compiler.seconds,
             "temporary_megabytes": memory.temp_size_in_bytes / 1e6,
         }
 

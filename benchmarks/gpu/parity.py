@@ -20,6 +20,8 @@ from benchmarks.gpu.record import Record
 
 FIRST, ALL = 1e-5, 1e-4
 """How far the loss may be off, relative: in the first epoch, and in any."""
+LEAST = 0.5
+"""Seconds that another process is waited for at least, for each comparison."""
 TUNED = ("cells", "optimizers")
 """Cases that are also compiled with other options."""
 
@@ -145,9 +147,10 @@ def measure(record: Record) -> None:
             for case in record.steps(cases, lambda case: case.name):
                 with record.guard(case.name):
                     comparison.case(case)
+            _options(record, comparison, [case for case in cases if case.name in TUNED])
+            # Others have had all this time; whoever is not done yet is waited for no longer.
             _on_the_cpu(record, comparison, cpu)
             _in_another_process(record, comparison, (names[0], size.lanes[-1], "plain"), other)
-            _options(record, comparison, [case for case in cases if case.name in TUNED])
         finally:
             cpu.end()
             other.end()
@@ -156,7 +159,7 @@ def measure(record: Record) -> None:
 def _on_the_cpu(record: Record, comparison: Comparison, cpu: Process) -> None:
     for case, lanes, options in [*comparison.runs]:
         with record.guard(f"{case}, {lanes} lanes, on the CPU"):
-            theirs = cpu.losses(case, max(5.0, record.budget.left))
+            theirs = cpu.losses(case, max(LEAST, record.budget.left))
             comparison.close(case, lanes, "the CPU", theirs, options)
 
 
@@ -165,7 +168,7 @@ def _in_another_process(
 ) -> None:
     """Programs are compiled and tuned anew there, as for `--resume`."""
     with record.guard("another process"):
-        theirs = other.losses(key[0], max(5.0, record.budget.left))
+        theirs = other.losses(key[0], max(LEAST, record.budget.left))
         pairs = zip(comparison.runs[key].losses.T, theirs.T, strict=True)
         equal = [ours.tobytes() == own.tobytes() for ours, own in pairs]
         comparison.same(*key, "another process", equal)
