@@ -14,7 +14,7 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 ALL = [
     *FILES,
     *sorted((ROOT / "scripts").rglob("*.py")),
-    *sorted((ROOT / "benchmarks").glob("*.py")),
+    *sorted((ROOT / "benchmarks").rglob("*.py")),
 ]
 
 

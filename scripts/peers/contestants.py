@@ -61,8 +61,12 @@ class Field:
         return [*ours, *self.sequential]
 
 
-def gather(staff: Staff) -> Field:
+def gather(staff: Staff, with_torch: bool = True) -> Field:
     """Start the processes of everybody.
+
+    Args:
+        staff: Hires them.
+        with_torch: Whether PyTorch takes part.
 
     Raises:
         Refused: JAX would train on a GPU, and PyTorch on a CPU.
@@ -74,6 +78,8 @@ def gather(staff: Staff) -> Field:
         alone = Contestant(ALONE, [staff.hire(ALONE, "jaxrnn", "1", **QUIET)])
     else:
         alone = Contestant(ALONE, [ours], limits={"devices": 1, "lanes": 1})
+    if not with_torch:
+        return Field(about | {"processes": 0}, [alone], ours)
     device = "cuda" if platform in ("gpu", "cuda") else "cpu"
     count = SHARING_A_GPU if device == "cuda" else cores
     several = [staff.hire(PROCESSES, "torch", device, "1") for _ in range(count)]

@@ -43,11 +43,11 @@ def fresh(name: str, *arguments: str, **variables: str) -> tuple[float, str]:
     return seconds, done.stdout
 
 
-def ours(seed: int, grid: Grid, cache: Path, full: bool) -> dict[str, Any]:
-    """One run of the script, with its programs kept in `cache`."""
+def ours(seed: int, grid: Grid, cache: Path, full: bool, *more: str) -> dict[str, Any]:
+    """One run of the script, with its programs kept in `cache`, and `more` arguments."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        command = [str(SCRIPTS / "population_search.py"), "--seed", str(seed), "--out", str(out)]
+        out, script = Path(folder) / "run", str(SCRIPTS / "population_search.py")
+        command = [script, "--seed", str(seed), "--out", str(out), *more]
         if not full:
             command += ["--trials", str(grid.trials), "--max-epochs", str(grid.epochs)]
         variables = KEEP_ALL | {"JAX_COMPILATION_CACHE_DIR": str(cache)}

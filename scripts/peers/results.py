@@ -9,10 +9,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
 
+def slug(device: str) -> str:
+    """A device in the name of a file, such as `2-x-cpu`."""
+    return device.replace(",", "").replace("/", "-").replace(" ", "-").lower()
+
+
 def path_of(folder: Path, device: str, quick: bool) -> Path:
     """Where results on a device go, such as `peers-2-x-cpu.json` for `2 x cpu`."""
-    name = device.replace(",", "").replace("/", "-").replace(" ", "-").lower()
-    return folder / f"peers-{'quick-' * quick}{name}.json"
+    return folder / f"peers-{'quick-' * quick}{slug(device)}.json"
 
 
 def keep(path: Path, device: str, kind: str, section: dict[str, Any]) -> None:

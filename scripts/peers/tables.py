@@ -44,12 +44,17 @@ def side_by_side(section: dict[str, Any]) -> list[str]:
     head += ["PyTorch, one process", f"PyTorch, {section['processes']} processes", "one at a time"]
     lines = []
     for hidden, length in dict.fromkeys((row.hidden, row.length) for row in best):
-        alike = [row for row in best if (row.hidden, row.length) == (hidden, length)]
-        columns = [[str(row.population), number(row.ours), *times(row)] for row in alike]
+        alike = {row.cell: row for row in best if (row.hidden, row.length) == (hidden, length)}
+        columns = [column(alike[cell]) if cell in alike else ["-"] * 5 for cell in cells]
         joined = (" / ".join(column) for column in zip(*columns, strict=True))
         lines.append([str(hidden), str(length), *joined])
     kinds = " / ".join(cell.upper() for cell in cells)
     return [f"{kinds}; the last three columns say how many times as fast:", markdown(head, lines)]
+
+
+def column(row: Row) -> list[str]:
+    """What a line says of one cell."""
+    return [str(row.population), number(row.ours), *times(row)]
 
 
 def times(row: Row) -> list[str]:

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/gpu_kit.sh`: what to run first wherever a GPU is at hand."""
