@@ -8,18 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
-from direct import Direct, alone, among, assert_close, sequences
+from direct import QUICK, Direct, alone, among, assert_close, sequences
 from jax.test_util import check_grads
 
-from jaxrnn.network import backward, chunks
+from jaxrnn.network import backward, in_place
 from jaxrnn.network.architecture import GATES, STATES
-from jaxrnn.network.cells import CELLS, Cell
-from jaxrnn.network.network import RecurrentNetwork
+from jaxrnn.network.cells import CELLS, Cell, Constants
 
 Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
 CELL = pytest.mark.parametrize("cell", CELLS)
 BATCH, TIME, INPUTS = 5, 9, 3
+jit = partial(jax.jit, compiler_options=QUICK)
 
 
 def layer(cell: str, units: int, wide: int = 0, seed: int = 0) -> tuple[Tree, Any, Any]:
@@ -57,6 +57,23 @@ def of_flax(cell: str, own: Tree) -> Tree:
     if cell == "rnn":
         return {"i": tree["ii"], "h": tree["hi"]}
     return tree
+
+
+def written_out(
+    given: Tree, own: Tree, carry: Any, x: Any, keep: Any = None, stops: Any = None, unroll: int = 1
+) -> tuple[Any, Any]:
+    """Our layer; `given` is what its configuration has besides a default one's."""
+    member = alone({"hidden_size": 6, **given})
+    form = backward.Form(member.architecture, unroll)
+    units = given.get("hidden_size", carry[0].shape[-1])
+    constants = Constants(member.numbers, jnp.asarray(units), keep)
+    inputs = backward.mapped(form, own, x, constants)
+    of_state = {name: own[name] for name in own if name in backward.OF_STATE}
+    return backward.read(form, of_state, carry, inputs, stops, constants)
+
+
+def read(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:
+    return written_out({"cell": cell}, own, carry, x, keep)
 
 
 def plain(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:
@@ -98,34 +115,83 @@ def test_all_gradients_are_those_of_a_python_loop(cell: str, dropped: bool) -> N
     own, carry, x = layer(cell, 6)
     keep = jnp.where(jnp.arange(30).reshape(5, 6) % 3 == 0, 0.0, 1.5) if dropped else None
     found = []
-    for read in (backward.read, plain):
-        grad = jax.value_and_grad(partial(loss, read, cell, keep), argnums=(0, 1, 2))
+    for way in (read, plain):
+        grad = jax.value_and_grad(partial(loss, way, cell, keep), argnums=(0, 1, 2))
         found.append(jax.jit(grad)(own, carry, x))
         # The same without gradients, where another loop runs.
-        found.append(jax.jit(partial(read, cell))(own, carry, x, keep))
+        found.append(jax.jit(partial(way, cell))(own, carry, x, keep))
     assert_close(found[0], found[2], 1e-5, 2e-5)
     assert_close(found[1], found[3], 1e-5, 1e-6)
 
 
-@CELL
-def test_gradients_are_finite_differences(cell: str) -> None:
+KINDS: list[Tree] = [
+    *({"cell": cell} for cell in CELLS),
+    *({"cell": cell, "layer_norm": True, "activation": "silu"} for cell in CELLS),
+    {"output_activation": "softsign", "activation": "sigmoid"},
+]
+
+
+@pytest.mark.parametrize("given", KINDS, ids=str)
+def test_gradients_are_finite_differences(given: Tree) -> None:
+    cell = given.get("cell", "lstm")
+    own, carry, x = layer(cell, 4)
+    if "layer_norm" in given:
+        for name in ("input_scale", "recurrent_scale"):
+            own[name] = 1.0 + 0.2 * jnp.arange(own["bias"].size).reshape(own["bias"].shape) % 0.7
     with jax.enable_x64():
-        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), layer(cell, 4))
-        read = partial(backward.read, cell, keep=None)
-        check_grads(read, given, order=1, modes=["rev"], eps=1e-5, rtol=1e-6)
+        doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (own, carry, x))
+        layer_of = partial(written_out, {**given, "hidden_size": 4})
+        check_grads(layer_of, doubled, order=1, modes=["rev"], eps=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", KINDS, ids=str)
+@pytest.mark.parametrize("unroll", [4, TIME])
+def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
+    """With gradients that stop at step 4, and a number of steps that turns do not divide."""
+    cell = given.get("cell", "lstm")
+    own, carry, x = layer(cell, 6)
+    scale = {name: jnp.full(own["bias"].shape, 1.3) for name in ("input_scale", "recurrent_scale")}
+    own |= scale if "layer_norm" in given else {}
+    stops = jnp.arange(TIME) == 4
+
+    def felt(unroll: int, own: Tree, carry: Any, x: Any) -> Any:
+        final, y = written_out(given, own, carry, x, stops=stops, unroll=unroll)
+        return jnp.sin(y).sum() + sum(jnp.sin(state).sum() for state in final)
+
+    grads = [
+        jit(jax.value_and_grad(partial(felt, steps), argnums=(0, 1, 2)))(own, carry, x)
+        for steps in (1, unroll)
+    ]
+    assert_close(*grads, 1e-5, 2e-5)
+
+
+def test_steps_are_read_and_written_in_place_under_any_vmaps() -> None:
+    """As NumPy does it, with a gather or scatter for no lane."""
+    x, rows = np.arange(60.0).reshape(3, 5, 4), -np.arange(12.0).reshape(3, 4)
+    for axes in ((0, 0, None), (0, None, None), (None, 0, None)):
+        own = [x if axes[0] == 0 else x[0], rows if axes[1] == 0 else rows[0], jnp.int32(3)]
+        put = jax.jit(jax.vmap(in_place.put, axes))
+        expected = np.broadcast_to(own[0], (3, 5, 4)).copy()
+        expected[:, 3] = own[1]
+        np.testing.assert_array_equal(put(*own), expected)
+        assert "scatter" not in put.lower(*own).as_text()
+    at = jax.jit(jax.vmap(jax.vmap(in_place.at, (0, None)), (0, None)))
+    deep = np.arange(120.0).reshape(2, 3, 5, 4)
+    np.testing.assert_array_equal(at(deep, jnp.int32(2)), deep[:, :, 2])
+    assert "gather" not in at.lower(deep, jnp.int32(2)).as_text()
 
 
 @CELL
 def test_padded_units_get_exact_zeros(cell: str) -> None:
     narrow, wide = layer(cell, 5), layer(cell, 5, wide=8)
-    padded = jax.jit(partial(backward.read, cell))(*wide, None)[1]
+    padded = jax.jit(partial(read, cell))(*wide, None)[1]
     assert not padded[..., 5:].any()
 
     def felt(read: Any, cell: str, keep: Any, own: Tree, carry: Any, x: Any) -> Any:
         return (read(cell, own, carry, x, keep)[1][..., :5] ** 2).sum()
 
     grads = [
-        jax.jit(jax.grad(partial(felt, backward.read, cell, None), argnums=(0, 1, 2)))(*one)
+        jax.jit(jax.grad(partial(felt, read, cell, None), argnums=(0, 1, 2)))(*one)
         for one in (narrow, wide)
     ]
     for small, large in zip(*map(jax.tree.leaves, grads), strict=True):
@@ -140,7 +206,7 @@ def test_padded_units_get_exact_zeros(cell: str) -> None:
 def test_lanes_read_shared_inputs_as_one_does(cell: str) -> None:
     members = [layer(cell, 6, seed=seed)[:2] for seed in range(3)]
     x = layer(cell, 6)[2]
-    grad = jax.grad(partial(loss, backward.read, cell, None), argnums=(0, 1, 2))
+    grad = jax.grad(partial(loss, read, cell, None), argnums=(0, 1, 2))
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     together = jax.jit(jax.vmap(grad, (0, 0, None)))(*stacked, x)
     for lane, member in enumerate(members):
@@ -155,7 +221,14 @@ GIVEN: dict[str, Tree] = {
     "gru": {"cell": "gru", "layers": 2, "hidden_size_2": 7, "target_replication": 0.4},
     "gru back": {"cell": "gru", "bidirectional": True, "recurrent_dropout": 0.4},
     "rnn": {"cell": "rnn", "recurrent_dropout": 0.3, "learned_start": True, "dropout": 0.2},
+    "lstm norm": {"layers": 2, "layer_norm": True, "recurrent_dropout": 0.2},
+    "gru norm": {"cell": "gru", "layer_norm": True, "activation": "relu", "bidirectional": True},
+    "rnn norm": {"cell": "rnn", "layer_norm": True, "activation": "sigmoid"},
+    "lstm activations": {"activation": "silu", "output_activation": "softsign"},
+    "gru blocks": {"cell": "gru", "block_length": 3, "target_replication": 0.5},
+    "lstm overlap": {"block_length": 4, "block_overlap": 0.5, "target_replication": 0.5},
 }
+OTHERS: list[Tree] = [{"layer_norm": True, "activation": "elu"}, {"block_length": 2}]
 CASES = {name: {"hidden_size": 6, **case} for name, case in GIVEN.items()}
 
 
@@ -165,57 +238,26 @@ def cells_of(member: Direct) -> Cell:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize(("even", "mixed"), [(True, False), (False, False), (True, True)])
 def test_networks_learn_as_by_the_scan(
-    case: str, even: bool, monkeypatch: pytest.MonkeyPatch
+    case: str, even: bool, mixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In wide arrays, in chunks where lengths differ, with every use of a layer at once."""
-    member, given = among(CASES[case]), sequences(6, even=even)
+    """In wide arrays, in chunks where lengths differ, and with code that only others need."""
+    own = CASES[case]
+    cell: Tree = {"cell": own.get("cell", "lstm")}
+    others = [cell | other for other in OTHERS] if mixed else []
+    member, given = among(own, others), sequences(6, even=even)
     if even:
         member = member.using(lengths=False)
 
     def gradient() -> Any:
-        return jax.jit(jax.grad(member.step._loss, has_aux=True))(
+        return jit(jax.grad(member.step._loss, has_aux=True))(
             member.weights(), member.numbers, given, jax.random.key(3), jnp.int32(0)
         )[0]
 
-    assert cells_of(member).plain
+    assert cells_of(member).written_out
     ours = gradient()
-    monkeypatch.setattr(Cell, "plain", False)
+    monkeypatch.setattr(Cell, "written_out", False)
     assert_close(ours, gradient(), 1e-5, 3e-6)
-    assert all(abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours))
-
-
-@pytest.mark.parametrize(
-    ("given", "stopped", "taken"),
-    [
-        ({}, False, True),
-        ({"cell": "gru", "recurrent_dropout": 0.2, "learned_start": True}, False, True),
-        ({"cell": "rnn", "layers": 2, "bidirectional": True}, False, True),
-        ({"layer_norm": True}, False, False),
-        ({"activation": "relu"}, False, False),
-        ({"output_activation": "sigmoid"}, False, False),
-        ({}, True, False),
-    ],
-)
-def test_only_plain_cells_take_the_short_way(
-    given: Tree, stopped: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def read(*args: Any) -> Any:
-        seen.append(args[0])
-        return backward.read(*args)
-
-    monkeypatch.setattr(chunks, "read", read)
-    member = alone({"hidden_size": 4, **given})
-    stops = jnp.zeros(7, bool) if stopped else None
-    jax.eval_shape(partial(_apply, member, stops), member.weights())
-    assert bool(seen) == taken
-
-
-def _apply(member: Direct, stops: Any, weights: Any) -> Any:
-    given = sequences(3)
-    network = RecurrentNetwork(member.architecture)
-    x, lengths = jnp.asarray(given.inputs), jnp.asarray(given.lengths)
-    return network.apply({"params": weights}, x, lengths, member.numbers, None, stops)
+    felt = [abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours)]
+    assert all(felt) or mixed and any(felt)  # of others' scales the member feels nothing

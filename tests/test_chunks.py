@@ -145,7 +145,7 @@ class Counting(nn.Module):
     """A cell that calls back at every step, for all lanes at once."""
 
     tell: Callable[[Any], Any]
-    plain = False
+    written_out = False
 
     @nn.compact
     def __call__(self, carry: Any, x: Any, stop: Any, constants: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Back-propagation through time written out (Werbos 1990), for cells whose activations are tanh.
+"""Back-propagation through time written out (Werbos 1990).
 
 It computes what differentiating the scan of `jaxrnn.network.cells` does, in fewer and larger steps:
 inputs are mapped for all times at once, gradients of kernels are one matrix product over all times,
@@ -7,114 +7,224 @@ and the loop back multiplies by factors that the loop forwards saved, see `jaxrn
 One buffer serves three times: it holds the mapped inputs, then the factors, then their gradients.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.network.cells import Carry
-from jaxrnn.network.factors import WAYS
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.cells import Carry, Constants
+from jaxrnn.network.factors import EQUATIONS, Activation, Equations, Layer
+from jaxrnn.network.in_place import at, put
+from jaxrnn.network.layer_norm import LayerNorm, Normalised
 from jaxrnn.types import Array
 
-Own: TypeAlias = dict[str, Array]
-Saved: TypeAlias = tuple[Own, Carry, Array, Array | None, Array, Array, Array]
+Weights: TypeAlias = dict[str, Array]
+OF_STATE = frozenset({"recurrent_kernel", "recurrent_scale", "candidate_bias"})
+"""Names of the weights that `read` takes; the others are those of `mapped`."""
+
+
+class Form(NamedTuple):
+    """What is fixed when a layer is compiled.
+
+    Attributes:
+        architecture: Cell, activations, and whether maps are normalised.
+        unroll: Time steps in a turn of the loops.
+    """
+
+    architecture: Architecture
+    unroll: int = 1
+
+
+class Saved(NamedTuple):
+    """What the way back needs of every step, `(time, batch, ...)`.
+
+    Attributes:
+        factors: `(gates * units)`, see `jaxrnn.network.factors`.
+        rest: States saved beside them, `(rest * units)`.
+        output: `(units)`.
+        normalised: The map of the state; None without layer normalisation.
+    """
+
+    factors: Array
+    rest: Array
+    output: Array
+    normalised: Normalised | None
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """A layer as its steps see it.
+
+    Attributes:
+        form: Fixed when it is compiled.
+        weights: What maps the state, with all that belongs to the gates.
+        constants: What every step reads alike.
+    """
+
+    form: Form
+    weights: Weights
+    constants: Constants
+
+    @property
+    def equations(self) -> Equations:
+        """Of the cell."""
+        return EQUATIONS[self.form.architecture.cell]
+
+    @property
+    def kernel(self) -> Array:
+        """The recurrent kernel, `(units, gates * units)`."""
+        return _flat(self.weights["recurrent_kernel"])
+
+    @property
+    def norm(self) -> LayerNorm | None:
+        """Of the map of the state."""
+        if not self.form.architecture.uses.layer_norm:
+            return None
+        return self.constants.layer_norm(self.weights["recurrent_scale"])
+
+    @property
+    def layer(self) -> Layer:
+        """What the equations read."""
+        arch, numbers = self.form.architecture, self.constants.numbers
+        mask = self.constants.mask(len(self.weights["recurrent_kernel"]))
+        return Layer(
+            Activation(arch.activations, numbers.activation, mask),
+            Activation(arch.output_activations, numbers.output_activation, mask),
+            self.weights.get("candidate_bias"),
+        )
+
+    def step(self, carry: Carry, x: Array) -> tuple[Carry, Saved]:
+        """The next state, and what the way back needs of the step; x `(batch, gates * units)`."""
+        s, normalised = self.constants.kept(carry[0]) @ self.kernel, None
+        if self.norm is not None:
+            normalised = self.norm.normalise(s)
+            s = self.norm.scaled(s, normalised)
+        carry, factors, rest = self.equations.forwards(self.layer, x, s, carry)
+        return carry, Saved(factors, rest, carry[0], normalised)
+
+    def of_state_map(self, dx: Array, rest: Array, normalised: Normalised | None) -> Array:
+        """The gradient of the map of the state from that of the inputs', for any leading axes."""
+        ds = self.equations.of_map(dx, rest)
+        if self.norm is None or normalised is None:
+            return ds
+        return self.norm.backwards(ds, normalised)
+
+
+def mapped(form: Form, weights: Weights, x: Array, constants: Constants) -> Array:
+    """The inputs `(time, batch, inputs)` as gates see them, `(time, batch, gates * units)`."""
+    flat = x @ _flat(weights["input_kernel"])
+    if form.architecture.uses.layer_norm:
+        flat = constants.layer_norm(weights["input_scale"])(flat)
+    return flat + weights["bias"].reshape(1, 1, -1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def read(cell: str, own: Own, carry: Carry, x: Array, keep: Array | None) -> tuple[Carry, Array]:
+def read(
+    form: Form,
+    weights: Weights,
+    carry: Carry,
+    x: Array,
+    stops: Array | None,
+    constants: Constants,
+) -> tuple[Carry, Array]:
     """The last state, and the outputs `(time, batch, units)`.
 
     Args:
-        cell: A name of `WAYS`.
-        own: Parameters of the layer.
+        form: Of the layer.
+        weights: What maps the state, with all that belongs to the gates.
         carry: The state before the first step.
-        x: `(time, batch, inputs)`.
-        keep: `(batch, units)` factors of recurrent dropout, or None; without a gradient.
+        x: What `mapped` makes of the inputs, `(time, batch, gates * units)`.
+        stops: `(time,)` bool, steps whose incoming state is a constant, or None.
+        constants: What every step reads alike; without a gradient.
     """
-    kernel, way = _flat(own["recurrent_kernel"]), WAYS[cell]
+    recurrence = Recurrence(form, weights, constants)
 
-    def one(carry: Carry, mapped: Array) -> tuple[Carry, Array]:
-        s = _kept(carry[0], keep) @ kernel
-        carry, _, _ = way.forwards(mapped, s, carry, own.get("candidate_bias"))
+    def step(carry: Carry, x: Array) -> tuple[Carry, Array]:
+        carry, _ = recurrence.step(carry, x)
         return carry, carry[0]
 
-    return jax.lax.scan(one, carry, _mapped(own, x))
+    return _of_each(stops, jax.lax.scan(step, carry, x, unroll=form.unroll))
 
 
 def _forwards(
-    cell: str, own: Own, carry: Carry, x: Array, keep: Array | None
-) -> tuple[tuple[Carry, Array], Saved]:
-    kernel, way = _flat(own["recurrent_kernel"]), WAYS[cell]
-    (batch, units), time = carry[0].shape, len(x)
+    form: Form,
+    weights: Weights,
+    carry: Carry,
+    x: Array,
+    stops: Array | None,
+    constants: Constants,
+) -> tuple[tuple[Carry, Array], Any]:
+    recurrence = Recurrence(form, weights, constants)
 
-    def one(
-        t: Array, carried: tuple[Carry, Array, Array, Array]
-    ) -> tuple[Carry, Array, Array, Array]:
-        carry, buffer, rests, y = carried
-        s = _kept(carry[0], keep) @ kernel
-        carry, factors, rest = way.forwards(_at(buffer, t), s, carry, own.get("candidate_bias"))
-        return carry, _set(buffer, factors, t), _set(rests, rest, t), _set(y, carry[0], t)
+    def step(t: Array, carried: tuple[Carry, Saved]) -> tuple[Carry, Saved]:
+        carry, saved = carried
+        carry, own = recurrence.step(carry, at(saved.factors, t))
+        return carry, jax.tree.map(lambda rows, row: put(rows, row, t), saved, own)
 
-    rests, y = jnp.zeros((time, batch, way.rest * units)), jnp.zeros((time, batch, units))
-    final, factors, rests, y = jax.lax.fori_loop(0, time, one, (carry, _mapped(own, x), rests, y))
-    return (final, y), (own, carry, x, keep, factors, rests, y)
+    _, shapes = jax.eval_shape(recurrence.step, carry, x[0])
+    room = jax.tree.map(lambda leaf: jnp.zeros((len(x), *leaf.shape), leaf.dtype), shapes)
+    begin = carry, room._replace(factors=x)
+    last, saved = jax.lax.fori_loop(0, len(x), step, begin, unroll=form.unroll)
+    return _of_each(stops, (last, saved.output)), (weights, carry, stops, constants, saved)
 
 
 def _backwards(
-    cell: str, saved: Saved, after: tuple[Carry, Array]
-) -> tuple[Own, Carry, Array, None]:
-    own, start, x, keep, factors, rests, y = saved
-    kernel, way, (last, dy) = _flat(own["recurrent_kernel"]), WAYS[cell], after
-
-    def one(k: Array, carried: tuple[Carry, Array]) -> tuple[Carry, Array]:
-        (dh, *others), buffer = carried
-        t = len(x) - 1 - k
-        rest, dh = _at(rests, t), dh + _at(dy, t)
-        dx, (past, *others) = way.backwards(_at(buffer, t), rest, (dh, *others))
-        # Written before it is read, or XLA would copy the whole buffer to keep the factors.
-        buffer = jax.lax.optimization_barrier(_set(buffer, dx, t))
-        ds = way.of_map(_at(buffer, t), rest)
-        return (past + _kept(ds @ transposed, keep), *others), buffer
-
+    form: Form, residuals: Any, after: tuple[Carry, Array]
+) -> tuple[Weights, Carry, Array, None, None]:
+    weights, start, stops, constants, saved = residuals
+    recurrence, (last, dy) = Recurrence(form, weights, constants), after
     # Once, not at every step.
-    transposed = jax.lax.optimization_barrier(kernel.T)
-    first, dx = jax.lax.fori_loop(0, len(x), one, (last, factors))
-    ds = way.of_map(dx, rests)
-    before = jnp.concatenate([start[0][None], y[:-1]])
-    before = before if keep is None else before * keep[None]
-    return _gradients(own, x, before, dx, ds), first, dx @ _flat(own["input_kernel"]).T, None
+    transposed = jax.lax.optimization_barrier(recurrence.kernel.T)
+
+    def step(k: Array, carried: tuple[Carry, Array]) -> tuple[Carry, Array]:
+        (dh, *others), buffer = carried
+        t = len(dy) - 1 - k
+        rest, normalised = jax.tree.map(lambda leaf: at(leaf, t), (saved.rest, saved.normalised))
+        after = dh + at(dy, t), *others
+        dx, (past, *others) = recurrence.equations.backwards(at(buffer, t), rest, after)
+        # Written before it is read, or XLA would copy the whole buffer to keep the factors.
+        buffer = jax.lax.optimization_barrier(put(buffer, dx, t))
+        ds = recurrence.of_state_map(at(buffer, t), rest, normalised)
+        before = past + constants.kept(ds @ transposed), *others
+        if stops is not None:
+            before = tuple(jnp.where(at(stops, t), 0.0, state) for state in before)
+        return before, buffer
+
+    begin = tuple(last), saved.factors
+    first, dx = jax.lax.fori_loop(0, len(dy), step, begin, unroll=form.unroll)
+    return _gradients(recurrence, start[0], saved, dx), first, dx, None, None
 
 
-def _gradients(own: Own, x: Array, before: Array, dx: Array, ds: Array) -> Own:
-    """Of the parameters, from those of both maps at all times, `(time, batch, gates * units)`."""
-    w, r = own["input_kernel"], own["recurrent_kernel"]
-    dx, ds = dx.reshape(-1, dx.shape[-1]), ds.reshape(-1, ds.shape[-1])
-    found = {
-        "input_kernel": (x.reshape(-1, x.shape[-1]).T @ dx).reshape(w.shape),
-        "recurrent_kernel": (before.reshape(-1, before.shape[-1]).T @ ds).reshape(r.shape),
-        "bias": dx.sum(0).reshape(own["bias"].shape),
-    }
-    if "candidate_bias" in own:
-        found["candidate_bias"] = ds[:, -r.shape[-1] :].sum(0)
+def _gradients(recurrence: Recurrence, start: Array, saved: Saved, dx: Array) -> Weights:
+    """Of the weights, from those of the mapped inputs at all times."""
+    weights, kept = recurrence.weights, recurrence.constants.kept
+    ds = recurrence.of_state_map(dx, saved.rest, saved.normalised)
+    # In two parts, since the states before all steps would be one more array over time.
+    kernel = kept(start).T @ ds[0] + jnp.einsum("tbu,tbg->ug", kept(saved.output[:-1]), ds[1:])
+    found = {"recurrent_kernel": kernel.reshape(weights["recurrent_kernel"].shape)}
+    scaled = recurrence.equations.of_map(dx, saved.rest)
+    if (bias := weights.get("candidate_bias")) is not None:
+        found["candidate_bias"] = scaled[..., -len(bias) :].sum((0, 1))
+    if recurrence.norm is not None and saved.normalised is not None:
+        found["recurrent_scale"] = recurrence.norm.of_scale(scaled, saved.normalised)
     return found
 
 
-# Indices are known to lie within, which `x[t]` and `x.at[t].set` would check at every step.
-_at = partial(jax.lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)
-_set = partial(jax.lax.dynamic_update_index_in_dim, axis=0, allow_negative_indices=False)
+def _of_each(stops: Array | None, outputs: Any) -> Any:
+    """The outputs, for `vmap` those of each of several `stops`.
 
-
-def _mapped(own: Own, x: Array) -> Array:
-    return x @ _flat(own["input_kernel"]) + own["bias"].reshape(1, 1, -1)
+    They are the same numbers, but JAX must not add up their gradients before they are cut.
+    """
+    if stops is None:
+        return outputs
+    return jax.tree.map(lambda leaf: jnp.where(stops.any(), leaf, leaf), outputs)
 
 
 def _flat(kernel: Array) -> Array:
     return kernel.reshape(len(kernel), -1)
-
-
-def _kept(h: Array, keep: Array | None) -> Array:
-    return h if keep is None else h * keep
 
 
 read.defvjp(_forwards, _backwards)

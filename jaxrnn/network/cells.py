@@ -4,7 +4,7 @@ Few large parameters instead of one per gate make every loop body and optimizer 
 arithmetic is that of Flax's `OptimizedLSTMCell`, `GRUCell` and `SimpleCell`.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -13,11 +13,10 @@ import jax.numpy as jnp
 from jaxrnn.configuration.activations import activate
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.layer_norm import LayerNorm
 from jaxrnn.types import Array, Key, Shape
 
 Carry: TypeAlias = tuple[Array, ...]
-EPSILON = 1e-5
-"""Added to variances by layer normalisation."""
 
 
 def shape_only(key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
@@ -39,6 +38,21 @@ class Constants(NamedTuple):
     units: Array
     keep: Array | None
 
+    def mask(self, width: int) -> Array:
+        """1 for the member's own units, 0 for padding, `(width,)`."""
+        return (jnp.arange(width) < self.units).astype(jnp.float32)
+
+    def layer_norm(self, scale: Array) -> LayerNorm:
+        """The normalisation of a map whose gates have this `scale`, `(gates, units)`."""
+        mask = self.mask(scale.shape[-1])
+        return LayerNorm(jnp.asarray(self.numbers.layer_norm), self.units, mask, scale)
+
+    def kept(self, h: Array) -> Array:
+        """The state `(..., batch, units)` on its way to the next step."""
+        return (
+            h if self.keep is None else h * self.keep.reshape((1,) * (h.ndim - 2) + self.keep.shape)
+        )
+
 
 class Cell(nn.Module):
     """What all cells share: the two maps that feed the gates, and activations under a mask.
@@ -46,8 +60,10 @@ class Cell(nn.Module):
     Attributes:
         architecture: Which code is compiled.
         shapes: Of the parameters, by name.
+        written_out: Whether `jaxrnn.network.backward` has its gradients.
     """
 
+    written_out: ClassVar[bool] = True
     architecture: Architecture
     shapes: tuple[tuple[str, Shape], ...]
 
@@ -55,13 +71,6 @@ class Cell(nn.Module):
     def parameters(self) -> dict[str, Array]:
         """The layer's, by name."""
         return {name: self.param(name, shape_only, shape) for name, shape in self.shapes}
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is the cell of the textbooks: tanh, and nothing normalised."""
-        arch = self.architecture
-        names = {*arch.activations, *arch.output_activations}
-        return names == {"tanh"} and not arch.uses.layer_norm
 
     def cut(self, carry: Carry, stop: Array | None) -> Carry:
         """The carry, a constant for gradients where `stop` `()` says so."""
@@ -73,35 +82,18 @@ class Cell(nn.Module):
         self, own: dict[str, Array], x: Array, h: Array, constants: Constants
     ) -> tuple[Array, Array]:
         """The maps x W and h R, each `(batch, gates * units)`, normalised if asked for."""
-        if constants.keep is not None:
-            h = h * constants.keep
+        h = constants.kept(h)
         w, r = own["input_kernel"], own["recurrent_kernel"]
         from_input = x @ w.reshape(w.shape[0], -1)
         from_state = h @ r.reshape(r.shape[0], -1)
         if self.architecture.uses.layer_norm:
-            from_input = self.normalised(from_input, own["input_scale"], constants)
-            from_state = self.normalised(from_state, own["recurrent_scale"], constants)
+            from_input = constants.layer_norm(own["input_scale"])(from_input)
+            from_state = constants.layer_norm(own["recurrent_scale"])(from_state)
         return from_input, from_state
-
-    def normalised(self, flat: Array, scale: Array, constants: Constants) -> Array:
-        """Each gate over its units; padded units stay zero and do not count."""
-        x = flat.reshape(-1, *scale.shape)  # (batch, gates, units)
-        mask = self.mask(constants).reshape(1, 1, -1)
-        units = constants.units.astype(x.dtype)
-        # Padding is zero, but without the mask it would get its share of the mean's gradient.
-        centred = (x - (x * mask).sum(-1, keepdims=True) / units) * mask
-        variance = (centred**2).sum(-1, keepdims=True) / units
-        y = centred * jax.lax.rsqrt(variance + EPSILON) * scale[None]
-        return jnp.where(constants.numbers.layer_norm, y, x).reshape(flat.shape)
-
-    def mask(self, constants: Constants) -> Array:
-        """1 for the member's own units, 0 for padding, `(units,)`."""
-        width = dict(self.shapes)["recurrent_kernel"][0]
-        return (jnp.arange(width) < constants.units).astype(jnp.float32)
 
     def activation(self, x: Array, constants: Constants) -> Array:
         """The member's activation, of `(batch, units)`."""
-        names, mask = self.architecture.activations, self.mask(constants)
+        names, mask = self.architecture.activations, constants.mask(x.shape[-1])
         return activate(names, constants.numbers.activation, x, mask)
 
 
@@ -123,7 +115,7 @@ class LSTM(Cell):
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = nn.sigmoid(f) * c + nn.sigmoid(i) * self.activation(g, constants)
         names, index = self.architecture.output_activations, constants.numbers.output_activation
-        h = nn.sigmoid(o) * activate(names, index, c, self.mask(constants))
+        h = nn.sigmoid(o) * activate(names, index, c, constants.mask(c.shape[-1]))
         return (h, c), h
 
 

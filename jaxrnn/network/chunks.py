@@ -1,18 +1,19 @@
 """A cell over time: over all steps, or in chunks that short batches skip.
 
-`nn.scan` of the cell is the definition. Plain cells take a shorter way to the same.
+`nn.scan` of the cell is the definition. Cells whose gradients are written out take a shorter way to
+the same.
 
 A batch of short sequences is padded to the longest of all. The shapes stay as they are compiled,
 but a chunk of steps in which no sequence of the batch has a true one is passed over.
 """
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxrnn.network.backward import read
+from jaxrnn.network.backward import OF_STATE, Form, mapped, read
 from jaxrnn.network.cells import Carry, Cell, Constants
 from jaxrnn.types import AnyArray, Array
 
@@ -53,10 +54,24 @@ def over_time(
         unroll: Steps in a turn of the loop.
     """
     del longest
-    if cell.plain and stops is None:
-        given = cell.architecture.cell, cell.parameters(), carry, x.swapaxes(0, 1), constants.keep
-        final, y = cast(tuple[Carry, Array], read(*given))
-        return final, y.swapaxes(0, 1)
+    if not cell.written_out:
+        return by_scan(cell, carry, x, stops, constants, unroll)
+    form, weights = Form(cell.architecture, unroll), cell.parameters()
+    inputs = mapped(form, weights, x.swapaxes(0, 1), constants)
+    of_state = {name: weights[name] for name in weights if name in OF_STATE}
+    final, y = read(form, of_state, carry, inputs, stops, constants)
+    return final, y.swapaxes(0, 1)
+
+
+def by_scan(
+    cell: Cell,
+    carry: Carry,
+    x: Array,
+    stops: Array | None,
+    constants: Constants,
+    unroll: int = 1,
+) -> tuple[Carry, Array]:
+    """As `over_time`, by its definition: any cell lifted over time by `nn.scan`."""
     axes: Any = (1, 0, nn.broadcast)
     lifted = nn.scan(
         lambda cell, carry, x, stop, constants: cell(carry, x, stop, constants),

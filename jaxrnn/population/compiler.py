@@ -170,7 +170,9 @@ class Compiler:
         own = self.member(architecture), layout, self._options, setting, state
         train = partial(compile_train, *own, *self.example(layout))
         evaluate = partial(compile_evaluate, *own, self.validation)
-        return Programs(self._background, partial(self._exact, train), partial(self._exact, evaluate))
+        return Programs(
+            self._background, partial(self._exact, train), partial(self._exact, evaluate)
+        )
 
     def _exact(self, compile: partial[Compiled]) -> Compiled:
         # Whatever the process asks for: arrays of 32 bits, and products as precise as was decided.
