@@ -1,7 +1,7 @@
 """Compilers for chips that are not here: one core of a TPU v5e, and an NVIDIA H100.
 
 They come as packages and need no driver; the H100 is described by benchmarks/targets/h100.txtpb.
-Import this before JAX starts.
+Where they are installed JAX must be told to start nothing but the CPU: `only_cpu`.
 """
 
 import os
@@ -40,11 +40,13 @@ def missing() -> str | None:
     wanted = [name for name, start in NEEDS.items() if not there[name].startswith(start)]
     if not wanted and jax.__version__ == NEEDS["jax-cuda12-plugin"]:
         return None
-    return (
-        'This needs the compilers of the extra "aot" beside JAX 0.10.2; install '
-        "`libtpu==0.0.42.*`, `requests`, and with --no-deps `jax-cuda12-plugin==0.10.2` and "
-        "`jax-cuda12-pjrt==0.10.2`."
-    )
+    return 'This needs Python 3.11 with JAX 0.10.2 and the compilers of `pip install -e ".[aot]"`.'
+
+
+def only_cpu() -> None:
+    """Let JAX, here and in processes begun here, look for no chip."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    jax.config.update("jax_platforms", "cpu")
 
 
 def mesh(chip: str) -> Mesh:

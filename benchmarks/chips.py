@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 
 import absent
 import hlo
-import jax
 import numpy as np
 
 import jaxrnn
@@ -231,7 +230,7 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 2
     else:
-        jax.config.update("jax_platforms", "cpu")
+        absent.only_cpu()
         measure(settings.only, settings.label)
     return 0
 
