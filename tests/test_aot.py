@@ -3,6 +3,7 @@
 Compilers for chips that are not there come with the extra `aot`, see docs/accelerators.md.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import absent
@@ -10,6 +11,7 @@ import hlo
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from jax.stages import Traced
 from test_lowering import KINDS, MICROBATCH, TIME, drawn
 
@@ -22,20 +24,30 @@ pytestmark = [
 CHIPS = "v5e:2x2", "h100"
 LANES = 8
 MOST = {
-    "lstm": (99, 99),
-    "gru": (99, 99),
-    "rnn": (99, 99),
-    "layer norm": (99, 99),
-    "activations": (99, 99),
-    "blocks": (99, 99),
-    "overlapping blocks": (99, 99),
-    "dropout": (99, 99),
-    "optimizers": (99, 99),
-    "uneven lengths": (99, 99),
+    "lstm": (15, 14),
+    "gru": (20, 14),
+    "rnn": (11, 10),
+    "layer norm": (50, 19),
+    "activations": (16, 14),
+    "blocks": (16, 15),
+    "overlapping blocks": (25, 14),
+    "dropout": (15, 15),
+    "optimizers": (15, 14),
+    "uneven lengths": (33, 28),
 }
 """Operations per time step of training, forwards and back together, on each of `CHIPS`."""
 NEVER = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 NEVER += ("infeed", "outfeed", " send(", " recv(", "callback", "host-compute")
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    """JAX keeps programs for chips that are not here, too, and then cannot read them again."""
+    for used in (False, True):
+        jax.config.update("jax_enable_compilation_cache", used)
+        compilation_cache.reset_cache()
+        if not used:
+            yield
 
 
 def compiled(traced: Traced) -> tuple[str, int]:
@@ -62,5 +74,4 @@ def test_compiles_for_a_chip_with_few_operations_in_a_time_step(chip: str, kind:
     assert not [name for name in NEVER if name in train or name in evaluate]
     assert taken_over >= state_bytes(both.train, mesh.size)
     operations = hlo.Program(train).block.microbatch().over_time(lambda _: 1) / TIME
-    print(f"PIN {chip} {kind} {operations:.3f}")
     assert 2 <= operations <= MOST[kind][CHIPS.index(chip)]
