@@ -126,7 +126,7 @@ def compiled(case: Case, chip: str) -> dict[str, Any]:
     """What the compiler for a chip says of a case."""
     mesh, data = absent.mesh(chip), sequences(case)
     given = {"lanes": case.lanes, "microbatch": BATCH, "options": case.options}
-    lowered = trace(data, case.entries, mesh, **given).train.lower()
+    lowered: Any = trace(data, case.entries, mesh, **given).train.lower()
     begin = time.process_time()
     program = lowered.compile(compiler_options=case.options.for_xla(mesh))
     seconds = time.process_time() - begin

@@ -58,8 +58,8 @@ def drawn(kind: str) -> jaxrnn.Data:
         return made(kind)
     if kind == "adding":
         return jaxrnn.adding(100, TIME)
-    parts = [sequences(samples, kind.startswith("uneven")) for samples in (32, 16, 16)]
-    return jaxrnn.from_splits(*parts)
+    train, validation, test = (sequences(n, kind.startswith("uneven")) for n in (32, 16, 16))
+    return jaxrnn.from_splits(train, validation, test)
 
 
 def traced(kind: str, lanes: int) -> Traces:
