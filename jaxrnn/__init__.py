@@ -15,6 +15,7 @@ from jaxrnn.data.load import read as read_data
 from jaxrnn.data.split import Split
 from jaxrnn.data.survey import from_stream
 from jaxrnn.population.devices import describe
+from jaxrnn.population.options import PRECISIONS, Options
 from jaxrnn.population.planner import Group
 from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.predictor import Predictor, load
@@ -27,9 +28,11 @@ __all__ = [
     "DEFAULT_SPACE",
     "ENTRIES",
     "GROUPS",
+    "PRECISIONS",
     "SPACES",
     "Data",
     "Group",
+    "Options",
     "Population",
     "Predictor",
     "Snapshot",

@@ -49,6 +49,13 @@ def forget_programs() -> None:
     compilation_cache.reset_cache()
 
 
+def kept_beside(name: str) -> Path | None:
+    """The folder `name` beside the programs that are kept; None where none are."""
+    values = jax.config.values
+    kept = values["jax_compilation_cache_dir"] if values["jax_enable_compilation_cache"] else None
+    return None if kept is None else Path(kept) / name
+
+
 def processor() -> str:
     """A name for what the CPU can do: homes may be shared by machines that run other code."""
     try:

@@ -2,24 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxrnn.compile_cache import kept_beside
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.changes import changeable
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.data import Data
+from jaxrnn.network.chunks import chunk
 from jaxrnn.population import store
 from jaxrnn.population.admission import Admission
-from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.devices import population_mesh, replicated
+from jaxrnn.population.autotuner import Autotuner
+from jaxrnn.population.choices import Choices
+from jaxrnn.population.compiler import Building, Compiler
+from jaxrnn.population.devices import describe, population_mesh, replicated
 from jaxrnn.population.drawing import draw
 from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.loop import Loop
+from jaxrnn.population.options import Options, Precision, check_precision, options_of
 from jaxrnn.population.placing import place
 from jaxrnn.population.planner import Group
 from jaxrnn.population.plans import Plans
@@ -52,6 +58,8 @@ class Trainer:
         devices: int | None = None,
         memory_limit: float | None = None,
         seed: int = 0,
+        precision: Precision = "highest",
+        autotune: bool | Options = True,
     ) -> None:
         """Put `data` on the devices.
 
@@ -60,16 +68,23 @@ class Trainer:
             microbatch: Samples per step, from 1 to the size of the training split. By default 32,
                 or a lower power of two, so that an epoch has at least 8 steps; a stream's batch.
             lanes: Members side by side on each device, from 1 to 4096; fewer where memory is short.
-                By default 1 on a CPU, where the cores are the devices, elsewhere up to 1024.
+                By default 1 on a CPU, where the cores are the devices, at most 128 on a TPU and 256
+                on a GPU.
             devices: How many to use; all by default.
             memory_limit: In GiB, what this process may take of each accelerator, or of the machine
                 if it trains on the CPU; above 0, by default all that is free.
             seed: Of the data order, below 2**32; the order is the same for every member.
+            precision: Of matrix products: `highest` is float32 on every device; `high` and
+                `default` are faster and less exact on accelerators (TF32 on GPUs; three passes of
+                bfloat16 or one on TPUs).
+            autotune: Whether to time two or three ways to compile where a cohort is large enough,
+                on accelerators; or how to compile, with nothing timed.
 
         Raises:
             ValueError: An argument outside its range.
         """
         check_seed(seed)
+        check_precision(precision)
         self.microbatch = microbatch_of(data.train, microbatch)
         self.mesh = population_mesh(devices)
         plan = LanePlan(lanes, self.mesh)
@@ -77,10 +92,23 @@ class Trainer:
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
         self.feed = feed(data, self.microbatch, seed, put)
-        self.compiler = Compiler(data.task, self.feed, self._splits["validation"], self.mesh, plan)
+        self.compiler = self._compiler(plan, precision, autotune)
         self._admit = Admission(self.compiler, memory_limit)
-        self._loop = Loop(self.feed, self.compiler, self._admit, Slices())
-        self._plans = Plans(data, self.microbatch, self.mesh.devices.flat[0].platform == "cpu")
+        tuner = Autotuner(self.compiler, wanted=autotune is True)
+        self._loop = Loop(self.feed, self.compiler, self._admit, tuner, Slices())
+        self._plans = Plans(data, self.microbatch, self.mesh)
+
+    def _compiler(self, plan: LanePlan, precision: Precision, autotune: bool | Options) -> Compiler:
+        """What compiles for the data."""
+        validation, platform = self._splits["validation"], self.mesh.devices.flat[0].platform
+        time = self.data.train.time
+        loop = chunk(time) if self._problem.lengths_differ else time
+        options = options_of(autotune, platform, loop)
+        versions = version("jax"), version("jaxlib")
+        context = describe(self.mesh), time, self.microbatch, precision, versions
+        cache = None if platform == "cpu" else kept_beside("autotuned")
+        building = Building(precision, options, Choices(repr(context), cache))
+        return Compiler(self.data.task, self.feed, validation, self.mesh, plan, building)
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
+from jaxrnn import PRECISIONS
 from search.samplers.kinds import SAMPLERS
 from search.schedulers.kinds import SCHEDULERS
 
@@ -107,14 +108,16 @@ ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
             "--lanes",
             "N",
             None,
-            "most trials side by side per device (default: 1 on CPU, else 1024)",
+            "most trials side by side per device (default: CPU 1, TPU 128, GPU 256)",
         ),
         ("--memory-limit", "GIB", None, "memory to take: of each accelerator, or of the machine"),
+        ("--precision", "NAME", "highest", f"of matrix products: {', '.join(PRECISIONS)}"),
         ("--devices", "N", None, "devices to use, on CPU one per core (default: all)"),
     ],
 }
 FLAGS = {
     "--reach-back": "forecasting: the first windows of a part may look back into the part before",
+    "--no-autotune": "compile programs as usual, without timing other ways on an accelerator",
     "--no-compile-cache": "compile every program anew, and keep none for later runs",
     "--audit": "also train what was pruned, and tell what pruning cost and saved",
 }

@@ -199,6 +199,8 @@ def _job(
     plan, team = asked.plan, search.Team(asked.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in asked.trainers]
+    for compiler in compilers:
+        compiler.choices.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
     before = take_up(team, checkpoints)
     running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
@@ -235,6 +237,8 @@ def _trainer(data: jaxrnn.Data, settings: argparse.Namespace) -> jaxrnn.Trainer:
         devices=settings.devices,
         memory_limit=settings.memory_limit,
         seed=settings.seed,
+        precision=settings.precision,
+        autotune=not settings.no_autotune,
     )
 
 

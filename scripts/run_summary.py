@@ -41,6 +41,8 @@ def write_summary(
             "trial_epochs": sum(trial.epochs for trial in job.search.trials),
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
             "programs": sum(trainer.compiler.programs for trainer in job.trainers),
+            "precision": job.settings["precision"],
+            "compiled": job.trainers[0].compiler.description(),
             "compile_cache": job.cache and str(job.cache),
             "cohorts": _cohorts(job),
             "devices": jaxrnn.describe(job.trainers[0].mesh),

@@ -8,9 +8,11 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 import jaxrnn
-from jaxrnn.population import admission
+from jaxrnn.population import admission, compiler
 from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.layout import Layout
 from jaxrnn.population.memory import GIB, Budget
+from jaxrnn.training.member import Member
 
 MEMBERS = [{"cell": cell, "hidden_size": 4 + k} for k in range(4) for cell in ("lstm", "gru")]
 
@@ -104,7 +106,7 @@ def test_other_errors_are_not_hidden(data: jaxrnn.Data, monkeypatch: pytest.Monk
 def test_lanes_by_what_the_compiler_says(
     data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything runs, and without a warning."""
+    """Before anything runs, and said."""
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
     (cohort, _) = trainer.start(MEMBERS, range(8)).cohorts
     work = max(
@@ -112,12 +114,52 @@ def test_lanes_by_what_the_compiler_says(
         for program in (cohort.programs.train, cohort.programs.evaluate)
     )
     monkeypatch.setattr(admission, "budget", lambda *_: Budget(int(work * 0.7), 1))
-    population = trained(trainer)
+    with pytest.warns(RuntimeWarning, match="4 trials side by side .* going on with 2"):
+        population = trained(trainer)
     assert set(lanes_of(population).values()) == {2}
     check_close(data, population)
     monkeypatch.setattr(admission, "budget", lambda *_: Budget(work // 100, 1))
     with pytest.raises(MemoryError, match=r"`memory_limit` is 1 GiB, but training a single member"):
         trained(jaxrnn.Trainer(data, lanes=4, devices=1, memory_limit=1))
+
+
+@pytest.fixture
+def small_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """A compiler that finds so many lanes of the LSTMs too large, as that of a TPU does."""
+    most, compile_train = [2], compiler.compile_train
+
+    def limited(member: Member, layout: Layout, *rest: Any) -> Any:
+        if member.step.architecture.cell == "lstm" and layout.lanes > most[0]:
+            raise JaxRuntimeError(
+                "RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Ran out of memory in memory "
+                "space hbm. Used 26.18G of 15.75G hbm."
+            )
+        return compile_train(member, layout, *rest)
+
+    monkeypatch.setattr(compiler, "compile_train", limited)
+    yield most
+
+
+def test_out_of_memory_at_compile_time_halves_the_lanes_too(
+    data: jaxrnn.Data, small_compiler: list[int]
+) -> None:
+    small_compiler[0] = 1
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
+    with pytest.warns(RuntimeWarning) as told:
+        population = trained(trainer)
+    assert [str(one.message).split(" ")[0] for one in told] == ["4", "2"]
+    assert lanes_of(population) == {"lstm": 1, "gru": 4}
+    assert trainer.compiler.programs == 4
+    check_close(data, population)
+
+
+def test_no_lane_compiles(data: jaxrnn.Data, small_compiler: list[int]) -> None:
+    small_compiler[0] = 0
+    with (
+        pytest.warns(RuntimeWarning, match="going on with 1"),
+        pytest.raises(MemoryError, match="a single member takes more than the compiler finds"),
+    ):
+        trained(jaxrnn.Trainer(data, lanes=2, devices=1))
 
 
 def test_too_many_members_are_refused_before_any_is_placed(

@@ -19,7 +19,7 @@ Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
 CELL = pytest.mark.parametrize("cell", CELLS)
 BATCH, TIME, INPUTS = 5, 9, 3
-jit = partial(jax.jit, compiler_options=QUICK)
+jit: Any = partial(jax.jit, compiler_options=QUICK)
 
 
 def layer(cell: str, units: int, wide: int = 0, seed: int = 0) -> tuple[Tree, Any, Any]:
@@ -169,12 +169,12 @@ def test_steps_are_read_and_written_in_place_under_any_vmaps() -> None:
     """As NumPy does it, with a gather or scatter for no lane."""
     x, rows = np.arange(60.0).reshape(3, 5, 4), -np.arange(12.0).reshape(3, 4)
     for axes in ((0, 0, None), (0, None, None), (None, 0, None)):
-        own = [x if axes[0] == 0 else x[0], rows if axes[1] == 0 else rows[0], jnp.int32(3)]
+        own, row = x if axes[0] == 0 else x[0], rows if axes[1] == 0 else rows[0]
         put = jax.jit(jax.vmap(in_place.put, axes))
-        expected = np.broadcast_to(own[0], (3, 5, 4)).copy()
-        expected[:, 3] = own[1]
-        np.testing.assert_array_equal(put(*own), expected)
-        assert "scatter" not in put.lower(*own).as_text()
+        expected = np.broadcast_to(own, (3, 5, 4)).copy()
+        expected[:, 3] = row
+        np.testing.assert_array_equal(put(own, row, jnp.int32(3)), expected)
+        assert "scatter" not in put.lower(own, row, jnp.int32(3)).as_text()
     at = jax.jit(jax.vmap(jax.vmap(in_place.at, (0, None)), (0, None)))
     deep = np.arange(120.0).reshape(2, 3, 5, 4)
     np.testing.assert_array_equal(at(deep, jnp.int32(2)), deep[:, :, 2])
@@ -260,4 +260,4 @@ def test_networks_learn_as_by_the_scan(
     monkeypatch.setattr(Cell, "written_out", False)
     assert_close(ours, gradient(), 1e-5, 3e-6)
     felt = [abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours)]
-    assert all(felt) or mixed and any(felt)  # of others' scales the member feels nothing
+    assert all(felt) or (mixed and any(felt))  # of others' scales the member feels nothing

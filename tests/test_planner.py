@@ -14,7 +14,7 @@ import search
 from jaxrnn.configuration import rules
 from jaxrnn.network import structure
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.population.planner import ACCELERATOR, CERTAIN, CPU, Costs, Group, fit, plan
+from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, fit, plan
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Problem
@@ -57,7 +57,7 @@ def units(entries: Entries) -> list[int]:
 
 
 populations = st.builds(drawn, st.integers(1, 40), st.integers(0, 10_000))
-machines = st.sampled_from([CPU, ACCELERATOR, CHEAP, DEAR])
+machines = st.sampled_from([CPU, GPU, TPU, CHEAP, DEAR])
 
 
 @settings(max_examples=40)

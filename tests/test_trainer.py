@@ -458,12 +458,15 @@ BAD_SETTINGS = [
     ({"seed": -1}, "`seed` is -1, but must be from 0 to 4294967295."),
     ({"lanes": 0}, "`lanes` is 0, but must be from 1 to 4096"),
     ({"devices": 0}, "`devices` is 0, but must be at least 1"),
+    ({"precision": "float16"}, "`precision` is 'float16', but must be one of highest, high, def"),
+    ({"autotune": "no"}, "`autotune` is 'no', but must be true, false, or Options."),
+    ({"autotune": jaxrnn.Options(unroll=0)}, "`unroll` is 0, but must be a whole number of at"),
     ({"devices": 9}, "`devices` is 9, but must be at most 8, the cpu devices"),
 ]
 
 
 @pytest.mark.parametrize(("settings", "message"), BAD_SETTINGS)
-def test_bad_settings(data: jaxrnn.Data, settings: dict[str, int], message: str) -> None:
+def test_bad_settings(data: jaxrnn.Data, settings: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
         jaxrnn.Trainer(data, **settings)
     assert message in str(error.value)

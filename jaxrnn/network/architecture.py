@@ -162,15 +162,23 @@ class Architecture:
             shapes |= {"input_scale": (gates, units), "recurrent_scale": (gates, units)}
         return shapes
 
-    def arithmetic(self) -> int:
-        """Multiplications per sequence and time step: the sizes of all kernels together."""
+    def arithmetic(self, tile: int = 1) -> int:
+        """Multiplications per sequence and time step: the sizes of all kernels together.
+
+        Args:
+            tile: What a device takes inputs and units in multiples of.
+        """
         layers = self.shapes().values()
         return sum(
-            math.prod(shape)
+            math.prod([_rounded(shape[0], tile), *shape[1:-1], _rounded(shape[-1], tile)])
             for layer in layers
             for name, shape in layer.items()
             if name.endswith("kernel")
         )
+
+
+def _rounded(units: int, tile: int) -> int:
+    return -(-units // tile) * tile
 
 
 def _dense(inputs: int, units: int) -> dict[str, Shape]:

@@ -8,7 +8,7 @@ but a chunk of steps in which no sequence of the batch has a true one is passed 
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -59,7 +59,8 @@ def over_time(
     form, weights = Form(cell.architecture, unroll), cell.parameters()
     inputs = mapped(form, weights, x.swapaxes(0, 1), constants)
     of_state = {name: weights[name] for name in weights if name in OF_STATE}
-    final, y = read(form, of_state, carry, inputs, stops, constants)
+    given = form, of_state, carry, inputs, stops, constants
+    final, y = cast(tuple[Carry, Array], read(*given))
     return final, y.swapaxes(0, 1)
 
 

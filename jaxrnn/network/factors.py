@@ -33,12 +33,12 @@ class Activation(NamedTuple):
 
     Attributes:
         names: Those that are compiled.
-        index: `()`, the member's.
+        number: `()`, the member's in `jaxrnn.configuration.activations`.
         mask: `(units,)`, 1 for a member's own units and 0 for padding.
     """
 
     names: tuple[str, ...]
-    index: Number
+    number: Number
     mask: Array
 
     @property
@@ -48,7 +48,7 @@ class Activation(NamedTuple):
 
     def __call__(self, x: Array) -> Array:
         """Its values."""
-        return activate(self.names, self.index, x, self.mask)
+        return activate(self.names, self.number, x, self.mask)
 
     def with_slope(self, x: Array) -> tuple[Array, Array]:
         """Its values and its derivative, both in the shape of `x`."""

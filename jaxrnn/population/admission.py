@@ -72,18 +72,27 @@ class Admission:
         return cohort
 
     def _planned(self, cohort: Cohort) -> Cohort:
-        layout, programs = cohort.layout, [cohort.programs.train, cohort.programs.evaluate]
-        each, there = lane_bytes(programs, layout.lanes), self._there().bytes
-        if each * layout.lanes <= there:
-            return cohort
-        fitting = [lanes for lanes in LADDER if lanes < layout.lanes and each * lanes <= there]
-        if fitting:
-            return self._planned(self._compiler.narrowed(cohort, max(fitting)))
-        limit = "" if self._limit is None else f"`memory_limit` is {self._limit:g} GiB, but "
-        raise MemoryError(
-            f"{limit}training a single member takes {each / GIB:.3g} GiB besides what lies there, "
-            f"and only {there / GIB:.3g} GiB are free on each device."
-        )
+        """The cohort with as many lanes as the compiler says that memory holds."""
+        lanes, there = cohort.layout.lanes, self._there().bytes
+        try:
+            each = lane_bytes([cohort.programs.train, cohort.programs.evaluate], lanes)
+        except Exception as error:  # the compiler for a TPU knows its memory
+            if not is_out_of_memory(error):
+                raise
+            fewer, needed = halved(lanes), "more than the compiler finds"
+        else:
+            if each * lanes <= there:
+                return cohort
+            fitting = [count for count in LADDER if count < lanes and each * count <= there]
+            fewer, needed = max(fitting, default=None), f"{each / GIB:.3g} GiB"
+        if fewer is None:
+            limit = "" if self._limit is None else f"`memory_limit` is {self._limit:g} GiB, but "
+            raise MemoryError(
+                f"{limit}training a single member takes {needed} besides what lies there, "
+                f"and only {there / GIB:.3g} GiB are free on each device."
+            )
+        warnings.warn(_fewer(lanes, fewer), RuntimeWarning, stacklevel=2)
+        return self._planned(self._compiler.narrowed(cohort, fewer))
 
     def _tried(self, cohort: Cohort) -> Cohort:
         """The cohort after a turn of both programs in which nobody is due."""
@@ -98,13 +107,15 @@ class Admission:
             lanes = halved(cohort.layout.lanes)
             if not is_out_of_memory(error) or lanes is None:
                 raise
-            warnings.warn(
-                f"{cohort.layout.lanes} trials side by side are too much for the memory of the "
-                f"device; going on with {lanes}. Results may differ in the last bits.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(_fewer(cohort.layout.lanes, lanes), RuntimeWarning, stacklevel=2)
         return self._tried(self._compiler.narrowed(cohort, lanes, kept))
 
     def _there(self) -> Budget:
         return budget([*self._compiler.mesh.devices.flat], self._limit)
+
+
+def _fewer(lanes: int, fewer: int) -> str:
+    return (
+        f"{lanes} trials side by side are too much for the memory of the device; going on with "
+        f"{fewer}. Results may differ in the last bits."
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from jax.stages import Compiled
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
+from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.feed import Feed
 from jaxrnn.population.lanes import LanePlan
@@ -35,6 +36,20 @@ class Draft(NamedTuple):
     values: Sequence[tuple[Setting, State]]
 
 
+class Building(NamedTuple):
+    """How programs are built.
+
+    Attributes:
+        precision: Of matrix products.
+        options: Of programs for which nothing else was chosen.
+        choices: What an autotuner chose, now or in an earlier process.
+    """
+
+    precision: Precision
+    options: Options
+    choices: Choices
+
+
 class Compiler:
     """Keeps what it compiled.
 
@@ -50,7 +65,7 @@ class Compiler:
         batches: Batches,
         mesh: Mesh,
         lanes: LanePlan,
-        precision: Precision = "highest",
+        building: Building,
     ) -> None:
         """Compile for a task and its data.
 
@@ -60,18 +75,18 @@ class Compiler:
             batches: An evaluation split as it lies on the devices.
             mesh: The devices.
             lanes: Says how many members run side by side on each.
-            precision: Of matrix products.
+            building: How programs are built.
         """
         self.validation = batches
         self.mesh = mesh
         self._task, self._feed, self._lanes = task, feed, lanes
-        self._precision = precision
-        self._options = Options()
+        self._building = building
+        self._options: dict[Architecture, Options] = {}
         self._least, self._spread = 0, 1
         self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
         self._runs: dict[Architecture, Member] = {}
-        self._known: dict[tuple[Architecture, Layout], Programs] = {}
+        self._known: dict[tuple[Architecture, Layout, Options], Programs] = {}
 
     @property
     def programs(self) -> int:
@@ -82,6 +97,20 @@ class Compiler:
     def seconds(self) -> float:
         """For which somebody waited for them."""
         return self._background.seconds
+
+    @property
+    def choices(self) -> Choices:
+        """What an autotuner chose."""
+        return self._building.choices
+
+    @property
+    def plain(self) -> Options:
+        """Of programs for which nothing else was chosen."""
+        return self._building.options
+
+    def options(self, architecture: Architecture) -> Options:
+        """Of the programs of a cohort."""
+        return self._options.get(architecture, self.plain)
 
     def member(self, architecture: Architecture) -> Member:
         """The run that the programs of an architecture are made of."""
@@ -112,14 +141,13 @@ class Compiler:
         ones turned out too small, at least twice as large as those, so that there are never many.
         """
         spread = self._spread if spread is None else spread
-        known = [one for of, one in self._known if (of, one.spread) == (architecture, spread)]
+        same = architecture, self.options(architecture), spread
+        known = [one for of, one, how in self._known if (of, how, one.spread) == same]
         fitting = [layout for layout in known if layout.room >= members]
         if fitting:
             return min(fitting, key=lambda layout: layout.room)
         members = max(members, self._least)
-        lanes = max(
-            [layout.lanes for layout in known] or [self._lanes.lanes(architecture, members)]
-        )
+        lanes = max([layout.lanes for layout in known] or [self._planned(architecture, members)])
         new = Layout.for_members(members, self.mesh, lanes, spread)
         return replace(new, waves=max([new.waves, *(2 * layout.waves for layout in known)]))
 
@@ -150,31 +178,99 @@ class Compiler:
         values = values or cohort.on_host()
         self._lanes.narrow(architecture, lanes)
         self._known = {
-            (one, layout): programs
-            for (one, layout), programs in self._known.items()
+            (one, layout, options): programs
+            for (one, layout, options), programs in self._known.items()
             if one != architecture or layout.lanes <= lanes
         }
         return self._cohort(Draft(architecture, cohort.members, values), cohort.layout.spread)
 
+    def begin(self, cohort: Cohort, choice: Choice) -> None:
+        """Start to compile what `trial` needs for the same choice."""
+        (member,) = cohort.layout.each((cohort.setting, cohort.state), [0])
+        self._programs(cohort.architecture, _chosen(cohort, choice), choice.options, member)
+
+    def trial(
+        self, cohort: Cohort, choice: Choice, values: Sequence[tuple[Setting, State]]
+    ) -> Cohort:
+        """Copies of some members of a cohort, in programs as they would be after a choice."""
+        architecture, layout = cohort.architecture, _chosen(cohort, choice)
+        programs = self._programs(architecture, layout, choice.options, values[0])
+        setting, state = layout.place(values)
+        return Cohort(architecture, layout, np.arange(len(values)), setting, state, programs)
+
+    def adopted(self, cohort: Cohort, choice: Choice) -> Cohort:
+        """The cohort after a choice, as all later ones of its architecture will be."""
+        architecture = cohort.architecture
+        self._lanes.narrow(architecture, choice.lanes)
+        self._options[architecture] = choice.options
+        self._known = {
+            (one, layout, options): programs
+            for (one, layout, options), programs in self._known.items()
+            if one != architecture or (layout.lanes, options) == choice[:2]
+        }
+        if self._known.get((architecture, cohort.layout, choice.options)) is cohort.programs:
+            return cohort
+        draft = Draft(architecture, cohort.members, cohort.on_host())
+        return self._cohort(draft, cohort.layout.spread)
+
+    def description(self) -> list[dict[str, Any]]:
+        """How the programs of every cohort are compiled, in plain words and numbers."""
+        return [
+            {
+                "cell": architecture.cell,
+                "layers": len(architecture.sizes.layers),
+                "bucket": max(architecture.sizes.layers),
+                "lanes": layout.lanes,
+                **options._asdict(),
+                "seconds": choice.seconds if choice else {},
+            }
+            for architecture, layout, options in self._known
+            for choice in [self.choices.get(architecture, layout.lanes)]
+        ]
+
+    def _planned(self, architecture: Architecture, members: int) -> int:
+        """Lanes of a cohort that has none yet, fewer where an earlier choice says so."""
+        lanes = self._lanes.lanes(architecture, members)
+        choice = self.choices.get(architecture, lanes)
+        if choice is None:
+            return lanes
+        self._options[architecture] = choice.options
+        return min(lanes, choice.lanes)
+
     def _cohort(self, draft: Draft, spread: int | None = None) -> Cohort:
         layout = self.layout(draft.architecture, len(draft.members), spread)
-        key = draft.architecture, layout
-        if key not in self._known or self._known[key].lost:
-            self._known[key] = self._compile(*key, *layout.shapes(draft.values[0]))
+        options = self.options(draft.architecture)
+        programs = self._programs(draft.architecture, layout, options, draft.values[0])
         setting, state = layout.place(draft.values)
-        return Cohort(draft.architecture, layout, draft.members, setting, state, self._known[key])
+        return Cohort(draft.architecture, layout, draft.members, setting, state, programs)
 
-    def _compile(
-        self, architecture: Architecture, layout: Layout, setting: Setting, state: State
+    def _programs(
+        self,
+        architecture: Architecture,
+        layout: Layout,
+        options: Options,
+        member: tuple[Setting, State],
     ) -> Programs:
-        own = self.member(architecture), layout, self._options, setting, state
-        train = partial(compile_train, *own, *self.example(layout))
-        evaluate = partial(compile_evaluate, *own, self.validation)
-        return Programs(
-            self._background, partial(self._exact, train), partial(self._exact, evaluate)
-        )
+        """Those of a cohort of members like one, compiled in the background if need be."""
+        key = architecture, layout, options
+        if key not in self._known or self._known[key].lost:
+            shapes = layout.shapes(member)
+            own = self.member(architecture), layout, options, *shapes
+            train = partial(compile_train, *own, *self.example(layout))
+            evaluate = partial(compile_evaluate, *own, self.validation)
+            both = (partial(self._decided, one) for one in (train, evaluate))
+            self._known[key] = Programs(self._background, *both)
+        return self._known[key]
 
-    def _exact(self, compile: partial[Compiled]) -> Compiled:
+    def _decided(self, compile: partial[Compiled]) -> Compiled:
         # Whatever the process asks for: arrays of 32 bits, and products as precise as was decided.
-        with jax.enable_x64(False), jax.default_matmul_precision(self._precision):
+        precision = self._building.precision
+        with jax.enable_x64(False), jax.default_matmul_precision(precision):
             return compile()
+
+
+def _chosen(cohort: Cohort, choice: Choice) -> Layout:
+    """Where the members of a cohort would live after a choice."""
+    layout = cohort.layout
+    waves = -(-layout.waves * layout.lanes // choice.lanes)
+    return replace(layout, waves=waves, lanes=choice.lanes)

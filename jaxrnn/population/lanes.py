@@ -10,8 +10,11 @@ from jaxrnn.population.devices import MOST_LANES
 
 LADDER = tuple(1 << power for power in range(MOST_LANES.bit_length()))
 """Every power of two from 1 to the most."""
-ACCELERATOR_LANES = 1024
-"""The most that are taken without being asked for."""
+LANES = {"cpu": 1, "tpu": 128}
+"""The most that are taken without being asked for, by platform."""
+GPU_LANES = 256
+"""The same elsewhere. By what compilers estimate, more lanes gain little and take more memory, see
+`benchmarks/chips.py`."""
 
 
 class LanePlan:
@@ -27,8 +30,8 @@ class LanePlan:
         Raises:
             ValueError: `asked` below 1 or above 4096.
         """
-        on_cpu = mesh.devices.flat[0].platform == "cpu"
-        self.most = (1 if on_cpu else ACCELERATOR_LANES) if asked is None else asked
+        usual = LANES.get(mesh.devices.flat[0].platform, GPU_LANES)
+        self.most = usual if asked is None else asked
         if not 1 <= self.most <= MOST_LANES:
             raise ValueError(f"`lanes` is {asked}, but must be from 1 to {MOST_LANES}.")
         self._fixed, self._devices = asked is not None, mesh.size

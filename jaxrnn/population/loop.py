@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxrnn.population.admission import Admission
+from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.feed import Feed
@@ -25,12 +26,14 @@ class Loop:
         feed: Of training data.
         compiler: Of the programs.
         admit: Lets a cohort onto the devices that was not there before.
+        tune: Chooses how it is compiled.
         slices: Says how much to hand over at once.
     """
 
     feed: Feed
     compiler: Compiler
     admit: Admission
+    tune: Autotuner
     slices: Slices
 
     def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
@@ -87,7 +90,7 @@ class Loop:
         At least `first` epochs are behind those who are due.
         """
         for k in group:
-            cohorts[k] = self.admit(cohorts[k])
+            cohorts[k] = self.tune(self.admit(cohorts[k]))
         turns = {k: cohorts[k].turn(due) for k in group}
         waves = max(turn.waves for turn in turns.values())
         validation, spread = self.compiler.validation, cohorts[group[0]].layout.spread

@@ -4,12 +4,12 @@ from typing import Literal, NamedTuple, get_args
 
 from jax.sharding import Mesh
 
-CompilerOptions = dict[str, str | int | bool]
+CompilerOptions = dict[str, str | bool]
 """Options of XLA for a single program, by name."""
 ALONE: CompilerOptions = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 """For devices that share a CPU: XLA would split loops among cores that have their own to do."""
 GRAPHS: CompilerOptions = {
-    "xla_gpu_graph_min_graph_size": 1,
+    "xla_gpu_graph_min_graph_size": "1",
     "xla_gpu_enable_command_buffer": (
         "FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
     ),
@@ -60,3 +60,20 @@ def check_precision(precision: str) -> None:
         raise ValueError(
             f"`precision` is {precision!r}, but must be one of {', '.join(PRECISIONS)}."
         )
+
+
+def options_of(autotune: bool | Options, platform: str, time: int) -> Options:
+    """The options as asked for, or those without a measurement, for loops over `time` steps.
+
+    Raises:
+        ValueError: No options, or no time step in a turn.
+    """
+    if isinstance(autotune, bool):
+        return Options.plain(platform, time)
+    if not isinstance(autotune, Options):
+        raise ValueError(f"`autotune` is {autotune!r}, but must be true, false, or Options.")
+    if type(autotune.unroll) is not int or autotune.unroll < 1:
+        raise ValueError(
+            f"`unroll` is {autotune.unroll!r}, but must be a whole number of at least 1."
+        )
+    return autotune

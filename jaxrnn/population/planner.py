@@ -5,7 +5,7 @@ arithmetic wasted on padding would clearly take longer than compiling one progra
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxrnn.network import structure
@@ -28,22 +28,38 @@ class Costs:
         compile_first: Seconds to compile a cohort's programs with one layer in one direction.
         compile_layer: Seconds more for every further layer and direction.
         multiplications: Per second, all devices together.
+        tile: Numbers that a device multiplies at once, so that narrower arrays take as long.
     """
 
     compile_first: float
     compile_layer: float
     multiplications: float
+    tile: int = 1
 
     def compiling(self, architecture: Architecture) -> float:
         """Seconds to compile a cohort's programs."""
         layers = len(architecture.sizes.layers) * len(architecture.directions)
         return self.compile_first + self.compile_layer * (layers - 1)
 
+    def computing(self, architecture: Architecture, steps: float) -> float:
+        """Seconds of the arithmetic of `steps` sequences and time steps."""
+        return architecture.arithmetic(self.tile) * steps / self.multiplications
+
 
 CPU = Costs(compile_first=5.0, compile_layer=1.0, multiplications=5e10)
 """Of two cores, see benchmarks/compile.py."""
-ACCELERATOR = Costs(compile_first=10.0, compile_layer=5.0, multiplications=1e12)
-"""A guess that no measurement stands behind."""
+GPU = Costs(compile_first=10.0, compile_layer=5.0, multiplications=3e12)
+TPU = Costs(compile_first=10.0, compile_layer=5.0, multiplications=7e12, tile=128)
+"""Both of one device, by what its compiler estimates for LSTMs of 64 units, see
+benchmarks/chips.py. No measurement stands behind them."""
+
+
+def costs_of(platform: str, devices: int) -> Costs:
+    """Of so many devices of a platform."""
+    if platform == "cpu":
+        return CPU
+    one = TPU if platform == "tpu" else GPU
+    return replace(one, multiplications=one.multiplications * devices)
 
 
 @dataclass(frozen=True)
@@ -91,8 +107,7 @@ def plan(
         kinds.setdefault(kind, []).append(position)
 
     def seconds(architecture: Architecture, members: int) -> float:
-        passes = steps * FORWARDS_AND_BACKWARDS * members
-        work = architecture.arithmetic() * passes / costs.multiplications
+        work = costs.computing(architecture, steps * FORWARDS_AND_BACKWARDS * members)
         return CERTAIN * costs.compiling(architecture) + work
 
     parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]

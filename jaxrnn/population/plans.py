@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from jax.sharding import Mesh
+
 from jaxrnn.configuration import rules
 from jaxrnn.data.data import Data
 from jaxrnn.network.architecture import Architecture
@@ -15,10 +17,10 @@ from jaxrnn.types import Configuration
 class Plans:
     """Completes configurations, and groups them: for themselves, or as was expected."""
 
-    def __init__(self, data: Data, microbatch: int, on_cpu: bool) -> None:
-        """Plan for data that comes in steps of `microbatch` sequences."""
+    def __init__(self, data: Data, microbatch: int, mesh: Mesh) -> None:
+        """Plan for data that comes in steps of `microbatch` sequences, on the devices of `mesh`."""
         self._problem, self._microbatch = data.problem, microbatch
-        self._costs = planner.CPU if on_cpu else planner.ACCELERATOR
+        self._costs = planner.costs_of(mesh.devices.flat[0].platform, mesh.size)
         self._steps = len(data.train) * data.train.time
         self._expected: tuple[Architecture, ...] = ()
 

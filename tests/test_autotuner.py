@@ -1,0 +1,262 @@
+"""The autotuner: what it times, what it chooses, and that nothing else of a search changes."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jax.errors import JaxRuntimeError
+
+import jaxrnn
+from jaxrnn.population import autotuner
+from jaxrnn.population.autotuner import Autotuner, candidates
+from jaxrnn.population.choices import Choice, Choices
+from jaxrnn.population.cohort import Cohort
+from jaxrnn.population.compiler import Compiler
+from jaxrnn.population.options import GRAPHS, Options
+
+MEMBERS = [{"cell": "rnn", "hidden_size": 3 + k, "dropout": 0.2} for k in range(6)]
+PLAIN, UNROLLED = Choice(4, Options()), Choice(4, Options(unroll=3))
+NARROW = Choice(2, Options())
+
+
+def plain_of(platform: str, time: int, lanes: int) -> Choice:
+    return Choice(lanes, Options.plain(platform, time))
+
+
+@pytest.mark.parametrize(
+    ("platform", "time", "lanes", "expected"),
+    [
+        ("cpu", 50, 1, [(1, 1, False)]),
+        ("cpu", 4, 64, [(64, 1, False)]),
+        ("gpu", 8, 256, [(256, 8, False), (256, 8, True), (128, 8, False)]),
+        ("gpu", 50, 256, [(256, 4, False), (256, 4, True), (128, 4, False)]),
+        ("gpu", 1, 1, [(1, 1, False), (1, 1, True)]),
+        ("tpu", 50, 96, [(96, 4, False), (96, 1, False), (64, 4, False)]),
+        ("tpu", 1, 1, [(1, 1, False)]),
+    ],
+)
+def test_candidates(platform: str, time: int, lanes: int, expected: list[Any]) -> None:
+    rivals = candidates(platform, plain_of(platform, time, lanes))
+    assert [(one.lanes, *one.options) for one in rivals] == expected
+
+
+@pytest.fixture
+def rivals(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Three candidates that really run, and the seconds that a clock is to show for them."""
+    clock = {PLAIN.describe(): 2.0, UNROLLED.describe(): 1.0, NARROW.describe(): 3.0}
+    really = Autotuner._seconds
+
+    def seconds(self: Autotuner, trial: Cohort) -> float:
+        assert really(self, trial) > 0
+        (own,) = (
+            Choice(trial.layout.lanes, options)
+            for (_, layout, options), programs in self._compiler._known.items()
+            if programs is trial.programs and layout == trial.layout
+        )
+        return clock[own.describe()]
+
+    monkeypatch.setattr(Autotuner, "_seconds", seconds)
+    monkeypatch.setattr(autotuner, "SECONDS", 0.01)
+    monkeypatch.setattr(
+        autotuner,
+        "candidates",
+        lambda _, plain: [plain, *(one for one in (UNROLLED, NARROW) if plain[:2] == PLAIN[:2])],
+    )
+    return clock
+
+
+def trained(trainer: jaxrnn.Trainer) -> jaxrnn.Population:
+    return trainer.train(trainer.start(MEMBERS, range(6)), 2)
+
+
+def made(data: jaxrnn.Data, record: Path | None = None, **more: Any) -> jaxrnn.Trainer:
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=1, **more)
+    if record is not None:
+        trainer.compiler.choices.keep_in(record)
+    return trainer
+
+
+def check_same(ours: jaxrnn.Population, theirs: jaxrnn.Population, rtol: float = 0) -> None:
+    for name, values in theirs.history().items():
+        np.testing.assert_allclose(ours.history()[name], values, rtol=rtol, err_msg=name)
+
+
+def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
+    return [(row["lanes"], row["unroll"]) for row in trainer.compiler.description()]
+
+
+@pytest.mark.parametrize(
+    ("slow", "expected"), [(PLAIN, (4, 3)), (UNROLLED, (4, 1)), (None, (2, 1))]
+)
+def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
+    data: jaxrnn.Data,
+    rivals: dict[str, float],
+    slow: Choice | None,
+    expected: tuple[int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if slow is None:
+        rivals[NARROW.describe()] = 0.5
+    else:
+        rivals[slow.describe()] = 9.0
+    record = tmp_path / "autotuned.json"
+    trainer = made(data, record)
+    population = trained(trainer)
+    assert chosen(trainer) == [expected] and trainer.compiler.programs == 2
+    assert trainer.compiler.description()[0]["seconds"] == rivals
+    check_same(population, trained(made(data, autotune=False)), rtol=1e-4)
+    # Another process, which times nothing and compiles nothing else.
+    monkeypatch.setattr(Autotuner, "_timed", None)
+    again = made(data, record)
+    check_same(trained(again), population)
+    assert chosen(again) == [expected] and again.compiler.programs == 2
+
+
+def test_who_was_placed_before_is_compiled_anew_too(
+    data: jaxrnn.Data, rivals: dict[str, float]
+) -> None:
+    trainer = made(data)
+    early = [trainer.start(MEMBERS, range(6)) for _ in range(2)]
+    first, second = (trainer.train(population, 2) for population in early)
+    assert chosen(trainer) == [(4, 3)]
+    assert first.cohorts[0].programs is second.cohorts[0].programs
+    check_same(first, second)
+
+
+def test_where_an_epoch_is_quick_nothing_else_is_compiled(
+    data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path
+) -> None:
+    rivals[PLAIN.describe()] = autotuner.QUICK / 6 / 8 / 2  # 6 members, 8 microbatches
+    record, cache = tmp_path / "autotuned.json", tmp_path / "cache"
+    trainer = made(data, record)
+    trainer.compiler.choices.cache = cache
+    trained(trainer)
+    assert chosen(trainer) == [(4, 1)] and trainer.compiler.programs == 2
+    # The run goes on so, but another one has to see for itself.
+    assert json.loads(record.read_text()) and not cache.exists()
+
+
+def test_what_is_asked_for_is_not_timed(data: jaxrnn.Data, rivals: dict[str, float]) -> None:
+    for asked, unroll in ((False, 1), (Options(unroll=2), 2)):
+        trainer = made(data, autotune=asked)
+        trained(trainer)
+        assert chosen(trainer) == [(4, unroll)]
+        assert trainer.compiler.description()[0]["seconds"] == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory ran out"),
+        (
+            JaxRuntimeError("INVALID_ARGUMENT: no such option.\nMore"),
+            "INVALID_ARGUMENT: no such op",
+        ),
+    ],
+)
+def test_candidates_that_fail_are_left_out_with_a_note(
+    data: jaxrnn.Data,
+    rivals: dict[str, float],
+    error: Exception,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    really = Compiler.trial
+
+    def trial(self: Compiler, cohort: Cohort, choice: Choice, values: Any) -> Cohort:
+        if choice[:2] == UNROLLED[:2]:
+            raise error
+        return really(self, cohort, choice, values)
+
+    monkeypatch.setattr(Compiler, "trial", trial)
+    trainer = made(data)
+    with pytest.warns(RuntimeWarning, match=f"leaves out 4 lanes, 3 time .*, for {reason}"):
+        population = trained(trainer)
+    assert chosen(trainer) == [(4, 1)]
+    check_same(population, trained(made(data, autotune=False)))
+
+
+def test_nothing_works_but_the_search_goes_on(
+    data: jaxrnn.Data, rivals: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trial(*_: Any) -> Cohort:
+        raise MemoryError
+
+    monkeypatch.setattr(Compiler, "trial", trial)
+    with pytest.warns(RuntimeWarning, match="leaves out .* for memory ran out"):
+        population = trained(made(data))
+    check_same(population, trained(made(data, autotune=False)))
+
+
+def test_a_cpu_has_nothing_to_choose(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Autotuner, "_timed", None)
+    trained(made(data))
+
+
+# Files
+
+
+def test_the_cache_serves_other_runs_of_the_same_kind(
+    data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, other = made(data), made(data), made(data, precision="default")
+    for trainer in (first, second, other):
+        trainer.compiler.choices.cache = tmp_path / "cache"
+    trained(first)
+    (path,) = (tmp_path / "cache").iterdir()
+    rivals[PLAIN.describe()] = 0.1
+    trained(other)  # of another kind, so it looks for itself
+    assert chosen(other) == [(4, 1)]
+    monkeypatch.setattr(Autotuner, "_timed", None)
+    trained(second)
+    assert chosen(second) == [(4, 3)]
+    path.write_text("[1")
+    third = made(data)
+    third.compiler.choices.cache = tmp_path / "cache"
+    with (
+        pytest.warns(RuntimeWarning, match=r"json' is damaged: .* It is written anew"),
+        pytest.raises(TypeError),  # for it would time, which is forbidden above
+    ):
+        trained(third)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_files_that_are_no_choices_are_refused(value: Any) -> None:
+    check_refused({"key": value})
+    check_refused({"key": {"lanes": value, "unroll": 1, "graphs": False, "seconds": {}}})
+    check_refused(value)
+
+
+def check_refused(value: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "autotuned.json"
+        path.write_text(json.dumps(value))
+        whole = isinstance(value, dict) and isinstance(value["key"], dict)
+        lanes = value["key"]["lanes"] if whole else None
+        if whole and type(lanes) is int and 1 <= lanes <= 4096:
+            return
+        with pytest.raises(ValueError, match="is damaged: it must hold the choices"):
+            Choices("").keep_in(path)
+
+
+def test_a_folder_that_cannot_be_written_is_said(
+    data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    trainer = made(data)
+    trainer.compiler.choices.cache = tmp_path / "file" / "cache"
+    with pytest.warns(RuntimeWarning, match=r"can't be written .*; later runs will time"):
+        trained(trainer)
+    assert chosen(trainer) == [(4, 3)]
+
+
+def test_options_for_xla(data: jaxrnn.Data) -> None:
+    mesh = jaxrnn.Trainer(data, devices=1).mesh
+    assert Options(graphs=True).for_xla(mesh) == {}  # of no use to a CPU
+    assert "WHILE" in str(GRAPHS["xla_gpu_enable_command_buffer"])
