@@ -14,7 +14,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.stages import Traced
 
 from jaxrnn.data.data import Data
-from jaxrnn.population.compiler import Compiler
+from jaxrnn.population.choices import Choices
+from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import replicated
 from jaxrnn.population.drawing import draw
 from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
@@ -73,8 +74,9 @@ def trace(
     size, put = microbatch_of(data.train, microbatch), partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
     plan, given = LanePlan(lanes, mesh), feed(data, size, 0, put)
-    compiler = Compiler(data.task, given, batches, mesh, plan, precision)
-    plans = Plans(data, size, mesh.devices.flat[0].platform == "cpu")
+    building = Building(precision, options, Choices(""))
+    compiler = Compiler(data.task, given, batches, mesh, plan, building)
+    plans = Plans(data, size, mesh)
     drawn = draw(configurations, [0] * len(configurations), max_epochs, plans, compiler)
     if len(kinds := {one.architecture for one in drawn}) > 1:
         raise ValueError(f"`configurations` are of {len(kinds)} cohorts, but must be of one.")
