@@ -105,7 +105,7 @@ def test_comparisons_are_those_of_the_files() -> None:
         assert (DOCS / f"strategies-{told['name']}.svg").is_file()
 
 
-@pytest.mark.parametrize("name", ["steps", "scaling", "agreement"])
+@pytest.mark.parametrize("name", ["steps", "scaling", "agreement", "chips"])
 def test_tables_of_measurements_are_those_of_the_results(name: str) -> None:
     script = runpy.run_path(str(DOCS.parent / "benchmarks" / f"{name}.py"))
     assert script["page"]() == script["PAGE"].read_text(encoding="utf-8")
