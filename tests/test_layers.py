@@ -70,7 +70,7 @@ def test_folders_go_down(path: Path) -> None:
 @pytest.mark.parametrize("path", ALL, ids=str)
 def test_sizes(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") <= 250
+    assert text.count("\n") <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             doc = ast.get_docstring(node, clean=False) or ""

@@ -38,7 +38,7 @@ class Way(NamedTuple):
     lanes: int = USUAL
     unroll: int = 1
     graphs: bool = False
-    precision: str = "highest"
+    precision: Precision = "highest"
 
     @property
     def told(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.stages import Traced
 
 from jaxrnn.data.data import Data
+from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.choices import Choices
 from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import replicated
@@ -85,7 +86,7 @@ def trace(
     setting, state = layout.shapes((drawn[0].setting, state))
     own, turn = (member, layout, options), layout.turn_shapes()
     # As `Compiler` compiles: arrays of 32 bits, and products as precise as was decided.
-    with jax.enable_x64(False), jax.default_matmul_precision(precision):
+    with enable_x64(False), jax.default_matmul_precision(precision):
         return Traces(
             train_program(*own).trace(state, setting, turn, *compiler.example(layout)),
             evaluate_program(*own).trace(state, setting, turn, batches),
