@@ -16,6 +16,7 @@ from peers.ours import HELD_OUT
 
 import jaxrnn
 from benchmarks.gpu.record import Record
+from jaxrnn.population.options import Precision
 
 LANES, UNROLLS = (64, 128, 512, 1024), (4, 8)
 USUAL = 256

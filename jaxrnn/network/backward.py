@@ -217,8 +217,8 @@ def _gradients(recurrence: Recurrence, start: Array, saved: Saved, dx: Array) ->
     """Of the weights, from those of the mapped inputs at all times."""
     weights, kept = recurrence.weights, recurrence.constants.kept
     ds = recurrence.of_state_map(dx, saved.rest, saved.normalised)
-    # In two parts, since the states before all steps would be one more array over time.
-    kernel = kept(start).T @ ds[0] + jnp.einsum("tbu,tbg->ug", kept(saved.output[:-1]), ds[1:])
+    states = kept(start), kept(saved.output[:-1])
+    kernel = jax.lax.platform_dependent(*states, ds, cpu=_of_kernel_at_once, default=_of_kernel)
     found = {"recurrent_kernel": kernel.reshape(weights["recurrent_kernel"].shape)}
     scaled = recurrence.equations.of_map(dx, saved.rest)
     if (bias := weights.get("candidate_bias")) is not None:
@@ -226,6 +226,21 @@ def _gradients(recurrence: Recurrence, start: Array, saved: Saved, dx: Array) ->
     if recurrence.norm is not None and saved.normalised is not None:
         found["recurrent_scale"] = recurrence.norm.of_scale(scaled, saved.normalised)
     return found
+
+
+def _of_kernel(first: Array, later: Array, ds: Array) -> Array:
+    """The gradient of a kernel from that of its map, and the states that it mapped.
+
+    The first and the later ones apart: on an accelerator one more array over time costs more than
+    one more product.
+    """
+    return first.T @ ds[0] + jnp.einsum("tbu,tbg->ug", later, ds[1:])
+
+
+def _of_kernel_at_once(first: Array, later: Array, ds: Array) -> Array:
+    """The same as one product of two matrices, which is what a CPU is fast at."""
+    states = jnp.concatenate([first[None], later]).reshape(-1, first.shape[-1])
+    return states.T @ ds.reshape(len(states), -1)
 
 
 def _flat(kernel: Array) -> Array:
