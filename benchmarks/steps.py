@@ -27,10 +27,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxrnn
+from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.configuration.rules import complete
 from jaxrnn.network import backward
 from jaxrnn.network.architecture import GATES, STATES
+from jaxrnn.network.cells import Constants
+from jaxrnn.network.structure import alone
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.options import ALONE
+from jaxrnn.tasks.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
@@ -117,6 +122,14 @@ def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
     return jax.lax.scan(one, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
 
 
+def fixed(case: Case) -> tuple[backward.Form, Constants]:
+    """What the layer with its own backward pass takes besides weights."""
+    entries = complete({"cell": case.cell, "hidden_size": case.hidden_size}, BATCH, 1)
+    form = backward.Form(alone(entries, Problem(case.features, 1, lengths_differ=False)))
+    numbers = hyperparameters(entries, ("adamw",))
+    return form, Constants(numbers, jnp.int32(case.hidden_size), None)
+
+
 def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
     """A function that takes so many steps, and megabytes of its temporary memory."""
     rng, gates, units = np.random.default_rng(0), GATES[case.cell], case.hidden_size
@@ -130,11 +143,13 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
     batches = rng.normal(size=(8, BATCH, case.time_steps, case.features))
     own, batches = jax.device_put(jax.tree.map(np.float32, (own, batches)))
 
+    form, constants = fixed(case)
+
     def loss(own: Any, x: Any) -> Any:
         carry = tuple(jnp.zeros((BATCH, units)) for _ in range(STATES[case.cell]))
         x = x.swapaxes(0, 1)
         if variant.own:
-            answer: Any = backward.read(case.cell, own, carry, x, None)
+            answer: Any = backward.layer(form, own, carry, x, None, constants)
         else:
             answer = scan(variant, case.cell, own, carry, x)
         return (answer[1].swapaxes(0, 1)[:, -1] ** 2).sum()
@@ -150,10 +165,10 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
     def run(own: Any, batches: Any, steps: Any) -> Any:
         return jax.lax.fori_loop(0, steps, lambda k, own: one(own, batches[k % 8]), own)
 
-    alone = jax.default_backend() == "cpu" and not variant.split
+    apart = jax.default_backend() == "cpu" and not variant.split
     with jax.default_matmul_precision(variant.precision):
         lowered = jax.jit(run).lower(own, batches, jnp.int32(0))
-    compiled: Any = lowered.compile(compiler_options=ALONE if alone else None)
+    compiled: Any = lowered.compile(compiler_options=ALONE if apart else None)
 
     def steps(count: int) -> Any:
         return jax.block_until_ready(compiled(own, batches, jnp.int32(count)))

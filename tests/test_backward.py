@@ -68,9 +68,7 @@ def written_out(
     form = backward.Form(member.architecture, unroll)
     units = given.get("hidden_size", carry[0].shape[-1])
     constants = Constants(member.numbers, jnp.asarray(units), keep)
-    inputs = backward.mapped(form, own, x, stops, constants)
-    of_state = {name: own[name] for name in own if name in backward.OF_STATE}
-    return backward.read(form, of_state, carry, inputs, stops, constants)
+    return backward.layer(form, own, carry, x, stops, constants)
 
 
 def read(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ One buffer serves three times: it holds the mapped inputs, then the factors, the
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -114,12 +114,36 @@ class Recurrence:
         return self.norm.backwards(ds, normalised)
 
 
+def layer(
+    form: Form,
+    weights: Weights,
+    carry: Carry,
+    x: Array,
+    stops: Array | None,
+    constants: Constants,
+) -> tuple[Carry, Array]:
+    """The last state, and the outputs `(time, batch, units)`.
+
+    Args:
+        form: Fixed when it is compiled.
+        weights: All of the layer, by name.
+        carry: The state before the first step.
+        x: `(time, batch, inputs)`.
+        stops: `(time,)` bool, steps whose incoming state is a constant, or None.
+        constants: What every step reads alike; without a gradient.
+    """
+    inputs = mapped(form, weights, x, stops, constants)
+    of_state = {name: weights[name] for name in weights if name in OF_STATE}
+    given = form, of_state, carry, inputs, stops, constants
+    return cast(tuple[Carry, Array], read(*given))
+
+
 def mapped(
     form: Form, weights: Weights, x: Array, stops: Array | None, constants: Constants
 ) -> Array:
     """The inputs `(time, batch, inputs)` as gates see them, `(time, batch, gates * units)`.
 
-    The other arguments are those of `read`.
+    The other arguments are those of `layer`.
     """
     if stops is not None:
         # Under a `vmap` over `stops` all that follows is theirs, or JAX would add up gradients
@@ -141,16 +165,7 @@ def read(
     stops: Array | None,
     constants: Constants,
 ) -> tuple[Carry, Array]:
-    """The last state, and the outputs `(time, batch, units)`.
-
-    Args:
-        form: Of the layer.
-        weights: What maps the state, with all that belongs to the gates.
-        carry: The state before the first step.
-        x: What `mapped` makes of the inputs, `(time, batch, gates * units)`.
-        stops: `(time,)` bool, steps whose incoming state is a constant, or None.
-        constants: What every step reads alike; without a gradient.
-    """
+    """As `layer`, for x that `mapped` made of the inputs, and the weights of the state alone."""
     del stops
     recurrence = Recurrence(form, weights, constants)
 

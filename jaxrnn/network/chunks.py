@@ -8,12 +8,12 @@ but a chunk of steps in which no sequence of the batch has a true one is passed 
 """
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxrnn.network.backward import OF_STATE, Form, mapped, read
+from jaxrnn.network.backward import Form, layer
 from jaxrnn.network.cells import Carry, Cell, Constants
 from jaxrnn.types import AnyArray, Array
 
@@ -56,11 +56,8 @@ def over_time(
     del longest
     if not cell.written_out:
         return by_scan(cell, carry, x, stops, constants, unroll)
-    form, weights = Form(cell.architecture, unroll), cell.parameters()
-    inputs = mapped(form, weights, x.swapaxes(0, 1), stops, constants)
-    of_state = {name: weights[name] for name in weights if name in OF_STATE}
-    given = form, of_state, carry, inputs, stops, constants
-    final, y = cast(tuple[Carry, Array], read(*given))
+    form = Form(cell.architecture, unroll)
+    final, y = layer(form, cell.parameters(), carry, x.swapaxes(0, 1), stops, constants)
     return final, y.swapaxes(0, 1)
 
 
