@@ -2,6 +2,7 @@
 
 import random
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import search
 from jaxrnn.configuration import rules
 from jaxrnn.network import structure
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, fit, plan
+from jaxrnn.population.lanes import LanePlan
+from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, costs_of, fit, plan
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.problem import Problem
@@ -301,3 +303,59 @@ def test_the_cut_takes_the_fewest_seconds() -> None:
         assert tuple(group.members for group in groups) == best
         chosen.add(best)
     assert len(chosen) == 3
+
+
+# Platforms
+
+
+def lstm(units: int) -> Entries:
+    return complete({"cell": "lstm", "hidden_size": units})
+
+
+def test_tiles_by_hand() -> None:
+    arch = structure.alone(lstm(16), PROBLEM)
+    assert arch.arithmetic() == 3 * 4 * 16 + 16 * 4 * 16 + 16 * 4
+    assert arch.arithmetic(128) == 128 * 4 * 128 + 128 * 4 * 128 + 128 * 128
+    wide = structure.alone(lstm(130), PROBLEM)
+    assert wide.arithmetic(128) == 128 * 4 * 256 + 256 * 4 * 256 + 256 * 128
+    gpu, tpu = costs_of("gpu", 1), costs_of("tpu", 1)
+    assert gpu.computing(arch, 1e6) < gpu.computing(structure.alone(lstm(128), PROBLEM), 1e6)
+    assert tpu.computing(arch, 1e6) == tpu.computing(structure.alone(lstm(128), PROBLEM), 1e6)
+
+
+@pytest.mark.parametrize(("platform", "groups"), [("cpu", 2), ("gpu", 2), ("tpu", 1)])
+def test_on_a_tpu_narrow_members_join_wide_ones(platform: str, groups: int) -> None:
+    """However long they train: they would not be faster alone."""
+    entries = [lstm(16)] * 500 + [lstm(128)] * 500
+    long = plan(entries, PROBLEM, MICROBATCH, 1e9, costs_of(platform, 1))
+    assert len(long) == groups
+
+
+def test_devices_share_the_arithmetic() -> None:
+    arch = structure.alone(lstm(64), PROBLEM)
+    for platform in ("gpu", "tpu"):
+        one, four = (costs_of(platform, devices) for devices in (1, 4))
+        assert four.computing(arch, 8.0) == pytest.approx(one.computing(arch, 2.0))
+        assert four.compiling(arch) == one.compiling(arch)
+    assert costs_of("cpu", 8) == CPU
+
+
+@pytest.mark.parametrize(
+    ("platform", "devices", "members", "lanes"),
+    [
+        ("cpu", 2, 1000, 1),
+        ("tpu", 1, 1000, 128),
+        ("tpu", 8, 1000, 128),
+        ("tpu", 8, 100, 16),
+        ("gpu", 1, 4096, 256),
+        ("gpu", 1, 3, 4),
+        ("rocm", 4, 600, 256),
+    ],
+)
+def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: int) -> None:
+    """Of devices that are not here, of which only kind and number count."""
+    one = SimpleNamespace(platform=platform)
+    mesh: Any = SimpleNamespace(devices=np.array([one] * devices), size=devices)
+    arch = structure.alone(lstm(16), PROBLEM)
+    assert LanePlan(None, mesh).lanes(arch, members) == lanes
+    assert LanePlan(512, mesh).lanes(arch, members) == 512

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -471,6 +472,20 @@ def test_bad_settings(data: jaxrnn.Data, settings: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
         jaxrnn.Trainer(data, **settings)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("precision", jaxrnn.PRECISIONS)
+def test_precision_is_decided_whatever_the_process_asks_for(
+    data: jaxrnn.Data, precision: Any
+) -> None:
+    """Of every product of both programs; these tests run with `highest` for all others."""
+    trainer = jaxrnn.Trainer(data, devices=1, precision=precision)
+    (cohort,) = trainer.start([LSTM], [0]).cohorts
+    for program in (cohort.programs.train, cohort.programs.evaluate):
+        text = program.as_text() or ""
+        products = re.findall(r" dot\(.*", text)
+        told = {p for line in products for p in re.findall(r"operand_precision={(\w+)", line)}
+        assert products and told == ({precision} - {"default"})
 
 
 def test_an_epoch_has_eight_steps_or_more(data: jaxrnn.Data) -> None:
