@@ -258,6 +258,7 @@ def test_networks_learn_as_by_the_scan(
     assert cells_of(member).written_out
     ours = gradient()
     monkeypatch.setattr(Cell, "written_out", False)
-    assert_close(ours, gradient(), 1e-5, 3e-6)
+    # Statistics of six units magnify what is rounded.
+    assert_close(ours, gradient(), 1e-5, 1e-5 if own.get("layer_norm") else 3e-6)
     felt = [abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours)]
     assert all(felt) or (mixed and any(felt))  # of others' scales the member feels nothing
