@@ -74,7 +74,9 @@ class Predictor:
         memory, parts, size = None, [], 1 if self.task.carries else BATCH
         for begin in range(0, len(inputs), size):
             rows = slice(begin, begin + size)
-            with jax.default_matmul_precision("highest"):  # on every device the same answers
+            with jax.default_matmul_precision(
+                "highest"
+            ):  # on every device the same, as closely as float32 is
                 part, memory = self._apply(self.parameters, inputs[rows], lengths[rows], memory)
             parts.append(jax.device_get(part))
         return np.concatenate(parts)

@@ -94,8 +94,7 @@ class Trainer:
         self.feed = feed(data, self.microbatch, seed, put)
         self.compiler = self._compiler(plan, precision, autotune)
         self._admit = Admission(self.compiler, memory_limit)
-        tuner = Autotuner(self.compiler, wanted=autotune is True)
-        self._loop = Loop(self.feed, self.compiler, self._admit, tuner, Slices())
+        self._loop = Loop(self.feed, self.compiler, self._admit, Autotuner(self.compiler), Slices())
         self._plans = Plans(data, self.microbatch, self.mesh)
 
     def _compiler(self, plan: LanePlan, precision: Precision, autotune: bool | Options) -> Compiler:
@@ -104,10 +103,12 @@ class Trainer:
         time = self.data.train.time
         loop = chunk(time) if self._problem.lengths_differ else time
         options = options_of(autotune, platform, loop)
-        versions = version("jax"), version("jaxlib")
-        context = describe(self.mesh), time, self.microbatch, precision, versions
+        versions = version("jax"), version("jaxlib"), version("jaxrnn")
+        runtime = getattr(self.mesh.devices.flat[0].client, "platform_version", "")
+        context = describe(self.mesh), time, self.microbatch, precision, versions, runtime
         cache = None if platform == "cpu" else kept_beside("autotuned")
-        building = Building(precision, options, Choices(repr(context), cache))
+        choices = Choices(repr(context), cache) if autotune is True else None
+        building = Building(precision, options, choices, loop)
         return Compiler(self.data.task, self.feed, validation, self.mesh, plan, building)
 
     def check(self, name: str, value: Any) -> None:

@@ -200,7 +200,8 @@ def _job(
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in asked.trainers]
     for compiler in compilers:
-        compiler.choices.keep_in(folder.path / "autotuned.json")
+        if compiler.choices is not None:
+            compiler.choices.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
     before = take_up(team, checkpoints)
     running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)

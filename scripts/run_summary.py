@@ -42,7 +42,7 @@ def write_summary(
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
             "programs": sum(trainer.compiler.programs for trainer in job.trainers),
             "precision": job.settings["precision"],
-            "compiled": job.trainers[0].compiler.description(),
+            "compiled": [row for one in job.trainers for row in one.compiler.description()],
             "compile_cache": job.cache and str(job.cache),
             "cohorts": _cohorts(job),
             "devices": jaxrnn.describe(job.trainers[0].mesh),

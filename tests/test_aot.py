@@ -16,6 +16,7 @@ from jax.stages import Traced
 from test_lowering import KINDS, MICROBATCH, TIME, drawn
 
 from jaxrnn.population.ahead import trace
+from jaxrnn.population.options import CompilerOptions, Options
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,9 +51,9 @@ def nothing_kept() -> Iterator[None]:
             yield
 
 
-def compiled(traced: Traced) -> tuple[str, int]:
+def compiled(traced: Traced, told: CompilerOptions) -> tuple[str, int]:
     """The program as its compiler writes it, and the bytes of arguments that results take over."""
-    program = traced.lower().compile()
+    program = traced.lower().compile(compiler_options=told)
     memory: Any = program.memory_analysis()
     return program.as_text() or "", memory.alias_size_in_bytes
 
@@ -67,10 +68,11 @@ def state_bytes(train: Traced, devices: int) -> int:
 @pytest.mark.parametrize("kind", MOST)
 @pytest.mark.parametrize("chip", CHIPS)
 def test_compiles_for_a_chip_with_few_operations_in_a_time_step(chip: str, kind: str) -> None:
-    mesh = absent.mesh(chip)
-    both = trace(drawn(kind), KINDS[kind], mesh, lanes=LANES, microbatch=MICROBATCH, max_epochs=3)
-    train, taken_over = compiled(both.train)
-    evaluate, _ = compiled(both.evaluate)
+    mesh, options = absent.mesh(chip), Options.plain(chip, TIME)
+    sizes: Any = {"lanes": LANES, "microbatch": MICROBATCH, "max_epochs": 3}
+    both = trace(drawn(kind), KINDS[kind], mesh, options=options, **sizes)
+    train, taken_over = compiled(both.train, options.for_xla(mesh))
+    evaluate, _ = compiled(both.evaluate, options.for_xla(mesh))
     assert not [name for name in NEVER if name in train or name in evaluate]
     assert taken_over >= state_bytes(both.train, mesh.size)
     operations = hlo.Program(train).block.microbatch().over_time(lambda _: 1) / TIME

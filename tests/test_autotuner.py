@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from jaxrnn.population.autotuner import Autotuner, candidates
 from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.options import GRAPHS, Options
+from jaxrnn.population.options import ALONE, GRAPHS, Options
 
 MEMBERS = [{"cell": "rnn", "hidden_size": 3 + k, "dropout": 0.2} for k in range(6)]
 PLAIN, UNROLLED = Choice(4, Options()), Choice(4, Options(unroll=3))
@@ -33,7 +34,7 @@ def plain_of(platform: str, time: int, lanes: int) -> Choice:
     [
         ("cpu", 50, 1, [(1, 1, False)]),
         ("cpu", 4, 64, [(64, 1, False)]),
-        ("gpu", 8, 256, [(256, 8, False), (256, 8, True), (128, 8, False)]),
+        ("gpu", 8, 256, [(256, 4, False), (256, 8, True), (128, 4, False)]),
         ("gpu", 50, 256, [(256, 4, False), (256, 4, True), (128, 4, False)]),
         ("gpu", 1, 1, [(1, 1, False), (1, 1, True)]),
         ("tpu", 50, 96, [(96, 4, False), (96, 1, False), (64, 4, False)]),
@@ -41,7 +42,7 @@ def plain_of(platform: str, time: int, lanes: int) -> Choice:
     ],
 )
 def test_candidates(platform: str, time: int, lanes: int, expected: list[Any]) -> None:
-    rivals = candidates(platform, plain_of(platform, time, lanes))
+    rivals = candidates(platform, plain_of(platform, time, lanes), time)
     assert [(one.lanes, *one.options) for one in rivals] == expected
 
 
@@ -51,21 +52,20 @@ def rivals(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     clock = {PLAIN.describe(): 2.0, UNROLLED.describe(): 1.0, NARROW.describe(): 3.0}
     really = Autotuner._seconds
 
-    def seconds(self: Autotuner, trial: Cohort) -> float:
-        assert really(self, trial) > 0
-        (own,) = (
-            Choice(trial.layout.lanes, options)
-            for (_, layout, options), programs in self._compiler._known.items()
-            if programs is trial.programs and layout == trial.layout
-        )
-        return clock[own.describe()]
+    def seconds(self: Autotuner, rival: Choice, cohort: Any, members: Any, steps: int) -> float:
+        took = really(self, rival, cohort, members, steps)
+        assert took > 0
+        return took if took == np.inf else clock[rival.describe()] * steps * len(members)
 
     monkeypatch.setattr(Autotuner, "_seconds", seconds)
     monkeypatch.setattr(autotuner, "SECONDS", 0.01)
     monkeypatch.setattr(
         autotuner,
         "candidates",
-        lambda _, plain: [plain, *(one for one in (UNROLLED, NARROW) if plain[:2] == PLAIN[:2])],
+        lambda _, plain, __: [
+            plain,
+            *(one for one in (UNROLLED, NARROW) if plain[:2] == PLAIN[:2]),
+        ],
     )
     return clock
 
@@ -77,13 +77,18 @@ def trained(trainer: jaxrnn.Trainer) -> jaxrnn.Population:
 def made(data: jaxrnn.Data, record: Path | None = None, **more: Any) -> jaxrnn.Trainer:
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1, **more)
     if record is not None:
-        trainer.compiler.choices.keep_in(record)
+        choices_of(trainer).keep_in(record)
     return trainer
 
 
 def check_same(ours: jaxrnn.Population, theirs: jaxrnn.Population, rtol: float = 0) -> None:
     for name, values in theirs.history().items():
         np.testing.assert_allclose(ours.history()[name], values, rtol=rtol, err_msg=name)
+
+
+def choices_of(trainer: jaxrnn.Trainer) -> Choices:
+    assert trainer.compiler.choices is not None
+    return trainer.compiler.choices
 
 
 def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
@@ -109,7 +114,7 @@ def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
     trainer = made(data, record)
     population = trained(trainer)
     assert chosen(trainer) == [expected] and trainer.compiler.programs == 2
-    assert trainer.compiler.description()[0]["seconds"] == rivals
+    assert trainer.compiler.description()[0]["seconds"] == pytest.approx(rivals)
     check_same(population, trained(made(data, autotune=False)), rtol=1e-4)
     # Another process, which times nothing and compiles nothing else.
     monkeypatch.setattr(Autotuner, "_timed", None)
@@ -135,14 +140,25 @@ def test_where_an_epoch_is_quick_nothing_else_is_compiled(
     rivals[PLAIN.describe()] = autotuner.QUICK / 6 / 8 / 2  # 6 members, 8 microbatches
     record, cache = tmp_path / "autotuned.json", tmp_path / "cache"
     trainer = made(data, record)
-    trainer.compiler.choices.cache = cache
+    choices_of(trainer).cache = cache
     trained(trainer)
     assert chosen(trainer) == [(4, 1)] and trainer.compiler.programs == 2
     # The run goes on so, but another one has to see for itself.
     assert json.loads(record.read_text()) and not cache.exists()
 
 
-def test_what_is_asked_for_is_not_timed(data: jaxrnn.Data, rivals: dict[str, float]) -> None:
+def test_what_is_asked_for_is_not_timed(
+    data: jaxrnn.Data,
+    rivals: dict[str, float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor looked up: others may have chosen something else."""
+    monkeypatch.setattr("jaxrnn.trainer.kept_beside", lambda _: tmp_path)
+    first = made(data)
+    choices_of(first).cache = tmp_path
+    trained(first)
+    assert chosen(first) == [(4, 3)]
     for asked, unroll in ((False, 1), (Options(unroll=2), 2)):
         trainer = made(data, autotune=asked)
         trained(trainer)
@@ -182,6 +198,25 @@ def test_candidates_that_fail_are_left_out_with_a_note(
     check_same(population, trained(made(data, autotune=False)))
 
 
+def test_where_the_plain_way_fails_it_is_taken_all_the_same(
+    data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is kept for others: memory may be there next time."""
+    really = Compiler.trial
+
+    def trial(self: Compiler, cohort: Cohort, choice: Choice, values: Any) -> Cohort:
+        if choice[:2] == PLAIN[:2]:
+            raise MemoryError
+        return really(self, cohort, choice, values)
+
+    monkeypatch.setattr(Compiler, "trial", trial)
+    trainer = made(data)
+    choices_of(trainer).cache = tmp_path / "cache"
+    with pytest.warns(RuntimeWarning, match="leaves out 4 lanes, 1 time .* for memory ran out"):
+        trained(trainer)
+    assert chosen(trainer) == [(4, 1)] and not (tmp_path / "cache").exists()
+
+
 def test_nothing_works_but_the_search_goes_on(
     data: jaxrnn.Data, rivals: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +227,49 @@ def test_nothing_works_but_the_search_goes_on(
     with pytest.warns(RuntimeWarning, match="leaves out .* for memory ran out"):
         population = trained(made(data))
     check_same(population, trained(made(data, autotune=False)))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("apart", [False, True])
+def test_copies_are_timed_for_as_long_as_they_train(
+    data: jaxrnn.Data,
+    rivals: dict[str, float],
+    devices: int,
+    apart: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where members have but an epoch left, or read the data of their own epochs."""
+    steps, really = [], Autotuner._run
+
+    def run(self: Autotuner, trial: Cohort, count: int) -> float:
+        before = trial.of_members(trial.state.epochs)
+        steps.append((before.tolist(), count))
+        return really(self, trial, count)
+
+    monkeypatch.setattr(Autotuner, "_run", run)
+    trainer = jaxrnn.Trainer(data, lanes=4, devices=devices)
+    trainer.expect(MEMBERS, 2, at_once=6, apart=apart)
+    early = jaxrnn.Trainer(data, lanes=4, devices=devices, autotune=False)
+    early.expect(MEMBERS, 2, at_once=6, apart=apart)
+    snapshots = early.park(early.train(early.start(MEMBERS, range(6), 2), 1))
+    population = trainer.train(trainer.place(snapshots), 2)
+    share = min(6, 4 * devices)
+    assert steps and all(epochs == [1] * share for epochs, _ in steps)
+    assert chosen(trainer) == [(4, 3)]
+    check_same(population, early.train(early.place(snapshots), 2), rtol=1e-4)
+
+
+def test_members_that_cannot_train_time_nothing(
+    data: jaxrnn.Data, rivals: dict[str, float]
+) -> None:
+    """Those that have come to their own end, where each reads the data of its own epoch."""
+    trainer, plain = made(data), made(data, autotune=False)
+    members = [{**MEMBERS[0], "epochs": 1}] * 2
+    for one in (trainer, plain):
+        one.expect(members, 5, at_once=2, apart=True)
+    snapshots = plain.park(plain.train(plain.start(members, range(2), 5), 1))
+    with pytest.warns(RuntimeWarning, match="for no member has an epoch left to train"):
+        trainer.train(trainer.place(snapshots), 2)
 
 
 def test_a_cpu_has_nothing_to_choose(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +285,7 @@ def test_the_cache_serves_other_runs_of_the_same_kind(
 ) -> None:
     first, second, other = made(data), made(data), made(data, precision="default")
     for trainer in (first, second, other):
-        trainer.compiler.choices.cache = tmp_path / "cache"
+        choices_of(trainer).cache = tmp_path / "cache"
     trained(first)
     (path,) = (tmp_path / "cache").iterdir()
     rivals[PLAIN.describe()] = 0.1
@@ -218,7 +296,7 @@ def test_the_cache_serves_other_runs_of_the_same_kind(
     assert chosen(second) == [(4, 3)]
     path.write_text("[1")
     third = made(data)
-    third.compiler.choices.cache = tmp_path / "cache"
+    choices_of(third).cache = tmp_path / "cache"
     with (
         pytest.warns(RuntimeWarning, match=r"json' is damaged: .* It is written anew"),
         pytest.raises(TypeError),  # for it would time, which is forbidden above
@@ -250,13 +328,24 @@ def test_a_folder_that_cannot_be_written_is_said(
 ) -> None:
     (tmp_path / "file").write_text("")
     trainer = made(data)
-    trainer.compiler.choices.cache = tmp_path / "file" / "cache"
-    with pytest.warns(RuntimeWarning, match=r"can't be written .*; later runs will time"):
+    choices_of(trainer).cache = tmp_path / "file" / "cache"
+    with pytest.warns(RuntimeWarning, match=r"can't be written .*, so what was timed is not kept"):
         trained(trainer)
     assert chosen(trainer) == [(4, 3)]
 
 
-def test_options_for_xla(data: jaxrnn.Data) -> None:
-    mesh = jaxrnn.Trainer(data, devices=1).mesh
-    assert Options(graphs=True).for_xla(mesh) == {}  # of no use to a CPU
-    assert "WHILE" in str(GRAPHS["xla_gpu_enable_command_buffer"])
+@pytest.mark.parametrize(
+    ("platform", "devices", "graphs", "expected"),
+    [
+        ("cpu", 1, True, {}),
+        ("cpu", 2, True, ALONE),
+        ("gpu", 1, True, GRAPHS),
+        ("gpu", 2, False, {}),
+        ("tpu", 8, False, {}),
+    ],
+)
+def test_options_for_xla(platform: str, devices: int, graphs: bool, expected: Any) -> None:
+    """Of devices that are not here, of which only kind and number count."""
+    one = SimpleNamespace(platform=platform)
+    mesh: Any = SimpleNamespace(devices=np.array([one] * devices), size=devices)
+    assert Options(graphs=graphs).for_xla(mesh) == expected

@@ -315,18 +315,21 @@ def lstm(units: int) -> Entries:
 def test_tiles_by_hand() -> None:
     arch = structure.alone(lstm(16), PROBLEM)
     assert arch.arithmetic() == 3 * 4 * 16 + 16 * 4 * 16 + 16 * 4
-    assert arch.arithmetic(128) == 128 * 4 * 128 + 128 * 4 * 128 + 128 * 128
+    assert arch.arithmetic(128) == 128 * 128 + 128 * 128 + 128 * 128
     wide = structure.alone(lstm(130), PROBLEM)
-    assert wide.arithmetic(128) == 128 * 4 * 256 + 256 * 4 * 256 + 256 * 128
-    gpu, tpu = costs_of("gpu", 1), costs_of("tpu", 1)
-    assert gpu.computing(arch, 1e6) < gpu.computing(structure.alone(lstm(128), PROBLEM), 1e6)
-    assert tpu.computing(arch, 1e6) == tpu.computing(structure.alone(lstm(128), PROBLEM), 1e6)
+    assert wide.arithmetic(128) == 128 * 640 + 256 * 640 + 256 * 128
+    (gpu, tpu), other = (costs_of(name, 1) for name in ("gpu", "tpu")), lstm(32)
+    assert gpu.computing(arch, 1e6) < gpu.computing(structure.alone(other, PROBLEM), 1e6)
+    assert tpu.computing(arch, 1e6) == tpu.computing(structure.alone(other, PROBLEM), 1e6)
 
 
-@pytest.mark.parametrize(("platform", "groups"), [("cpu", 2), ("gpu", 2), ("tpu", 1)])
-def test_on_a_tpu_narrow_members_join_wide_ones(platform: str, groups: int) -> None:
+@pytest.mark.parametrize(
+    ("platform", "wide", "groups"),
+    [("cpu", 32, 2), ("gpu", 32, 2), ("tpu", 32, 1), ("tpu", 128, 2)],
+)
+def test_on_a_tpu_narrow_members_join_others(platform: str, wide: int, groups: int) -> None:
     """However long they train: they would not be faster alone."""
-    entries = [lstm(16)] * 500 + [lstm(128)] * 500
+    entries = [lstm(16)] * 500 + [lstm(wide)] * 500
     long = plan(entries, PROBLEM, MICROBATCH, 1e9, costs_of(platform, 1))
     assert len(long) == groups
 

@@ -166,19 +166,19 @@ class Architecture:
         """Multiplications per sequence and time step: the sizes of all kernels together.
 
         Args:
-            tile: What a device takes inputs and units in multiples of.
+            tile: What a device takes rows and columns of a kernel in multiples of.
         """
         layers = self.shapes().values()
         return sum(
-            math.prod([_rounded(shape[0], tile), *shape[1:-1], _rounded(shape[-1], tile)])
+            _rounded(shape[0], tile) * _rounded(math.prod(shape[1:]), tile)
             for layer in layers
             for name, shape in layer.items()
             if name.endswith("kernel")
         )
 
 
-def _rounded(units: int, tile: int) -> int:
-    return -(-units // tile) * tile
+def _rounded(size: int, tile: int) -> int:
+    return -(-size // tile) * tile
 
 
 def _dense(inputs: int, units: int) -> dict[str, Shape]:

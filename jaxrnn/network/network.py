@@ -45,7 +45,7 @@ class Call(NamedTuple):
 
 
 class RecurrentNetwork(nn.Module):
-    """Cells lifted over time by `nn.scan`.
+    """Layers of cells over time, see `jaxrnn.network.chunks`.
 
     Units that start with zero weights stay exactly zero: they put out zero, so every gradient that
     touches them is zero. Where layer statistics or activations would wake them, a mask does not.

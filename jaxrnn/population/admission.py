@@ -2,15 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from weakref import WeakSet
 
 import jax
 import numpy as np
 
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.population.background import Programs
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.lanes import LADDER, halved
-from jaxrnn.population.layout import Layout
 from jaxrnn.population.memory import (
     GIB,
     Budget,
@@ -43,7 +43,7 @@ class Admission:
         if limit is not None and not limit > 0:
             raise ValueError(f"`memory_limit` is {limit}, but must be above 0, in GiB.")
         self._compiler, self._limit = compiler, limit
-        self._admitted: set[tuple[Architecture, Layout]] = set()
+        self._admitted: WeakSet[Programs] = WeakSet()
 
     def check(self, like: Sequence[Snapshot], members: int) -> None:
         """Accept so many members at once, however few run side by side.
@@ -64,11 +64,11 @@ class Admission:
         Raises:
             MemoryError: There is no room for a single lane.
         """
-        if (cohort.architecture, cohort.layout) not in self._admitted:
+        if cohort.programs not in self._admitted:
             cohort = self._planned(cohort)
             if cohort.layout.lanes > 1:
                 cohort = self._tried(cohort)
-            self._admitted.add((cohort.architecture, cohort.layout))
+            self._admitted.add(cohort.programs)
         return cohort
 
     def _planned(self, cohort: Cohort) -> Cohort:

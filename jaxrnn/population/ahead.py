@@ -15,7 +15,6 @@ from jax.stages import Traced
 
 from jaxrnn.data.data import Data
 from jaxrnn.population.bits import enable_x64
-from jaxrnn.population.choices import Choices
 from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import replicated
 from jaxrnn.population.drawing import draw
@@ -75,7 +74,7 @@ def trace(
     size, put = microbatch_of(data.train, microbatch), partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
     plan, given = LanePlan(lanes, mesh), feed(data, size, 0, put)
-    building = Building(precision, options, Choices(""))
+    building = Building(precision, options, None, loop=data.train.time)
     compiler = Compiler(data.task, given, batches, mesh, plan, building)
     plans = Plans(data, size, mesh)
     drawn = draw(configurations, [0] * len(configurations), max_epochs, plans, compiler)

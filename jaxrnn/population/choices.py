@@ -78,25 +78,23 @@ class Choices:
         new = dict.fromkeys(keys, choice)
         self._known |= new
         if self._record is not None:
-            _write(self._record, (_read(self._record) if self._record.is_file() else {}) | new)
+            _try_to_write(self._record, self._recorded() | new)
         if keep and self.cache is not None:
             for key in keys:
                 _try_to_write(self.cache / f"{key}.json", {key: choice})
 
+    def _recorded(self) -> dict[str, Choice]:
+        """What the run's file has, which other trainers may have written."""
+        if self._record is None or not self._record.is_file():
+            return {}
+        return _read_or_warn(self._record)
+
     def _kept(self, key: str) -> dict[str, Choice]:
-        """What files have: that of the run, which other trainers may have written, or the cache."""
-        if self._record is not None and self._record.is_file():
-            recorded = _read(self._record)
-            if key in recorded:
-                return recorded
+        """What files have: that of the run, or the cache."""
+        if key in (recorded := self._recorded()):
+            return recorded
         path = None if self.cache is None else self.cache / f"{key}.json"
-        if path is None or not path.is_file():
-            return {}
-        try:
-            return _read(path)
-        except ValueError as error:
-            warnings.warn(f"{error} It is written anew.", RuntimeWarning, stacklevel=2)
-            return {}
+        return {} if path is None or not path.is_file() else _read_or_warn(path)
 
     def _key(self, architecture: Architecture, lanes: int) -> str:
         # A set has no order that another process would have too.
@@ -116,6 +114,14 @@ def _read(path: Path) -> dict[str, Choice]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         text = f"'{path}' is damaged: it must hold the choices of an autotuner."
         raise ValueError(text) from error
+
+
+def _read_or_warn(path: Path) -> dict[str, Choice]:
+    try:
+        return _read(path)
+    except ValueError as error:
+        warnings.warn(f"{error} It is written anew.", RuntimeWarning, stacklevel=2)
+        return {}
 
 
 def _parsed(given: dict[str, Any]) -> Choice:
@@ -142,5 +148,5 @@ def _try_to_write(path: Path, choices: dict[str, Choice]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(path, choices)
     except OSError as error:
-        text = f"'{path}' can't be written ({error.strerror}); later runs will time programs again."
+        text = f"'{path}' can't be written ({error.strerror}), so what was timed is not kept there."
         warnings.warn(text, RuntimeWarning, stacklevel=2)

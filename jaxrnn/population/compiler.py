@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -28,6 +28,9 @@ from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
+Key: TypeAlias = tuple[Architecture, Layout, Options]
+"""What programs are compiled for."""
+
 
 class Draft(NamedTuple):
     """A cohort on the host; attributes as in `Cohort`, and `values`, setting and state of each."""
@@ -43,12 +46,15 @@ class Building(NamedTuple):
     Attributes:
         precision: Of matrix products.
         options: Of programs for which nothing else was chosen.
-        choices: What an autotuner chose, now or in an earlier process.
+        choices: What an autotuner chose, now or in an earlier process; None where nothing is
+            to be chosen.
+        loop: Time steps of the loops over time.
     """
 
     precision: Precision
     options: Options
-    choices: Choices
+    choices: Choices | None
+    loop: int
 
 
 class Compiler:
@@ -87,7 +93,8 @@ class Compiler:
         self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
         self._runs: dict[Architecture, Member] = {}
-        self._known: dict[tuple[Architecture, Layout, Options], Programs] = {}
+        self._known: dict[Key, Programs] = {}
+        self._trials: dict[Key, Programs] = {}
 
     @property
     def programs(self) -> int:
@@ -100,14 +107,19 @@ class Compiler:
         return self._background.seconds
 
     @property
-    def choices(self) -> Choices:
-        """What an autotuner chose."""
+    def choices(self) -> Choices | None:
+        """What an autotuner chose; None where nothing is to be chosen."""
         return self._building.choices
 
     @property
     def plain(self) -> Options:
         """Of programs for which nothing else was chosen."""
         return self._building.options
+
+    @property
+    def loop(self) -> int:
+        """Time steps of the loops over time."""
+        return self._building.loop
 
     def options(self, architecture: Architecture) -> Options:
         """Of the programs of a cohort."""
@@ -183,19 +195,23 @@ class Compiler:
             for (one, layout, options), programs in self._known.items()
             if one != architecture or layout.lanes <= lanes
         }
-        return self._cohort(Draft(architecture, cohort.members, values), cohort.layout.spread)
+        return self._moved(cohort, values)
 
     def begin(self, cohort: Cohort, choice: Choice) -> None:
         """Start to compile what `trial` needs for the same choice."""
         (member,) = cohort.layout.each((cohort.setting, cohort.state), [0])
-        self._programs(cohort.architecture, _chosen(cohort, choice), choice.options, member)
+        key = cohort.architecture, _chosen(cohort, choice), choice.options
+        if key not in self._known:
+            self._programs(key, member, self._trials)
 
     def trial(
         self, cohort: Cohort, choice: Choice, values: Sequence[tuple[Setting, State]]
     ) -> Cohort:
         """Copies of some members of a cohort, in programs as they would be after a choice."""
         architecture, layout = cohort.architecture, _chosen(cohort, choice)
-        programs = self._programs(architecture, layout, choice.options, values[0])
+        key = architecture, layout, choice.options
+        kept = self._known if key in self._known else self._trials
+        programs = self._programs(key, values[0], kept)
         setting, state = layout.place(values)
         return Cohort(architecture, layout, np.arange(len(values)), setting, state, programs)
 
@@ -207,12 +223,15 @@ class Compiler:
         self._known = {
             (one, layout, options): programs
             for (one, layout, options), programs in self._known.items()
-            if one != architecture or (layout.lanes, options) == choice[:2]
+            if one != architecture or (options == choice.options and layout.lanes <= choice.lanes)
         }
+        tried = architecture, _chosen(cohort, choice), choice.options
+        if tried in self._trials:
+            self._known[tried] = self._trials[tried]
+        self._trials.clear()
         if self._known.get((architecture, cohort.layout, choice.options)) is cohort.programs:
             return cohort
-        draft = Draft(architecture, cohort.members, cohort.on_host())
-        return self._cohort(draft, cohort.layout.spread)
+        return self._moved(cohort, cohort.on_host())
 
     def description(self) -> list[dict[str, Any]]:
         """How the programs of every cohort are compiled, in plain words and numbers."""
@@ -226,42 +245,45 @@ class Compiler:
                 "seconds": choice.seconds if choice else {},
             }
             for architecture, layout, options in self._known
-            for choice in [self.choices.get(architecture, layout.lanes)]
+            for choice in [self.choices and self.choices.get(architecture, layout.lanes)]
         ]
 
     def _planned(self, architecture: Architecture, members: int) -> int:
         """Lanes of a cohort that has none yet, fewer where an earlier choice says so."""
         lanes = self._lanes.lanes(architecture, members)
-        choice = self.choices.get(architecture, lanes)
+        choice = self.choices and self.choices.get(architecture, lanes)
         if choice is None:
             return lanes
         self._options[architecture] = choice.options
         return min(lanes, choice.lanes)
 
+    def _moved(self, cohort: Cohort, values: Sequence[tuple[Setting, State]]) -> Cohort:
+        """The cohort in programs as they are compiled now, from its members on the host."""
+        for leaf in jax.tree.leaves((cohort.setting, cohort.state)):
+            leaf.delete()  # or they would lie there twice while it trains
+        draft = Draft(cohort.architecture, cohort.members, values)
+        return self._cohort(draft, cohort.layout.spread)
+
     def _cohort(self, draft: Draft, spread: int | None = None) -> Cohort:
         layout = self.layout(draft.architecture, len(draft.members), spread)
         options = self.options(draft.architecture)
-        programs = self._programs(draft.architecture, layout, options, draft.values[0])
+        key = draft.architecture, layout, options
+        programs = self._programs(key, draft.values[0], self._known)
         setting, state = layout.place(draft.values)
         return Cohort(draft.architecture, layout, draft.members, setting, state, programs)
 
     def _programs(
-        self,
-        architecture: Architecture,
-        layout: Layout,
-        options: Options,
-        member: tuple[Setting, State],
+        self, key: Key, member: tuple[Setting, State], kept: dict[Key, Programs]
     ) -> Programs:
-        """Those of a cohort of members like one, compiled in the background if need be."""
-        key = architecture, layout, options
-        if key not in self._known or self._known[key].lost:
-            shapes = layout.shapes(member)
-            own = self.member(architecture), layout, options, *shapes
+        """Those of a cohort of members like one, compiled in the background if not `kept`."""
+        if key not in kept or kept[key].lost:
+            architecture, layout, options = key
+            own = self.member(architecture), layout, options, *layout.shapes(member)
             train = partial(compile_train, *own, *self.example(layout))
             evaluate = partial(compile_evaluate, *own, self.validation)
             both = (partial(self._decided, one) for one in (train, evaluate))
-            self._known[key] = Programs(self._background, *both)
-        return self._known[key]
+            kept[key] = Programs(self._background, *both)
+        return kept[key]
 
     def _decided(self, compile: partial[Compiled]) -> Compiled:
         # Whatever the process asks for: arrays of 32 bits, and products as precise as was decided.

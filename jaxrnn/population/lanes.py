@@ -43,8 +43,8 @@ class LanePlan:
         return there if self._fixed else min(there, enough(-(-members // self._devices)))
 
     def narrow(self, architecture: Architecture, lanes: int) -> None:
-        """From now on no more than `lanes`, since memory holds no more."""
-        self._least[architecture] = lanes
+        """From now on no more than `lanes`: memory holds no more, or fewer are faster."""
+        self._least[architecture] = min(lanes, self._least.get(architecture, lanes))
 
 
 def enough(members: int) -> int:

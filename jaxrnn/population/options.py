@@ -20,9 +20,9 @@ Precision = Literal["highest", "high", "default"]
 """Of matrix products: `highest` is float32 on every device, `high` and `default` are faster and
 less exact on accelerators (TF32 on GPUs; three passes of bfloat16 or one on TPUs)."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-WHOLE, PART = 8, 4
-"""Loops over at most `WHOLE` time steps are unrolled whole on accelerators, others `PART` steps at
-a time."""
+STEPS, WHOLE = 4, 8
+"""Loops over time are unrolled by `STEPS` on accelerators: by what compilers say of them, more gain
+little and take longer to compile. CUDA graphs hold loops over at most `WHOLE` steps whole."""
 
 
 class Options(NamedTuple):
@@ -41,7 +41,11 @@ class Options(NamedTuple):
         """The choice without a measurement, for loops over `time` steps."""
         if platform == "cpu":
             return cls()
-        return cls(unroll=time if time <= WHOLE else PART)
+        return cls(unroll=min(time, STEPS))
+
+    def with_graphs(self, time: int) -> "Options":
+        """The same with CUDA graphs around loops over `time` steps."""
+        return Options(time if time <= WHOLE else self.unroll, graphs=True)
 
     def for_xla(self, mesh: Mesh) -> CompilerOptions:
         """What XLA is told, for the devices of `mesh`."""
