@@ -18,7 +18,6 @@ from peers.tables import side_by_side
 import jaxrnn
 from benchmarks.gpu import collect, jobs, members, options, profile, summary, throughput
 from benchmarks.gpu.__main__ import PARTS
-from benchmarks.gpu.kernels import launches, per_microbatch
 from benchmarks.gpu.machine import NEEDED
 from benchmarks.gpu.record import Budget, Record
 from jaxrnn.configuration.optimizers import OPTIMIZERS
@@ -312,46 +311,6 @@ def test_options_change_one_thing_at_a_time() -> None:
     assert {way.graphs for group in groups for way in group} == {True, False}
     assert [way.unroll for way in options.groups(Case("lstm", 64, 8))[0]] == [1, 4, 8]
     assert plain.told["cell"] == "lstm" and "case" not in plain.told
-
-
-HLO = """HloModule jit_train
-
-%fused (p: f32[2]) -> f32[2] {
-  %p = f32[2]{0} parameter(0)
-  ROOT %a = f32[2]{0} add(%p, %p)
-}
-
-%step (s: (s32[], f32[2])) -> (s32[], f32[2]) {
-  %s = (s32[], f32[2]{0}) parameter(0)
-  %g = f32[2]{0} get-tuple-element(%s), index=1
-  %f = f32[2]{0} fusion(%g), kind=kLoop, calls=%fused
-  %d = f32[2]{0} custom-call(%f), custom_call_target="__cublas$gemm"
-  ROOT %t = (s32[], /*index=1*/f32[2]{0:T(128)}) tuple(%g, %d)
-}
-
-%microbatch (s: (s32[], f32[2])) -> (s32[], f32[2]) {
-  %s = (s32[], f32[2]{0}) parameter(0)
-  %c = f32[2]{0} copy(%s)
-  %w = (s32[], f32[2]{0}) while(%s), body=%step, config={"known_trip_count":{"n":"50"}}
-  ROOT %k = (s32[], f32[2]{0}) call(%w), to_apply=%graph
-}
-
-%graph (s: (s32[], f32[2])) -> (s32[], f32[2]) {
-  %f = f32[2]{0} fusion(%s), kind=kLoop, calls=%fused
-  ROOT %i = f32[2]{0} conditional(%p, %s, %s), branch_computations={%fused, %step}
-}
-
-ENTRY %main (s: f32[2]) -> f32[2] {
-  %s = f32[2]{0} parameter(0)
-  %w = (s32[], f32[2]{0}) while(%s), body=%microbatch
-  ROOT %f = f32[2]{0} fusion(%w), kind=kLoop, calls=%fused
-}
-"""
-
-
-def test_kernels_of_a_text() -> None:
-    assert per_microbatch(HLO) == 1 + 50 * 2 + 1 + 2
-    assert launches(HLO).kernels == per_microbatch(HLO) + 1
 
 
 def test_busy_share() -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from peers.cases import BATCH, SAMPLES, Case
 
-from benchmarks.gpu.kernels import launches, per_microbatch
+from benchmarks import hlo
 from benchmarks.gpu.options import Trained, Way
 from benchmarks.gpu.record import Record
 
@@ -82,8 +82,7 @@ def row(way: Way, own: Trained, on_cpu: bool) -> dict[str, Any]:
         **way.told,
         "kernels_per_microbatch": (len(seen) - copies) / microbatches,
         "copies_per_microbatch": copies / microbatches,
-        "estimated_kernels_per_microbatch": per_microbatch(text),
-        "estimated_kernels_of_an_epoch": launches(text)._asdict(),
+        "estimated_kernels_per_microbatch": hlo.Program(text).block.microbatch().turn(lambda _: 1),
         "busy_microseconds_per_microbatch": sum(e.duration for e in seen) / microbatches / 1e3,
         "busy_share_of_its_span": busy([(e.begin, e.begin + e.duration) for e in seen]),
         "microseconds_per_microbatch": 1e6 * min(plain) / microbatches,
