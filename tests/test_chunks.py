@@ -81,8 +81,10 @@ def test_chunks_read_as_one_scan_does(case: str, monkeypatch: pytest.MonkeyPatch
     ours = [*map(reader(member), given)]
     monkeypatch.setattr(network, "in_chunks", chunks.over_time)
     theirs = [*map(reader(member), given)]
-    # Gradients of weights are summed chunk by chunk, so in another order.
-    assert_close(ours, theirs, 1e-5, 2e-5)
+    # Gradients of weights are summed chunk by chunk, so in another order. What is rounded there,
+    # statistics of six units magnify: with layer normalisation the two scans are 1e-5 apart, too.
+    slack = 5 if CASES[case].get("layer_norm") else 1
+    assert_close(ours, theirs, slack * 1e-5, slack * 1e-5)
     kernels = [gradient["layer_0"]["recurrent_kernel"] for _, gradient, _ in ours]
     assert all(abs(kernel).max() > 0.01 for kernel in kernels[1:])
 
