@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,8 @@ class Trainer:
         time = self.data.train.time
         loop = chunk(time) if self._problem.lengths_differ else time
         options = options_of(autotune, platform, loop)
-        versions = version("jax"), version("jaxlib"), version("jaxrnn")
+        names = {one.name for one in distributions(name="jaxrnn")} & {"jaxrnn"}
+        versions = [version(name) for name in ("jax", "jaxlib", *names)]
         runtime = getattr(self.mesh.devices.flat[0].client, "platform_version", "")
         context = describe(self.mesh), time, self.microbatch, precision, versions, runtime
         cache = None if platform == "cpu" else kept_beside("autotuned")
