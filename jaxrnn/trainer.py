@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import distributions, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,8 @@ class Trainer:
         time = self.data.train.time
         loop = chunk(time) if self._problem.lengths_differ else time
         options = options_of(autotune, platform, loop)
-        names = {one.name for one in distributions(name="jaxrnn")} & {"jaxrnn"}
-        versions = [version(name) for name in ("jax", "jaxlib", *names)]
+        names = "jax", "jaxlib", "jaxrnn"  # the last one may lie in a folder, not installed
+        versions = [one.version for name in names for one in distributions(name=name)]
         runtime = getattr(self.mesh.devices.flat[0].client, "platform_version", "")
         context = describe(self.mesh), time, self.microbatch, precision, versions, runtime
         cache = None if platform == "cpu" else kept_beside("autotuned")
