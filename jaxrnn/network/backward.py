@@ -90,7 +90,7 @@ class Recurrence:
     def layer(self) -> Layer:
         """What the equations read."""
         arch, numbers = self.form.architecture, self.constants.numbers
-        mask = self.constants.mask(len(self.weights["recurrent_kernel"]))
+        mask = self.constants.mask(self.weights["recurrent_kernel"].shape[0])
         return Layer(
             Activation(arch.activations, numbers.activation, mask),
             Activation(arch.output_activations, numbers.output_activation, mask),
@@ -237,7 +237,7 @@ def _gradients(recurrence: Recurrence, start: Array, saved: Saved, dx: Array) ->
     found = {"recurrent_kernel": kernel.reshape(weights["recurrent_kernel"].shape)}
     scaled = recurrence.equations.of_map(dx, saved.rest)
     if (bias := weights.get("candidate_bias")) is not None:
-        found["candidate_bias"] = scaled[..., -len(bias) :].sum((0, 1))
+        found["candidate_bias"] = scaled[..., -bias.shape[0] :].sum((0, 1))
     if recurrence.norm is not None and saved.normalised is not None:
         found["recurrent_scale"] = recurrence.norm.of_scale(scaled, saved.normalised)
     return found
@@ -259,7 +259,7 @@ def _of_kernel_at_once(first: Array, later: Array, ds: Array) -> Array:
 
 
 def _flat(kernel: Array) -> Array:
-    return kernel.reshape(len(kernel), -1)
+    return kernel.reshape(kernel.shape[0], -1)
 
 
 read.defvjp(_forwards, _backwards)
