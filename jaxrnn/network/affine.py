@@ -22,7 +22,7 @@ def _backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Arra
     # product over all times takes less than that and a sum.
     widened = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=-1)
     both = jnp.einsum("tbi,tbo->io", widened, gradient)
-    # Before JAX 0.9 a row at -1 is a gather under `vmap`, a slice is none.
+    # In JAX 0.7 a row at -1 is a gather under `vmap`, a slice is none.
     return gradient @ kernel.T, both[:-1], both[-1:].reshape(-1)
 
 
