@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from jax.stages import Traced
-from test_lowering import KINDS, MICROBATCH, TIME, drawn
+from support.program_kinds import KINDS, MICROBATCH, TIME, drawn
 
 from jaxrnn.population.ahead import trace
 from jaxrnn.population.options import CompilerOptions, Options

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import reference
-from direct import QUICK, Direct, alone, among, assert_close, sequences
 from jax.test_util import check_grads
+from support import reference
+from support.single_member import QUICK, Direct, alone, among, assert_close, sequences
 
 from jaxrnn.network import backward, in_place
 from jaxrnn.network.architecture import GATES, STATES

@@ -9,9 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from direct import QUICK, TIME, Direct, alone, assert_close, numbers_of, quick_jit, sequences
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.single_member import (
+    QUICK,
+    TIME,
+    Direct,
+    alone,
+    assert_close,
+    numbers_of,
+    quick_jit,
+    sequences,
+)
 
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.blocks import stops, stream_of

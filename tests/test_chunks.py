@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from direct import QUICK, Direct, alone, among, assert_close, sequences
-from test_task_parity import TASKS, made
+from support.single_member import QUICK, Direct, alone, among, assert_close, sequences
+from support.task_data import TASKS, made
 
 import jaxrnn
 from jaxrnn.configuration import rules

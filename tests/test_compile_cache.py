@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
-from conftest import KEPT, sequences
+from support import program_cache
+from support.datasets import sequences
 
 import jaxrnn
 from jaxrnn.compile_cache import processor
@@ -26,7 +28,7 @@ def home(tmp_path: Path) -> Path:
 
 def search(home: Path, *arguments: str) -> tuple[str, set[Path]]:
     """Runs a search as a user whose caches lie below `home`: its trials, and the programs kept."""
-    told = {name.upper() for name in KEPT}
+    told = {name.upper() for name in program_cache.settings(home)}
     environment = {k: v for k, v in os.environ.items() if k not in told}
     environment |= {"XDG_CACHE_HOME": str(home / "caches"), "HOME": str(home)}
     small = ["--data", "thirds.npz", "--space", "space.toml", "--trials", "4", "--max-epochs", "3"]
@@ -59,7 +61,7 @@ def test_a_folder_that_can_not_be(home: Path) -> None:
 
 
 def test_a_folder_that_jax_was_told_of_stays(tmp_path: Path) -> None:
-    assert jaxrnn.keep_programs(tmp_path / "other") == Path(str(KEPT["jax_compilation_cache_dir"]))
+    assert jaxrnn.keep_programs(tmp_path / "other") == Path(jax.config.jax_compilation_cache_dir)
     assert not (tmp_path / "other").exists()
 
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tomli_w
-from direct import PROBLEM, TASK, TIME, WITHOUT, quick_jit, sequences
 from hypothesis import given
 from hypothesis import strategies as st
+from support.single_member import PROBLEM, TASK, TIME, WITHOUT, quick_jit, sequences
 
 import jaxrnn
 import search

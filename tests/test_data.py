@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import sequences, uneven
-from whole import scaling_of, splits_of, train_of
+from support.datasets import sequences, uneven
+from support.splits import scaling_of, splits_of, train_of
 
 import jaxrnn
 from jaxrnn.data.data import Data

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import sequences
+from support.datasets import sequences
 
 import jaxrnn
 from jaxrnn.configuration import rules

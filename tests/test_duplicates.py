@@ -1,7 +1,7 @@
 """Sequences that occur in two parts are told of."""
 
 import numpy as np
-from conftest import sequences
+from support.datasets import sequences
 
 import jaxrnn
 from jaxrnn.data.duplicates import duplicates

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curves import Curves, Listed, named, race
 from hypothesis import given
 from hypothesis import strategies as st
+from support.curve_trainer import Curves, Listed, named, race
 
 import search
 from search import State, leaderboard

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from whole import scaling_of, splits_of, train_of
+from support.splits import scaling_of, splits_of, train_of
 
 from jaxrnn.data.data import Data
 from jaxrnn.data.generated import adding, copy, digits, temporal_order

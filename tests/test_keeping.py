@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curves import Curves, race
+from support.curve_trainer import Curves, race
 
 import search
 from search import keeping

@@ -11,16 +11,17 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-PROGRAM = Path(__file__).with_name("killed.py")
+TESTS = Path(__file__).parent
+PROGRAM = "support.killable_search"
 KILLS = 7
 """Of each of three searches."""
 
 
 def attempt(folder: Path, *names: str, seconds: float | None = None) -> bool:
     """Whether it came to its end before it was killed."""
-    command = [sys.executable, "-W", "error", str(PROGRAM), str(folder), *names]
+    command = [sys.executable, "-W", "error", "-m", PROGRAM, str(folder), *names]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, cwd=TESTS)
     except subprocess.TimeoutExpired:  # which kills it
         return False
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,6 @@ slices at an index of each lane, costs several kernels and keeps compilers from 
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import jax
@@ -14,53 +13,18 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 from jax.stages import Traced
-from test_task_parity import TASKS, made
+from support.program_kinds import GRU, KINDS, LSTM, MICROBATCH, TIME, drawn
+from support.task_data import TASKS
 
-import jaxrnn
 from jaxrnn.population.ahead import Traces, trace
 from jaxrnn.population.devices import AXIS
 from jaxrnn.population.options import Options
 
 PLATFORMS = "tpu", "cuda", "rocm"
-TIME, MICROBATCH = 11, 8
 PRODUCT = "stablehlo.dot_general"
 JUMPS = {"stablehlo.gather", "stablehlo.dynamic_gather", "stablehlo.scatter"}
 HOST = {"stablehlo.infeed", "stablehlo.outfeed", "stablehlo.send", "stablehlo.recv"}
 TOGETHER = {"all_reduce", "all_gather", "all_to_all", "collective_permute", "reduce_scatter"}
-LSTM, GRU = {"cell": "lstm", "hidden_size": 16}, {"cell": "gru", "hidden_size": 16}
-ALL = {"input_dropout": 0.1, "dropout": 0.2, "recurrent_dropout": 0.1, "input_noise": 0.1}
-KINDS: dict[str, list[dict[str, Any]]] = {
-    "lstm": [LSTM],
-    "gru": [GRU],
-    "rnn": [{"cell": "rnn", "hidden_size": 16}],
-    "layer norm": [LSTM | {"layer_norm": True}],
-    "layer norm, gru": [GRU | {"layer_norm": True}],
-    "activations": [LSTM | {"activation": name} for name in ("tanh", "relu", "elu")],
-    "blocks": [LSTM | {"block_length": 4}],
-    "overlapping blocks": [GRU | {"block_length": 4, "block_overlap": 0.5}],
-    "dropout": [LSTM | ALL],
-    "optimizers": [LSTM | {"optimizer": name} for name in ("adam", "sgd", "rmsprop")],
-    "both directions, two layers": [GRU | {"layers": 2, "bidirectional": True, "dropout": 0.2}],
-    "patience": [LSTM | {"patience": 2, "batch_size": 2 * MICROBATCH}],
-    "uneven lengths": [LSTM],
-    "uneven lengths, dropout": [GRU | ALL],
-}
-
-
-def sequences(samples: int, uneven: bool) -> tuple[Any, ...]:
-    rng = np.random.default_rng(0)
-    lengths = (np.resize([TIME, 2, 5], samples),) if uneven else ()
-    return rng.normal(size=(samples, TIME, 3)).astype(np.float32), np.arange(samples) % 3, *lengths
-
-
-@cache
-def drawn(kind: str) -> jaxrnn.Data:
-    if kind in TASKS:
-        return made(kind)
-    if kind == "adding":
-        return jaxrnn.adding(100, TIME)
-    train, validation, test = (sequences(n, kind.startswith("uneven")) for n in (32, 16, 16))
-    return jaxrnn.from_splits(train, validation, test)
 
 
 def traced(kind: str, lanes: int) -> Traces:

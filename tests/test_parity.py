@@ -1,6 +1,6 @@
 """Every entry does what it says: members of mixed populations train as a plain loop does alone.
 
-The loop (tests/reference.py) knows no padding, lanes, accumulation or selection.
+The loop (support/reference.py) knows no padding, lanes, accumulation or selection.
 """
 
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-import reference
-from following import Following
+from support import reference
+from support.tolerance import Following
 
 import jaxrnn
 from jaxrnn.network import initial, structure

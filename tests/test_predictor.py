@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import sequences, uneven
-from whole import raw_of
+from support.datasets import sequences, uneven
+from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules

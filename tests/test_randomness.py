@@ -7,7 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from direct import TIME, Direct, alone, among, assert_close, numbers_of, outputs, sequences
+from support.single_member import (
+    TIME,
+    Direct,
+    alone,
+    among,
+    assert_close,
+    numbers_of,
+    outputs,
+    sequences,
+)
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import randomness

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import reference
+from support import reference
 
 from jaxrnn.training.samples import epoch_order
 

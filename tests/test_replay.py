@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from simulator import Play, play
+from support.scheduler_loop import Play, play
 
 from search.schedulers.kinds import scheduler
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from whole import splits_of
+from support.splits import splits_of
 
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Rolls

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
-from test_space import conditional, present, spaces
+from support.spaces import conditional, present, spaces
 
 from search.samplers.kinds import SAMPLERS, sampler
 from search.samplers.sampler import Proposal, Sampler, Seen

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_space import conditional, spaces
+from support.spaces import conditional, spaces
 
 from search.samplers.grid import Grid
 from search.samplers.points import Points

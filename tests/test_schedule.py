@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from direct import MAX_EPOCHS, numbers_of
+from support.single_member import MAX_EPOCHS, numbers_of
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.training.schedule import learning_rate

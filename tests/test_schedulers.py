@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulator import Play, play, waiting
+from support.scheduler_loop import Play, play, waiting
 
 from search.planning import expected, planned
 from search.rungs import hyperband_plans

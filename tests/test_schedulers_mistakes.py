@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulator import ended, play, trains, waiting, waits
+from support.scheduler_loop import ended, play, trains, waiting, waits
 
 from search.rungs import hyperband_plans, rungs
 from search.schedulers.asha import Asha

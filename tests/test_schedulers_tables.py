@@ -6,7 +6,7 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulator import Play, ended, play, trains, waiting, waits
+from support.scheduler_loop import Play, ended, play, trains, waiting, waits
 
 from search.rungs import Rung, hyperband_plans
 from search.schedulers.asha import Asha

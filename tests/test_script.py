@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import population_search
 import pytest
-from conftest import sequences
-from whole import raw_of
+from support.datasets import sequences
+from support.splits import raw_of
 
 import jaxrnn
 import search

@@ -16,10 +16,10 @@ import numpy as np
 import optuna
 import population_search
 import pytest
-from conftest import sequences
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from searched import database
+from support.datasets import sequences
+from support.study_stages import database
 
 import jaxrnn
 import search

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_stream_training import in_memory, streamed
+from support.streams import in_memory, streamed
 
 import jaxrnn
 from jaxrnn.data.text import blocks

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from searched import SPACE, begun, check, database, opened, read, stages
+from support.study_stages import SPACE, begun, check, database, opened, read, stages
 
 from search.journal import Buffered, open_journal
 from search.space import Space

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import FEATURES, TIME, sequences, uneven
-from whole import scaling_of
+from support.datasets import FEATURES, TIME, sequences, uneven
+from support.splits import scaling_of
 
 import jaxrnn
 from jaxrnn.data.data import Data

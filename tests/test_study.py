@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from searched import COUNT, begun, check, opened, read, stages
+from support.study_stages import COUNT, begun, check, opened, read, stages
 
 from search.trial import State
 
@@ -184,8 +184,7 @@ def test_trials_of_another_search(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from searched import opened, stages
+from support.study_stages import opened, stages
 
 seen = stages(200)
 study = opened(Path(sys.argv[1]))
@@ -201,9 +200,9 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
     folder, rng, kills = tmp_path / "run", np.random.default_rng(0), 0
     seen = stages(200)
     folder.mkdir()
-    command = [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parent)]
+    command, tests = [sys.executable, "-c", KILLED, str(folder)], Path(__file__).parent
     for _ in range(3):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tests) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             try:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from whole import splits_of, train_of
+from support.splits import splits_of, train_of
 
 from jaxrnn.data.data import Data
 from jaxrnn.data.prepare import prepare

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from whole import raw_of
+from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules

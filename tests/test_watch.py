@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from direct import numbers_of
+from support.single_member import numbers_of
 
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import Hyperparameters

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from direct import QUICK
+from support.single_member import QUICK
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters

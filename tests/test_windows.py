@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from whole import scaling_of, splits_of, train_of
+from support.splits import scaling_of, splits_of, train_of
 
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Series

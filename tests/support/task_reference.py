@@ -1,4 +1,4 @@
-"""One run of one configuration on any task, as a plain loop beside tests/reference.py.
+"""One run of one configuration on any task, as a plain loop beside reference.py.
 
 Losses, windows, embeddings and the state of a text written out; cells and Optax's optimizers as
 there. At the true width: no padding, no lanes, no chunks. Nothing here is random.
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import reference
-from direct import QUICK
+from support import reference
+from support.single_member import QUICK
 
 from jaxrnn.data.split import Split
 from jaxrnn.tasks.task import Task

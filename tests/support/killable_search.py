@@ -1,6 +1,6 @@
 """A search on disk with known curves, to be run as a program and killed at any moment.
 
-python tests/killed.py FOLDER SEARCH SCHEDULER
+In tests/: python -m support.killable_search FOLDER SAMPLER SCHEDULER
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from curves import Curves, Runner
+from support.curve_trainer import Curves, Runner
 
 import search
 from search.checkpoint import Checkpoints

@@ -1,0 +1,27 @@
+"""Programs compiled in a hurry, and kept for other tests, workers, processes and runs."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import jax
+
+QUICK = "--xla_backend_optimization_level=0"
+"""Half the time of compiling; what programs compute has other last bits than users see."""
+
+
+def settings(folder: Path) -> dict[str, object]:
+    """What JAX is told of a folder for programs."""
+    return {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+
+
+def use(folder: Path | None) -> None:
+    """Keep programs of this process and of those that it begins; without a folder, in a new one."""
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
+    for name, value in settings(folder or Path(tempfile.mkdtemp(prefix="programs-"))).items():
+        os.environ[name.upper()] = str(value)
+        jax.config.update(name, value)
