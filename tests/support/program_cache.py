@@ -6,8 +6,10 @@ from pathlib import Path
 
 import jax
 
-QUICK = "--xla_backend_optimization_level=0"
-"""Half the time of compiling; what programs compute has other last bits than users see."""
+# A third of the time of compiling; what programs compute has other last bits than users see.
+QUICK = ["--xla_backend_optimization_level=0"]
+if jax.__version_info__ < (0, 11):  # later ones refuse the name
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")
 
 
 def settings(folder: Path) -> dict[str, object]:
@@ -21,7 +23,7 @@ def settings(folder: Path) -> dict[str, object]:
 
 def use(folder: Path | None) -> None:
     """Keep programs of this process and of those that it begins; without a folder, in a new one."""
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
+    os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK])
     for name, value in settings(folder or Path(tempfile.mkdtemp(prefix="programs-"))).items():
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
