@@ -25,9 +25,13 @@ def lanes_of(population: jaxrnn.Population) -> dict[str, int]:
     return {one.architecture.cell: one.layout.lanes for one in population.cohorts}
 
 
-def check_close(data: jaxrnn.Data, population: jaxrnn.Population) -> None:
+@pytest.fixture(scope="module")
+def plain(data: jaxrnn.Data) -> jaxrnn.Trainer:
+    return jaxrnn.Trainer(data, lanes=1, devices=1)
+
+
+def check_close(plain: jaxrnn.Trainer, population: jaxrnn.Population) -> None:
     """All members are where those of a trainer with one lane are."""
-    plain = jaxrnn.Trainer(data, lanes=1, devices=1)
     there = trained(plain, int(population.epochs[0]))
     for name, values in plain.history(there).items():
         np.testing.assert_allclose(population.history()[name], values, rtol=1e-4, err_msg=name)
@@ -49,18 +53,18 @@ def small_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 
 def test_out_of_memory_halves_the_lanes_and_goes_on(
-    data: jaxrnn.Data, small_device: list[float]
+    data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
     with pytest.warns(RuntimeWarning, match="4 trials side by side are too much .* on with 2"):
         population = trained(trainer)
     assert lanes_of(population) == {"lstm": 2, "gru": 4}
     assert trainer.compiler.programs == 4
-    check_close(data, population)
+    check_close(plain, population)
     # Those who come later know.
     again = trainer.train(trainer.select(population, range(7)), 3)
     assert lanes_of(again) == {"lstm": 2, "gru": 4} and trainer.compiler.programs == 4
-    check_close(data, trainer.train(trained(trainer), 3))
+    check_close(plain, trainer.train(trained(trainer), 3))
 
 
 def test_who_was_placed_before_is_narrowed_too(
@@ -75,14 +79,14 @@ def test_who_was_placed_before_is_narrowed_too(
 
 
 def test_a_number_of_lanes_that_is_no_power_of_two(
-    data: jaxrnn.Data, small_device: list[float]
+    data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:
     small_device[0] = 1
     with pytest.warns(RuntimeWarning) as told:
         population = trained(jaxrnn.Trainer(data, lanes=3, devices=1))
     assert [str(one.message).split(" ")[0] for one in told] == ["3", "2"]
     assert lanes_of(population) == {"lstm": 1, "gru": 3}
-    check_close(data, population)
+    check_close(plain, population)
 
 
 def test_no_memory_at_all_is_an_error(data: jaxrnn.Data, small_device: list[float]) -> None:
@@ -104,7 +108,7 @@ def test_other_errors_are_not_hidden(data: jaxrnn.Data, monkeypatch: pytest.Monk
 
 
 def test_lanes_by_what_the_compiler_says(
-    data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
+    data: jaxrnn.Data, plain: jaxrnn.Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything runs, and said."""
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
@@ -117,7 +121,7 @@ def test_lanes_by_what_the_compiler_says(
     with pytest.warns(RuntimeWarning, match="4 trials side by side .* going on with 2"):
         population = trained(trainer)
     assert set(lanes_of(population).values()) == {2}
-    check_close(data, population)
+    check_close(plain, population)
     monkeypatch.setattr(admission, "budget", lambda *_: Budget(work // 100, 1))
     with pytest.raises(MemoryError, match=r"`memory_limit` is 1 GiB, but training a single member"):
         trained(jaxrnn.Trainer(data, lanes=4, devices=1, memory_limit=1))
@@ -141,7 +145,7 @@ def small_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_out_of_memory_at_compile_time_halves_the_lanes_too(
-    data: jaxrnn.Data, small_compiler: list[int]
+    data: jaxrnn.Data, plain: jaxrnn.Trainer, small_compiler: list[int]
 ) -> None:
     small_compiler[0] = 1
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
@@ -150,7 +154,7 @@ def test_out_of_memory_at_compile_time_halves_the_lanes_too(
     assert [str(one.message).split(" ")[0] for one in told] == ["4", "2"]
     assert lanes_of(population) == {"lstm": 1, "gru": 4}
     assert trainer.compiler.programs == 4
-    check_close(data, population)
+    check_close(plain, population)
 
 
 def test_no_lane_compiles(data: jaxrnn.Data, small_compiler: list[int]) -> None:

@@ -96,7 +96,12 @@ def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("slow", "expected"), [(PLAIN, (4, 3)), (UNROLLED, (4, 1)), (None, (2, 1))]
+    ("slow", "expected"),
+    [
+        (PLAIN, (4, 3)),
+        pytest.param(UNROLLED, (4, 1), marks=pytest.mark.slow),
+        pytest.param(None, (2, 1), marks=pytest.mark.slow),
+    ],
 )
 def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
     data: jaxrnn.Data,
@@ -169,7 +174,11 @@ def test_what_is_asked_for_is_not_timed(
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory ran out"),
+        pytest.param(
+            JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
+            "memory ran out",
+            marks=pytest.mark.slow,
+        ),
         (
             JaxRuntimeError("INVALID_ARGUMENT: no such option.\nMore"),
             "INVALID_ARGUMENT: no such op",
@@ -229,8 +238,16 @@ def test_nothing_works_but_the_search_goes_on(
     check_same(population, trained(made(data, autotune=False)))
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("devices", "apart"),
+    [
+        (2, True),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in ((1, False), (1, True), (2, False))
+        ),
+    ],
+)
 def test_copies_are_timed_for_as_long_as_they_train(
     data: jaxrnn.Data,
     rivals: dict[str, float],

@@ -144,7 +144,7 @@ def test_gradients_are_finite_differences(given: Tree) -> None:
 
 
 @pytest.mark.parametrize("given", KINDS, ids=str)
-@pytest.mark.parametrize("unroll", [4, TIME])
+@pytest.mark.parametrize("unroll", [4, pytest.param(TIME, marks=pytest.mark.slow)])
 def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
     """With gradients that stop at step 4, and a number of steps that turns do not divide."""
     cell = given.get("cell", "lstm")
@@ -237,8 +237,18 @@ def cells_of(member: Direct) -> Cell:
     return CELLS[member.architecture.cell](member.architecture, tuple(shapes.items()))
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(("even", "mixed"), [(True, False), (False, False), (True, True)])
+AMONG = [(True, False), (False, False), (True, True)]
+"""Whether lengths are even, and members mixed: one for each case is quick enough."""
+
+
+@pytest.mark.parametrize(
+    ("case", "even", "mixed"),
+    [
+        pytest.param(case, *one, marks=[] if k % 3 == number % 3 else pytest.mark.slow)
+        for number, case in enumerate(CASES)
+        for k, one in enumerate(AMONG)
+    ],
+)
 def test_networks_learn_as_by_the_scan(
     case: str, even: bool, mixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

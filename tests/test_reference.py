@@ -13,6 +13,7 @@ from support import reference
 
 from jaxrnn.training.samples import epoch_order
 
+pytestmark = pytest.mark.slow
 TIME, FEATURES, CLASSES = 6, 3, 4
 CELLS = ["lstm", "gru", "rnn"]
 

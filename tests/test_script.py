@@ -140,6 +140,7 @@ def test_history_csv(first: tuple[Path, Any]) -> None:
         assert row["validation_loss"] == ""  # no trial stops early or waits for a plateau
 
 
+@pytest.mark.slow
 def test_the_winner_without_the_others(tmp_path: Path) -> None:
     """Seed and configuration are enough: the same bits by the same plan, close to them alone.
 
@@ -174,6 +175,7 @@ def test_same_seed_same_trials_and_the_space_file_reproduces(
     assert (tmp_path / "again" / "trials.csv").read_text() == expected
 
 
+@pytest.mark.slow
 def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     """A real file, one fixed cell, another seed, several lanes and devices, the default folder."""
     inputs, labels = sequences(300)

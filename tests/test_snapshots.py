@@ -64,7 +64,13 @@ CASES = {
 """Data, members, lanes, and how many epochs those may be apart who take the same turn."""
 
 
-@pytest.fixture(scope="module", params=CASES)
+QUICK = ["two lanes, apart", "a stream", "a text"]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(one, marks=[] if one in QUICK else pytest.mark.slow) for one in CASES],
+)
 def case(request: pytest.FixtureRequest) -> Any:
     data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
@@ -189,7 +195,7 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_members_that_may_be_apart_learn_the_same(lanes: int) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     parked = []
