@@ -50,7 +50,7 @@ def begin(*command: object, folder: Path = ROOT, platforms: str = "") -> subproc
     )
 
 
-@pytest.mark.parametrize("platform", ["rocm", "nonsense"])
+@pytest.mark.parametrize("platform", [pytest.param("rocm", marks=pytest.mark.slow), "nonsense"])
 def test_platforms_that_are_not_there(tmp_path: Path, platform: str) -> None:
     search = begin(SCRIPT, "--trials", 9, "--out", tmp_path / "out", platforms=platform)
     _, said = search.communicate(timeout=120)

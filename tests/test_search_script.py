@@ -262,7 +262,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("most", [4_000, 20_000, 60_000])
+@pytest.mark.parametrize(
+    "most", [20_000, *(pytest.param(most, marks=pytest.mark.slow) for most in (4_000, 60_000))]
+)
 def test_a_full_disk(main: Main, most: int) -> None:
     """One sentence; what was there is whole, and the search goes on where there is room again."""
     names = ("--trials", "30", "--max-epochs", "9", "--checkpoint-minutes", "0")
@@ -311,7 +313,7 @@ def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
 
 def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     """Within the first seconds, when no checkpoint was due."""
-    small = (*SMALL, "--trials", "9", "--max-epochs", "300")
+    small = (*SMALL, "--trials", "9", "--max-epochs", "120")
     main(*small, "--out", "whole")
     process, limit = program(*small, "--out", "torn"), time.monotonic() + 300
     while not Path("torn/trials.csv").exists() and time.monotonic() < limit:
