@@ -1,6 +1,8 @@
 """Eight CPU devices for every test, strict shapes, programs that are kept, and small data."""
 
+import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 
 import absent
@@ -29,13 +31,20 @@ def pytest_configure(config: pytest.Config) -> None:
     program_cache.use(config.cache.mkdir("programs") if config.cache else None)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported is no garbage, and not looked through again while JAX traces."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def memory() -> Iterator[None]:
-    """Freed of what earlier modules have compiled."""
+    """Freed of what a module has compiled."""
     yield
     if psutil.Process().memory_info().rss > MEMORY:
         jax.clear_caches()
         gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jax.errors import JaxRuntimeError
+from support.marks import slow
 
 import jaxrnn
 from jaxrnn.population import autotuner
@@ -99,8 +100,7 @@ def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
     ("slow", "expected"),
     [
         (PLAIN, (4, 3)),
-        pytest.param(UNROLLED, (4, 1), marks=pytest.mark.slow),
-        pytest.param(None, (2, 1), marks=pytest.mark.slow),
+        *slow((UNROLLED, (4, 1)), (None, (2, 1))),
     ],
 )
 def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
@@ -174,11 +174,7 @@ def test_what_is_asked_for_is_not_timed(
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        pytest.param(
-            JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
-            "memory ran out",
-            marks=pytest.mark.slow,
-        ),
+        *slow((JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory ran out")),
         (
             JaxRuntimeError("INVALID_ARGUMENT: no such option.\nMore"),
             "INVALID_ARGUMENT: no such op",
@@ -242,10 +238,7 @@ def test_nothing_works_but_the_search_goes_on(
     ("devices", "apart"),
     [
         (2, True),
-        *(
-            pytest.param(*one, marks=pytest.mark.slow)
-            for one in ((1, False), (1, True), (2, False))
-        ),
+        *slow((1, False), (1, True), (2, False)),
     ],
 )
 def test_copies_are_timed_for_as_long_as_they_train(

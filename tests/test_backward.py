@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from support import reference
+from support.marks import slow
 from support.single_member import QUICK, Direct, alone, among, assert_close, sequences
 
 from jaxrnn.network import backward, in_place
@@ -144,7 +145,7 @@ def test_gradients_are_finite_differences(given: Tree) -> None:
 
 
 @pytest.mark.parametrize("given", KINDS, ids=str)
-@pytest.mark.parametrize("unroll", [4, pytest.param(TIME, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("unroll", [4, *slow(TIME)])
 def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
     """With gradients that stop at step 4, and a number of steps that turns do not divide."""
     cell = given.get("cell", "lstm")

@@ -11,6 +11,7 @@ import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.marks import slow
 from support.single_member import (
     QUICK,
     TIME,
@@ -126,7 +127,7 @@ def test_without_blocks_the_gradient_is_that_of_a_program_that_knows_none(cell: 
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("length", "overlap"), [(2, 0.0), (3, 0.34), (4, 0.5), (1, 0.5)])
+@pytest.mark.parametrize(("length", "overlap"), [(2, 0.0), (3, 0.34), *slow((4, 0.5), (1, 0.5))])
 def test_gradients_are_those_of_a_run_for_every_step(
     cell: str, length: int, overlap: float
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
+from support.marks import slow
 from support.single_member import PROBLEM, TASK, TIME, WITHOUT, quick_jit, sequences
 
 import jaxrnn
@@ -326,9 +327,7 @@ def training_outputs(
     return RecurrentNetwork(architecture).apply({"params": weights}, x, lengths, numbers, key)
 
 
-@pytest.mark.parametrize(
-    "position", [*(pytest.param(k, marks=pytest.mark.slow) for k in range(5)), 5]
-)
+@pytest.mark.parametrize("position", [*slow(*range(5)), 5])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: int) -> None:
     drawn, samples = of_cell(cell, 6)[position], sequences(5)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.marks import slow
 
 from jaxrnn.population.plugins import why_on_cpu
 
@@ -50,7 +51,7 @@ def begin(*command: object, folder: Path = ROOT, platforms: str = "") -> subproc
     )
 
 
-@pytest.mark.parametrize("platform", [pytest.param("rocm", marks=pytest.mark.slow), "nonsense"])
+@pytest.mark.parametrize("platform", [*slow("rocm"), "nonsense"])
 def test_platforms_that_are_not_there(tmp_path: Path, platform: str) -> None:
     search = begin(SCRIPT, "--trials", 9, "--out", tmp_path / "out", platforms=platform)
     _, said = search.communicate(timeout=120)
@@ -59,6 +60,7 @@ def test_platforms_that_are_not_there(tmp_path: Path, platform: str) -> None:
     assert len(said.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_search_runs_in_one_process() -> None:
     with socket.socket() as free:
         free.bind(("localhost", 0))

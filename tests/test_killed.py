@@ -10,10 +10,11 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from support.marks import slow
 
 TESTS = Path(__file__).parent
 PROGRAM = "support.killable_search"
-KILLS = 7
+KILLS = 5
 """Of each of three searches."""
 
 
@@ -43,7 +44,7 @@ def assert_same(torn: Path, whole: Path) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("sampler", "scheduler"), [("tpe", "asha"), ("random", "hyperband"), ("cmaes", "pbt")]
+    ("sampler", "scheduler"), [("tpe", "asha"), *slow(("random", "hyperband"), ("cmaes", "pbt"))]
 )
 def test_killed_at_any_moment(tmp_path: Path, sampler: str, scheduler: str) -> None:
     whole, moments = tmp_path / "whole", random.Random(scheduler)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 from jax.stages import Traced
+from support.marks import slow
 from support.program_kinds import GRU, KINDS, LSTM, MICROBATCH, TIME, drawn
 from support.task_data import TASKS
 
@@ -70,7 +71,7 @@ class Module:
         return {str(one.attributes["call_target_name"]) for one in calls}
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("lanes", [*slow(1), 4])
 @pytest.mark.parametrize("kind", [*KINDS, *TASKS, "adding"])
 def test_lowers_for_every_platform_with_plain_loops_over_time(kind: str, lanes: int) -> None:
     both = traced(kind, lanes)

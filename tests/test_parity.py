@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from support import reference
+from support.marks import slow
 from support.tolerance import Following
 
 import jaxrnn
@@ -218,7 +219,7 @@ def test_eight_devices_agree_with_one(data: jaxrnn.Data) -> None:
         np.testing.assert_allclose(eight, one, rtol=2e-5)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [*slow(1), 2])
 def test_bits_do_not_depend_on_lane_or_neighbours(data: jaxrnn.Data, lanes: int) -> None:
     """By the same plan, first or last, beside diverging members or healthy ones: the same bits."""
     trainer = jaxrnn.Trainer(data, lanes=lanes, devices=2)

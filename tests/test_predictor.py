@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.datasets import sequences, uneven
+from support.marks import slow
 from support.splits import raw_of
 
 import jaxrnn
@@ -167,7 +168,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", ["blocks", "crop", *slow("both ways")])
 def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     """Loss, gradients and update keep their bits, whatever the padding holds."""
     problem, entries = Problem(3, 3, True), rules.complete(NETWORKS[name], 8, 10)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.marks import slow
 from support.single_member import (
     TIME,
     Direct,
@@ -39,8 +40,13 @@ KINDS: dict[str, dict[str, Any]] = {
 # Padding
 
 
-@pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize(
+    ("cell", "bidirectional"),
+    [
+        *(("lstm", True), ("gru", False), ("rnn", False)),
+        *slow(("lstm", False), ("gru", True), ("rnn", True)),
+    ],
+)
 def test_draws_do_not_depend_on_padding(cell: str, bidirectional: bool) -> None:
     """All kinds at once, at every step, in a program that holds members with dense layers."""
     given = {"cell": cell, **DEEP, "bidirectional": bidirectional, "target_replication": 0.5}

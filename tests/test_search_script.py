@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import optuna
 import population_search
@@ -19,6 +20,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from support.datasets import sequences
+from support.marks import slow
 from support.study_stages import database
 
 import jaxrnn
@@ -184,6 +186,7 @@ def test_more_trials_after_the_end(main: Main) -> None:
     assert summary_of("out")["settings"]["trials"] == 9
 
 
+@pytest.mark.slow
 def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
     """What the first end left says nothing of the second."""
     always = ("--checkpoint-minutes", "0")
@@ -262,9 +265,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize(
-    "most", [20_000, *(pytest.param(most, marks=pytest.mark.slow) for most in (4_000, 60_000))]
-)
+@pytest.mark.parametrize("most", [20_000, *slow(4_000, 60_000)])
 def test_a_full_disk(main: Main, most: int) -> None:
     """One sentence; what was there is whole, and the search goes on where there is room again."""
     names = ("--trials", "30", "--max-epochs", "9", "--checkpoint-minutes", "0")
@@ -291,8 +292,10 @@ SCRIPT = Path(population_search.__file__)
 
 def program(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", str(SCRIPT), *arguments]
+    # As many devices as here: XLA's matrix products round by the number of threads.
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(jax.device_count())}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
 
 
@@ -333,8 +336,7 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     "names",
     [
         ("--search", "tpe", "--scheduler", "asha", "--at-once", "4"),
-        pytest.param(("--scheduler", "pbt"), marks=pytest.mark.slow),
-        pytest.param(("--repeats", "2", "--folds", "2"), marks=pytest.mark.slow),
+        *slow((("--scheduler", "pbt"),), (("--repeats", "2", "--folds", "2"),)),
     ],
 )
 def test_stopped_and_killed_and_taken_up(main: Main, names: tuple[str, ...]) -> None:

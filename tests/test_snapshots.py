@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.marks import slow
 from support.streams import in_memory, streamed
 
 import jaxrnn
@@ -195,7 +196,7 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
 
 
-@pytest.mark.parametrize("lanes", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("lanes", [*slow(1), 2])
 def test_members_that_may_be_apart_learn_the_same(lanes: int) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     parked = []

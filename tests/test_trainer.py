@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.marks import slow
 from support.splits import raw_of
 
 import jaxrnn
@@ -81,7 +82,7 @@ def test_training_has_no_seam(trainer: jaxrnn.Trainer) -> None:
     assert_same(trainer.history(cut), columns(trainer.history(whole), [1, 3]))
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [*slow(1), 2])
 def test_slices_change_nothing(
     by_lanes: jaxrnn.Trainer, monkeypatch: pytest.MonkeyPatch, lanes: int
 ) -> None:
@@ -474,7 +475,7 @@ def test_bad_settings(data: jaxrnn.Data, settings: Any, message: str) -> None:
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("precision", jaxrnn.PRECISIONS)
+@pytest.mark.parametrize("precision", ["default", *slow("high", "highest")])
 def test_precision_is_decided_whatever_the_process_asks_for(
     data: jaxrnn.Data, precision: Any
 ) -> None:
