@@ -10,7 +10,7 @@ import pytest
 from jax.test_util import check_grads
 from support import reference
 from support.marks import slow
-from support.single_member import QUICK, Direct, alone, among, assert_close, sequences
+from support.single_member import Direct, alone, among, assert_close, sequences
 
 from jaxrnn.network import backward, in_place
 from jaxrnn.network.architecture import GATES, STATES
@@ -21,7 +21,6 @@ Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
 CELL = pytest.mark.parametrize("cell", CELLS)
 BATCH, TIME, INPUTS = 5, 9, 3
-jit: Any = partial(jax.jit, compiler_options=QUICK)
 
 
 def layer(cell: str, units: int, wide: int = 0, seed: int = 0) -> tuple[Tree, Any, Any]:
@@ -160,7 +159,7 @@ def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
 
     def gradients(steps: int) -> Any:
         felt_by: Any = partial(felt, steps)
-        return jit(jax.value_and_grad(felt_by, argnums=(0, 1, 2)))(own, carry, x)
+        return jax.jit(jax.value_and_grad(felt_by, argnums=(0, 1, 2)))(own, carry, x)
 
     grads = gradients(1), gradients(unroll)
     assert_close(*grads, 1e-5, 2e-5)
@@ -262,7 +261,7 @@ def test_networks_learn_as_by_the_scan(
         member = member.using(lengths=False)
 
     def gradient() -> Any:
-        return jit(jax.grad(member.step._loss, has_aux=True))(
+        return jax.jit(jax.grad(member.step._loss, has_aux=True))(
             member.weights(), member.numbers, given, jax.random.key(3), jnp.int32(0)
         )[0]
 

@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.marks import slow
 from support.single_member import (
-    QUICK,
     TIME,
     Direct,
     alone,
     assert_close,
+    jit_by_architecture,
     numbers_of,
-    quick_jit,
     sequences,
 )
 
@@ -141,7 +140,7 @@ def test_gradients_are_those_of_a_run_for_every_step(
     assert_close(member.gradient(samples), jax.tree.map(np.asarray, expected))
 
 
-@quick_jit
+@jit_by_architecture
 def of_every_step(
     architecture: Architecture, numbers: Any, weights: Any, samples: Samples, begins: jax.Array
 ) -> Any:
@@ -190,7 +189,7 @@ def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) 
             total -= log_p[np.arange(3), samples.targets].sum() / TIME
         return total
 
-    expected = jax.jit(jax.grad(loss), compiler_options=QUICK)(member.weights())
+    expected = jax.jit(jax.grad(loss))(member.weights())
     ours = member.gradient(samples)
     assert_close(ours, jax.tree.map(np.asarray, expected))
     full = truncated("rnn", {}, target_replication=1.0).gradient(samples)

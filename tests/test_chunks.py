@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.single_member import QUICK, Direct, alone, among, assert_close, sequences
+from support.single_member import Direct, alone, among, assert_close, sequences
 from support.task_data import TASKS, made
 
 import jaxrnn
@@ -40,7 +39,7 @@ def reader(member: Direct) -> Callable[[Samples], Any]:
     """From samples to loss, its gradient, and answers of evaluation."""
     arch, numbers, weights = member.architecture, member.numbers, member.weights()
 
-    @partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     def run(samples: Samples) -> Any:
         grad = jax.value_and_grad(member.step._loss, has_aux=True)
         key = jax.random.key(3)
@@ -112,7 +111,7 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     numbers = hyperparameters(entries, arch.optimizers)
     step = Step(arch, data.task, Update(arch.optimizers, Packing(arch.shapes())))
 
-    @partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     def run(weights: Any, samples: Samples) -> Any:
         grad = jax.value_and_grad(step._loss, has_aux=True)
         (loss, (weight, _)), gradient = grad(

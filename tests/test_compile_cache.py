@@ -66,7 +66,9 @@ def test_a_folder_that_can_not_be(home: Path) -> None:
 
 
 def test_a_folder_that_jax_was_told_of_stays(tmp_path: Path) -> None:
-    assert jaxrnn.keep_programs(tmp_path / "other") == Path(jax.config.jax_compilation_cache_dir)
+    assert jaxrnn.keep_programs(tmp_path / "other") == Path(
+        jax.config.values["jax_compilation_cache_dir"]
+    )
     assert not (tmp_path / "other").exists()
 
 

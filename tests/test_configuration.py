@@ -13,7 +13,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from support.marks import slow
-from support.single_member import PROBLEM, TASK, TIME, WITHOUT, quick_jit, sequences
+from support.single_member import PROBLEM, TASK, TIME, WITHOUT, jit_by_architecture, sequences
 
 import jaxrnn
 import search
@@ -319,7 +319,7 @@ def of_cell(cell: str, count: int) -> list[Entries]:
     return [*own, full({**deep, "hidden_size_2": 5, "hidden_size_3": 13})]
 
 
-@quick_jit
+@jit_by_architecture
 def training_outputs(
     architecture: Architecture, numbers: Any, weights: Any, x: jax.Array, lengths: jax.Array
 ) -> Any:

@@ -38,10 +38,7 @@ def fill(array: np.ndarray, batch: int) -> np.ndarray:
     return np.concatenate([array, garbage]).reshape(-1, batch, *array.shape[1:])
 
 
-QUICK: Any = {"xla_backend_optimization_level": "0"}
-
-
-@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+@partial(jax.jit, static_argnums=0)
 def finished(
     task: Task, outputs: jax.Array, targets: jax.Array, lengths: jax.Array, weights: jax.Array
 ) -> jax.Array:

@@ -11,13 +11,12 @@ import pytest
 from support.marks import slow
 from support.padding import check_padding, moments, own_state, padding
 from support.single_member import (
-    QUICK,
     TASK,
     Direct,
     alone,
     among,
     assert_close,
-    quick_jit,
+    jit_by_architecture,
     sequences,
 )
 
@@ -198,7 +197,7 @@ def test_ten_updates_are_optaxs_on_the_plain_tree(name: str, penalties: Tree) ->
 
     theirs: Any = optax_own(name)
     state, slots = theirs.init(parameters), update.init(name, packed(parameters))
-    run = jax.jit(partial(update, learning_rate=jnp.float32(RATE)), compiler_options=QUICK)
+    run = jax.jit(partial(update, learning_rate=jnp.float32(RATE)))
     for k in range(10):
         gradient = random_like(parameters, k)
         ours, slots = run(packed(gradient), slots, packed(parameters), wide.numbers)
@@ -238,7 +237,7 @@ def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
     def step(numbers: Any, slots: Slots) -> tuple[Packed, Slots]:
         return update(gradient, slots, weights, numbers, jnp.float32(RATE))
 
-    run = jax.jit(jax.vmap(step), compiler_options=QUICK)
+    run = jax.jit(jax.vmap(step))
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.numbers for one in members])
     held = jax.tree.map(lambda *leaves: jnp.stack(leaves), *slots)
     for _ in range(2):
@@ -247,7 +246,7 @@ def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
         own_update = Update((name,), packing)
         numbers = hyperparameters(members[k].entries, (name,))
         own = own_update.init(name, weights)
-        run_own = jax.jit(own_update, compiler_options=QUICK)
+        run_own = jax.jit(own_update)
         for _ in range(2):
             _, own = run_own(gradient, own, weights, numbers, jnp.float32(RATE))
         mine = tuple(leaf[k] for leaf in held)
@@ -293,7 +292,7 @@ def test_other_optimizers_are_optaxs_or_refused(name: str) -> None:
     theirs: Any = getattr(optax, name)(learning_rate=RATE)
     state = theirs.init(parameters)
     slots = update.init(f"optax.{name}", packing.pack(wide.weights()))
-    run, unpacked = jax.jit(update, compiler_options=QUICK), {}
+    run, unpacked = jax.jit(update), {}
     for k in range(3):
         gradient = random_like(parameters, k)
         packed, whole = (packing.pack(initial.pad(t, shapes)) for t in (gradient, parameters))
@@ -317,7 +316,7 @@ class Sent(NamedTuple):
     index: Any
 
 
-@quick_jit
+@jit_by_architecture
 def call(architecture: Architecture, sent: Sent, learner: Learner, batch: Batch | None) -> Any:
     step = Step(architecture, TASK, Update(architecture.optimizers, Packing(architecture.shapes())))
     given = sent.setting, sent.epoch, learner, step.first(learner) if batch is None else batch

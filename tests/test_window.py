@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.single_member import QUICK
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
@@ -33,7 +32,7 @@ def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndar
     arch = structure.alone({**entries, "window_norm": True}, PROBLEM)
     numbers = hyperparameters(entries, arch.optimizers)
     weights = {"params": initial.draw(arch, entries, 1)}
-    apply = jax.jit(RecurrentNetwork(arch).apply, compiler_options=QUICK)
+    apply = jax.jit(RecurrentNetwork(arch).apply)
     outputs = apply(weights, jnp.asarray(x), jnp.asarray(lengths), numbers)
     assert isinstance(outputs, Outputs)
     return np.asarray(outputs.last)

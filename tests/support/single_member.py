@@ -22,9 +22,8 @@ from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Learner, Step
 from jaxrnn.training.update import Update
 
-QUICK: Any = {"xla_backend_optimization_level": "0"}
-# Compiled once for every value of the first argument, and in a hurry.
-quick_jit = partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+# Compiled once for every value of the first argument.
+jit_by_architecture = partial(jax.jit, static_argnums=0)
 MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
 WITHOUT = frozenset({"embedding_size", "window_norm"})
 PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True, without=WITHOUT)
@@ -94,7 +93,7 @@ class Direct:
         return jax.tree.map(np.asarray, _gradient(*given))
 
 
-@quick_jit
+@jit_by_architecture
 def outputs(
     architecture: Architecture, weights: Any, samples: Samples, numbers: Any, key: Any, stops: Any
 ) -> Any:
@@ -105,7 +104,7 @@ def outputs(
     return out
 
 
-@quick_jit
+@jit_by_architecture
 def _gradient(
     architecture: Architecture, numbers: Any, weights: Any, samples: Samples, epoch: Any
 ) -> Any:

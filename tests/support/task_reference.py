@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from support import reference
-from support.single_member import QUICK
 
 from jaxrnn.data.split import Split
 from jaxrnn.tasks.task import Task
@@ -137,7 +136,7 @@ def update(c: Tree, task: Task) -> Any:
             states = jax.lax.stop_gradient(states) if task.carries else None
         return total / weight, (states, total, weight)
 
-    @partial(jax.jit, compiler_options=QUICK)
+    @jax.jit
     def step(
         parameters: Tree, kept: Any, rate: float, parts: list[Samples], states: Tree | None
     ) -> Any:
@@ -193,7 +192,7 @@ def train(
 def reader(entries: Tree, task: Task, parameters: Tree) -> Callable[[Split, int], Answers]:
     """Answers for a split; a text is read in stretches of so many blocks, one block at a time."""
     c = ABSENT | entries
-    run = jax.jit(partial(answers, c, task), compiler_options=QUICK)
+    run = jax.jit(partial(answers, c, task))
 
     def read(split: Split, stretch: int) -> Answers:
         if not task.carries:
