@@ -109,7 +109,7 @@ def loss(read: Any, cell: str, keep: Any, own: Tree, carry: Any, x: Any) -> Any:
 
 
 @CELL
-@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("dropped", [*slow(False), True])
 def test_all_gradients_are_those_of_a_python_loop(cell: str, dropped: bool) -> None:
     own, carry, x = layer(cell, 6)
     keep = jnp.where(jnp.arange(30).reshape(5, 6) % 3 == 0, 0.0, 1.5) if dropped else None

@@ -341,6 +341,7 @@ def test_interrupt(number: signal.Signals, pretended: Path) -> None:
     assert not pretended.exists()
 
 
+@pytest.mark.slow
 @NEEDS_TORCH
 def test_torch_through_the_pipe(staff: Staff) -> None:
     several = [staff.hire("theirs", "torch", "cpu", "1") for _ in range(2)]

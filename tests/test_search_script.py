@@ -20,7 +20,6 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from support.datasets import sequences
-from support.marks import slow
 from support.study_stages import database
 
 import jaxrnn
@@ -265,7 +264,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("most", [20_000, *slow(4_000, 60_000)])
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [4_000, 20_000, 60_000])
 def test_a_full_disk(main: Main, most: int) -> None:
     """One sentence; what was there is whole, and the search goes on where there is room again."""
     names = ("--trials", "30", "--max-epochs", "9", "--checkpoint-minutes", "0")
@@ -331,12 +331,14 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     same("torn", "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "names",
     [
         ("--search", "tpe", "--scheduler", "asha", "--at-once", "4"),
-        *slow((("--scheduler", "pbt"),), (("--repeats", "2", "--folds", "2"),)),
+        ("--scheduler", "pbt"),
+        ("--repeats", "2", "--folds", "2"),
     ],
 )
 def test_stopped_and_killed_and_taken_up(main: Main, names: tuple[str, ...]) -> None:
