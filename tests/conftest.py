@@ -28,7 +28,8 @@ settings.load_profile("here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    program_cache.use(config.cache.mkdir("programs") if config.cache else None)
+    if config.cache is not None:
+        program_cache.use(config.cache.mkdir("programs"))
 
 
 def pytest_collection_finish() -> None:

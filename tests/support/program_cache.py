@@ -1,7 +1,6 @@
 """Programs compiled in a hurry, and kept for other tests, workers, processes and runs."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import jax
@@ -21,9 +20,9 @@ def settings(folder: Path) -> dict[str, object]:
     }
 
 
-def use(folder: Path | None) -> None:
-    """Keep programs of this process and of those that it begins; without a folder, in a new one."""
+def use(folder: Path) -> None:
+    """Compile so here, and in processes that this one begins, and keep what is compiled."""
     os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK])
-    for name, value in settings(folder or Path(tempfile.mkdtemp(prefix="programs-"))).items():
+    for name, value in settings(folder).items():
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
