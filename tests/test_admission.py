@@ -78,6 +78,7 @@ def test_who_was_placed_before_is_narrowed_too(
     assert trainer.compiler.programs == 4
 
 
+@pytest.mark.slow
 def test_a_number_of_lanes_that_is_no_power_of_two(
     data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:

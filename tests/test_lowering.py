@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 from jax.stages import Traced
-from support.marks import slow
 from support.program_kinds import GRU, KINDS, LSTM, MICROBATCH, TIME, drawn
 from support.task_data import TASKS
 
@@ -24,6 +23,11 @@ from jaxrnn.population.options import Options
 PLATFORMS = "tpu", "cuda", "rocm"
 PRODUCT = "stablehlo.dot_general"
 JUMPS = {"stablehlo.gather", "stablehlo.dynamic_gather", "stablehlo.scatter"}
+QUICK = {
+    *("layer norm, gru", "overlapping blocks", "optimizers", "both directions, two layers"),
+    *("patience", "uneven lengths, dropout", "forecasting", "next_step", "language", "tokens"),
+}
+"""Kinds that are not left to `pytest -m slow`; each has what several others have."""
 HOST = {"stablehlo.infeed", "stablehlo.outfeed", "stablehlo.send", "stablehlo.recv"}
 TOGETHER = {"all_reduce", "all_gather", "all_to_all", "collective_permute", "reduce_scatter"}
 
@@ -71,8 +75,14 @@ class Module:
         return {str(one.attributes["call_target_name"]) for one in calls}
 
 
-@pytest.mark.parametrize("lanes", [*slow(1), 4])
-@pytest.mark.parametrize("kind", [*KINDS, *TASKS, "adding"])
+@pytest.mark.parametrize(
+    ("kind", "lanes"),
+    [
+        pytest.param(kind, lanes, marks=[] if kind in QUICK and lanes == 4 else pytest.mark.slow)
+        for kind in (*KINDS, *TASKS, "adding")
+        for lanes in (1, 4)
+    ],
+)
 def test_lowers_for_every_platform_with_plain_loops_over_time(kind: str, lanes: int) -> None:
     both = traced(kind, lanes)
     for one, least in ((both.train, 2), (both.evaluate, 1)):

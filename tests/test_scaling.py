@@ -48,7 +48,7 @@ def compiling() -> Iterator[list[str]]:
         jax.monitoring.clear_event_listeners()
 
 
-@pytest.mark.parametrize("devices", [*slow(1), 2, *slow(4), 8])
+@pytest.mark.parametrize("devices", [*slow(1), 2, *slow(4, 8)])
 def test_programs_have_no_collectives(data: jaxrnn.Data, devices: int) -> None:
     """One lane of one cohort, several of the other; the text names its devices, and loops."""
     for lanes, entries in ((1, LSTM), (2, GRU)):

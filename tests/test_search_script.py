@@ -37,7 +37,6 @@ SMALL = ("--data", "thirds.npz", "--space", "space.toml", "--max-epochs", "9", "
 QUICK = [
     ("random", "hyperband"),
     ("sobol", "median"),
-    ("grid", "none"),
     ("tpe", "asha"),
     ("cmaes", "pbt"),
     ("gp", "halving"),

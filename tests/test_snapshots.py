@@ -197,8 +197,11 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lanes", [*slow(1), 2])
-def test_members_that_may_be_apart_learn_the_same(lanes: int) -> None:
+def test_members_that_may_be_apart_learn_the_same(
+    lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
+    monkeypatch.setattr("jaxrnn.population.feed.SPREAD", EPOCHS)
     parked = []
     for apart in (False, True):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
