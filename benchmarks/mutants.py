@@ -118,7 +118,7 @@ def pytest(tree: Path, tests: Iterable[str], limit: float) -> Outcome:
     options = ["-x", "-q", "-p", "no:cacheprovider"]
     options += ["-n", "0"] if importlib.util.find_spec("xdist") else []
     begin = time.perf_counter()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree,
         env=_environment(tree),
@@ -126,15 +126,14 @@ def pytest(tree: Path, tests: Iterable[str], limit: float) -> Outcome:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        return Outcome(TIMEOUT, time.perf_counter() - begin)
-    finally:  # also what tests have started
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            return Outcome(TIMEOUT, time.perf_counter() - begin)
+        finally:  # also what tests have started
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     return _judged(process.returncode, output, time.perf_counter() - begin)
 
 
