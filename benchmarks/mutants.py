@@ -7,7 +7,8 @@ the tests run that could see it, up to the first that fails: the fault is killed
 survived if none fails. Tests that can't even be collected, or that end in any other way, say
 nothing: such a fault is broken, and the exit status is not 0. What is found is printed, and written
 to the file after every fault; what is not run again stays there. `--table FILE` measures nothing
-and prints what is in one. `--baseline` runs all of these tests without any fault, once.
+and prints what is in one. `--baseline` runs all of these tests without any fault, once. Tests that
+are marked slow take part where `PYTEST_ADDOPTS="-m ''"` is set.
 """
 
 import argparse

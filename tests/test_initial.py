@@ -260,3 +260,16 @@ def test_dropout_draws_do_not_depend_on_padding() -> None:
     np.testing.assert_array_equal(wide[..., :10], narrow)
     assert (wide == 0).mean() == pytest.approx(0.4, abs=0.04)
     assert wide.mean() == pytest.approx(1.0, abs=0.07)
+
+
+def test_orthogonal_kernels_turn_or_reflect() -> None:
+    """One as often as the other, while what LAPACK gives is always the same of both."""
+    drawn = INITIALISERS["orthogonal"](np.random.default_rng(0), (5, 100, 5)).swapaxes(0, 1)
+    assert 30 <= (np.linalg.det(drawn) > 0).sum() <= 70
+
+
+def test_the_unknown_token_means_nothing() -> None:
+    problem = Problem(0, 3, True, vocabulary=7, without=frozenset({"input_noise"}))
+    entries = rules.complete({}, 8, 10, problem.without)
+    table = initial.draw(structure.alone(entries, problem), entries, 0)["embedding"]["embedding"]
+    assert not table[0].any() and table[1:].all()
