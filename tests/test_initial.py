@@ -262,12 +262,6 @@ def test_dropout_draws_do_not_depend_on_padding() -> None:
     assert wide.mean() == pytest.approx(1.0, abs=0.07)
 
 
-def test_orthogonal_kernels_turn_or_reflect() -> None:
-    """One as often as the other, while what LAPACK gives is always the same of both."""
-    drawn = INITIALISERS["orthogonal"](np.random.default_rng(0), (5, 100, 5)).swapaxes(0, 1)
-    assert 30 <= (np.linalg.det(drawn) > 0).sum() <= 70
-
-
 def test_the_unknown_token_means_nothing() -> None:
     problem = Problem(0, 3, True, vocabulary=7, without=frozenset({"input_noise"}))
     entries = rules.complete({}, 8, 10, problem.without)

@@ -12,6 +12,7 @@ from direct import TIME, Direct, alone, among, assert_close, numbers_of, outputs
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import randomness
 from jaxrnn.network.crop import crop
+from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.randomness import Use
 from jaxrnn.network.threefry import uniform
 from jaxrnn.tasks.problem import Outputs
@@ -149,6 +150,23 @@ def test_uses_of_a_key_never_meet() -> None:
     given += [Use.LAYER + layer for layer in layers]
     given += [Use.RECURRENT + 2 * layer + side for layer in layers for side in (0, 1)]
     assert len(set(map(int, given))) == len(given)
+
+
+def test_no_two_places_of_a_network_share_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs, readout, and between and within three layers that read both ways."""
+    kept, keys = randomness.kept, []
+
+    def noted(key: Any, rate: Any, shape: tuple[int, ...]) -> Any:
+        keys.append(np.asarray(jax.random.key_data(key)).tobytes())
+        return kept(key, rate, shape)
+
+    monkeypatch.setattr(randomness, "kept", noted)
+    given = {"cell": "rnn", "layers": 3, "hidden_size": 4, "bidirectional": True}
+    member = alone(given | dict.fromkeys(("input_dropout", "dropout", "recurrent_dropout"), 0.4))
+    x, _, lengths = map(jnp.asarray, sequences(2))
+    weights = {"params": member.weights()}
+    RecurrentNetwork(member.architecture).apply(weights, x, lengths, member.numbers, KEY)
+    assert len(keys) == len(set(keys)) == 1 + 1 + 2 + 2 * 3
 
 
 # Without a key
