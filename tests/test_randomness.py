@@ -152,21 +152,15 @@ def test_uses_of_a_key_never_meet() -> None:
     assert len(set(map(int, given))) == len(given)
 
 
-def test_no_two_places_of_a_network_share_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inputs, readout, and between and within three layers that read both ways."""
-    kept, keys = randomness.kept, []
-
-    def noted(key: Any, rate: Any, shape: tuple[int, ...]) -> Any:
-        keys.append(np.asarray(jax.random.key_data(key)).tobytes())
-        return kept(key, rate, shape)
-
-    monkeypatch.setattr(randomness, "kept", noted)
-    given = {"cell": "rnn", "layers": 3, "hidden_size": 4, "bidirectional": True}
-    member = alone(given | dict.fromkeys(("input_dropout", "dropout", "recurrent_dropout"), 0.4))
-    x, _, lengths = map(jnp.asarray, sequences(2))
-    weights = {"params": member.weights()}
-    RecurrentNetwork(member.architecture).apply(weights, x, lengths, member.numbers, KEY)
-    assert len(keys) == len(set(keys)) == 1 + 1 + 2 + 2 * 3
+def test_directions_have_masks_of_their_own_in_every_layer() -> None:
+    given = {"cell": "rnn", "layers": 3, "hidden_size": 8, "bidirectional": True}
+    member = alone({**given, "recurrent_dropout": 0.5})
+    network, places = (
+        RecurrentNetwork(member.architecture),
+        [(k, d) for k in range(3) for d in (0, 1)],
+    )
+    masks = [network._constants(*place, 4, member.numbers, KEY).keep for place in places]
+    assert len({np.asarray(mask).tobytes() for mask in masks}) == 6
 
 
 # Without a key
