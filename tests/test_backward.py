@@ -15,6 +15,7 @@ from support.single_member import Direct, alone, among, assert_close, sequences
 from jaxrnn.network import backward, in_place
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import CELLS, Cell, Constants
+from jaxrnn.network.layer_norm import LayerNorm
 from jaxrnn.population.bits import enable_x64
 
 Tree = dict[str, Any]
@@ -272,3 +273,24 @@ def test_networks_learn_as_by_the_scan(
     assert_close(ours, gradient(), 1e-5, 1e-5 if own.get("layer_norm") else 3e-6)
     felt = [abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours)]
     assert all(felt) or (mixed and any(felt))  # of others' scales the member feels nothing
+
+
+def test_kernels_have_the_same_gradient_on_every_platform() -> None:
+    """What a CPU runs as one product, others run as two."""
+    rng = np.random.default_rng(0)
+    shapes = (3, 4), (5, 3, 4), (6, 3, 8)
+    first, later, ds = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    wanted = np.einsum("tbu,tbg->ug", np.concatenate([first[None], later]), ds)
+    for product in (backward._of_kernel, backward._of_kernel_at_once):
+        np.testing.assert_allclose(product(*map(jnp.asarray, (first, later, ds))), wanted, 1e-5)
+
+
+def test_gates_are_summed_and_spread_alike_on_every_platform() -> None:
+    """A TPU slices gates where others have an axis of them."""
+    norm = LayerNorm(jnp.bool_(True), jnp.int32(5), jnp.ones(5), jnp.ones((3, 5)))
+    flat = jnp.arange(2 * 15, dtype=jnp.float32).reshape(2, 15)
+    wanted = np.arange(2 * 15).reshape(2, 3, 5).sum(-1)
+    for sums in (norm._sums, norm._sums_by_slices):
+        np.testing.assert_array_equal(sums(flat), wanted)
+    for spread in (norm._spread_by_axis, norm._spread_by_slices):
+        np.testing.assert_array_equal(spread(jnp.asarray(wanted)), np.repeat(wanted, 5, axis=1))

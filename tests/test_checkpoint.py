@@ -341,3 +341,25 @@ def test_a_folder_that_cant_be_locked(tmp_path: Path) -> None:
     expected = r"file', but can't be worked in: \w+ \w+"
     with pytest.raises(ValueError, match=expected), locked(tmp_path / "file"):
         pass
+
+
+def test_files_are_on_the_disk_before_they_have_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power may go at any moment: first all that is inside, then the name, then the folder."""
+    steps: list[str] = []
+
+    def rename(path: Path, to: Path) -> None:
+        os.rename(path, to)
+        steps.append(f"{path.name} to {to.name}")
+
+    def save(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "weights").touch()
+
+    checkpoints = Checkpoints(tmp_path / "all")
+    monkeypatch.setattr("search.checkpoint.to_disk", lambda path: steps.append(path.name))
+    monkeypatch.setattr(Path, "rename", rename)
+    checkpoints.write(3, {}, save)
+    assert set(steps[:5]) == {"state", "weights", "records.json", "manifest.json", ".3"}
+    assert steps[5:] == [".3 to 3", "all"]

@@ -334,3 +334,18 @@ def test_what_data_asks_of_networks() -> None:
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (3, 3, 0)
     assert not (problem.lengths_differ or problem.every or problem.carries or problem.forecast)
     assert problem.without >= {"window_norm", "embedding_size"}
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("what", [0, 1])
+def test_every_value_of_every_part_is_in_the_fingerprint(part: int, what: int) -> None:
+    """A run that goes on must not be given other data, whatever they are for."""
+
+    def fingerprint(change: int) -> str:
+        parts = [[X[k : k + 40].copy(), Y[k : k + 40].copy()] for k in (0, 40, 80)]
+        parts[part][what][:2] = parts[part][what][change : change + 2]
+        train, validation, test = map(tuple, parts)
+        return jaxrnn.fingerprint(jaxrnn.from_splits(train, validation, test))
+
+    assert fingerprint(0) == fingerprint(0)
+    assert len({fingerprint(change) for change in range(8)}) > 1

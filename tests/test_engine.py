@@ -276,6 +276,19 @@ def test_diverged_members_are_revived_by_copies() -> None:
     assert math.isnan(last.metrics[1]["loss"]) and last.metrics[2]["loss"] == 1.0
 
 
+def test_copies_keep_their_seed_and_change_in_other_ways_every_time() -> None:
+    """A trial whose seed is bad stays the worst, whomever it takes over from."""
+    configurations = [{"width": k, "rate": 0.3} for k in range(4)]
+    space = search.Space(width=dict(low=0, high=3), rate=dict(low=0.05, high=0.9))
+    curve = lambda c, epochs, seed: float(seed == seed_of(0, 0))  # noqa: E731
+    plan = search.Plan(space, Listed(configurations), Pbt(4, 1, 8))
+    running = search.Search(plan, search.Team([Curves(curve, ["rate"])]))
+    running.run()
+    changes = running.trials[0].changes
+    assert [epochs for epochs, _, _ in changes] == [1, 2, 3, 4, 5, 6, 7]
+    assert len({configuration["rate"] for _, _, configuration in changes}) > 1
+
+
 def noisy(configuration: dict[str, Any], epochs: int, seed: int) -> float:
     """A score with a part of the seed's own."""
     return configuration["name"] * 1.0 + np.random.default_rng(seed).normal()

@@ -260,3 +260,10 @@ def test_dropout_draws_do_not_depend_on_padding() -> None:
     np.testing.assert_array_equal(wide[..., :10], narrow)
     assert (wide == 0).mean() == pytest.approx(0.4, abs=0.04)
     assert wide.mean() == pytest.approx(1.0, abs=0.07)
+
+
+def test_the_unknown_token_means_nothing() -> None:
+    problem = Problem(0, 3, True, vocabulary=7, without=frozenset({"input_noise"}))
+    entries = rules.complete({}, 8, 10, problem.without)
+    table = initial.draw(structure.alone(entries, problem), entries, 0)["embedding"]["embedding"]
+    assert not table[0].any() and table[1:].all()

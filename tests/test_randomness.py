@@ -22,6 +22,7 @@ from support.single_member import (
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import randomness
 from jaxrnn.network.crop import crop
+from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.randomness import Use
 from jaxrnn.network.threefry import uniform
 from jaxrnn.tasks.problem import Outputs
@@ -164,6 +165,17 @@ def test_uses_of_a_key_never_meet() -> None:
     given += [Use.LAYER + layer for layer in layers]
     given += [Use.RECURRENT + 2 * layer + side for layer in layers for side in (0, 1)]
     assert len(set(map(int, given))) == len(given)
+
+
+def test_directions_have_masks_of_their_own_in_every_layer() -> None:
+    given = {"cell": "rnn", "layers": 3, "hidden_size": 8, "bidirectional": True}
+    member = alone({**given, "recurrent_dropout": 0.5})
+    network, places = (
+        RecurrentNetwork(member.architecture),
+        [(k, d) for k in range(3) for d in (0, 1)],
+    )
+    masks = [network._constants(*place, 4, member.numbers, KEY).keep for place in places]
+    assert len({np.asarray(mask).tobytes() for mask in masks}) == 6
 
 
 # Without a key

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.files import to_disk, write_whole
 from search.records import RunFolder, unused
 from search.samplers.sampler import Proposal
 from search.space import Space
@@ -274,3 +276,15 @@ def test_a_read_only_folder() -> None:
 
 def rows_of(folder: RunFolder) -> list[dict[str, str]]:
     return list(csv.DictReader((folder.path / "trials.csv").read_text().splitlines()))
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a power cut could leave an empty one."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    write_whole(tmp_path / "settings.json", "{}")
+    assert synced == [(tmp_path / "settings.json").stat().st_ino]
+    to_disk(tmp_path)
+    assert synced[1:] == [tmp_path.stat().st_ino]
