@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.network.affine import affine
+from jaxrnn.network.affine import affine, kernel_gradient
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.cells import Carry, Constants
 from jaxrnn.network.factors import EQUATIONS, Activation, Equations, Layer
@@ -249,7 +249,7 @@ def _of_kernel(first: Array, later: Array, ds: Array) -> Array:
     The first and the later ones apart: on an accelerator one more array over time costs more than
     one more product.
     """
-    return first.T @ ds[0] + jnp.einsum("tbu,tbg->ug", later, ds[1:])
+    return first.T @ ds[0] + kernel_gradient(later, ds[1:])
 
 
 def _of_kernel_at_once(first: Array, later: Array, ds: Array) -> Array:

@@ -1,5 +1,7 @@
 """Programs that are compiled in the background, while others run."""
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,11 +21,20 @@ class Background:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._pool: ThreadPoolExecutor | None = None
+        self._open: set[Future[Compiled]] = set()
 
     def start(self, compile: Callable[[], Compiled]) -> "Future[Compiled]":
         """Have something compiled, after all that was asked for before."""
         self._pool = self._pool or ThreadPoolExecutor(cpu_cores(), "compiler")
-        return self._pool.submit(compile)
+        future = self._pool.submit(compile)
+        self._open.add(future)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, future: "Future[Compiled]") -> None:
+        self._open.discard(future)
+        if not self._open:
+            give_back()
 
     def wait(self, futures: Iterable["Future[Compiled]"], until: str = ALL_COMPLETED) -> None:
         """Return when all are done; nobody waits for a compiler after Ctrl-C."""
@@ -37,6 +48,16 @@ class Background:
             raise
         finally:
             self.seconds += time.perf_counter() - begin
+
+
+def give_back() -> None:
+    """Hand what compilers took back to the system, where the C library keeps it otherwise.
+
+    With glibc each thread that ever compiled keeps as much as its largest program took.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
+        trim(0)
 
 
 class Programs:

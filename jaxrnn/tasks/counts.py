@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.tasks.argmax import argmax
 from jaxrnn.tasks.steps import only
 from jaxrnn.types import AnyArray, Array
 
@@ -33,7 +34,7 @@ class Counts(NamedTuple):
     def of_classes(cls, outputs: Array, targets: AnyArray, counted: Array) -> "Counts":
         """Of the likeliest class by logits `(..., classes)`, and of indices `(...)`."""
         classes = outputs.shape[-1]
-        answers = jax.nn.one_hot(outputs.argmax(-1), classes, dtype=bool)
+        answers = jax.nn.one_hot(argmax(outputs), classes, dtype=bool)
         return cls.of_marks(answers, jax.nn.one_hot(targets, classes, dtype=bool), counted)
 
     def together(self) -> "Counts":

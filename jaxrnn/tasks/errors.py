@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn.tasks.argmax import argmax
 from jaxrnn.tasks.steps import only
 from jaxrnn.tasks.task import MAX, MIN
 from jaxrnn.tasks.units import in_units, of_values
@@ -83,6 +84,7 @@ def _spread(targets: Array, counted: Array) -> Array:
     repeats = math.prod(targets.shape[2:-1])
     rows, counted = targets.reshape(-1, targets.shape[-1]), jnp.repeat(counted.reshape(-1), repeats)
     # Relative to one of them first: equal targets then spread by 0, whatever they are.
-    moved = only(rows - rows[counted.argmax()][None], counted)
+    one = rows[argmax(counted.astype(rows.dtype))]
+    moved = only(rows - one[None], counted)
     mean = moved.sum(0) / counted.sum()
     return only((moved - mean[None]) ** 2, counted).sum(0)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.tasks.argmax import argmax
 from jaxrnn.tasks.cross_entropy import cross_entropy
 from jaxrnn.tasks.problem import Outputs
 from jaxrnn.tasks.steps import only, step_losses, step_sums, true_steps, without_padding
@@ -64,7 +65,7 @@ class Language(Task):
         """Cross-entropy and right answers, each `()`."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        right = only(outputs.every.argmax(-1) == targets, true_steps(outputs))
+        right = only(argmax(outputs.every) == targets, true_steps(outputs))
         return losses.sum(), right.sum()
 
     def finish(self, scored: Scored) -> Array:

@@ -4,6 +4,7 @@ The same curves as Optax's schedules, but every number of them traced: members w
 schedules share a program. The horizon is the member's `epochs`, never the rung that it has reached.
 """
 
+import jax
 import jax.numpy as jnp
 
 from jaxrnn.configuration.entries import SCHEDULES
@@ -32,7 +33,8 @@ def learning_rate(numbers: Hyperparameters, time: Array, plateau: Number) -> Arr
         "cosine": left + (1.0 - left) * 0.5 * (1.0 + jnp.cos(jnp.pi * share)),
         "plateau": plateau,
     }
-    kinds = [numbers.schedule == SCHEDULES.index(kind) for kind in factors]
-    factor = jnp.select(kinds, [jnp.asarray(factor, jnp.float32) for factor in factors.values()])
+    # No `jnp.select`, of which JAX keeps a trace for each program, as long as the process lives.
+    cases = (jnp.asarray(factors[kind], jnp.float32) for kind in SCHEDULES)
+    factor = jax.lax.select_n(numbers.schedule, *cases)
     rise = jnp.where(time < warmup, time / jnp.maximum(warmup, 1e-6), factor)
     return numbers.learning_rate * rise
