@@ -15,11 +15,12 @@ from support.curve_trainer import Curves, Listed, named, race
 import search
 from search import State, leaderboard
 from search.audit import audit
+from search.samplers.sampler import Proposal
 from search.schedulers.asha import Asha
 from search.schedulers.brackets import halving
 from search.schedulers.full import Full
 from search.schedulers.pbt import Pbt
-from search.table import Table
+from search.table import Table, scores
 from search.trial import rank, seed_of
 
 
@@ -287,6 +288,15 @@ def test_copies_keep_their_seed_and_change_in_other_ways_every_time() -> None:
     changes = running.trials[0].changes
     assert [epochs for epochs, _, _ in changes] == [1, 2, 3, 4, 5, 6, 7]
     assert len({configuration["rate"] for _, _, configuration in changes}) > 1
+
+
+@pytest.mark.parametrize(("changes", "later"), [([], math.inf), ([(1, 0, {})], 0.5)])
+def test_only_who_took_over_from_another_counts_again(changes: list[Any], later: float) -> None:
+    """Whoever has diverged is the worst from then on, whatever comes out later."""
+    losses = {1: math.nan, 2: 0.5, 4: 0.5}
+    metrics = {epochs: {"loss": loss} for epochs, loss in losses.items()}
+    trial = search.Trial(1, 0, {}, Proposal({}, {}, {}), metrics=metrics, changes=changes)
+    assert scores(trial, "loss", "min") == {1: math.inf, 2: later, 4: later}
 
 
 def noisy(configuration: dict[str, Any], epochs: int, seed: int) -> float:
