@@ -76,8 +76,9 @@ def evaluate(
         behind = np.arange(outputs.shape[1]) >= lengths[:, None]
         outputs[behind], targets[behind] = np.nan, GARBAGE[targets.dtype.kind]
     weights = fill(np.ones(len(outputs), np.float32), batch)
-    given = (fill(array, batch) for array in (outputs, targets, steps))
-    values = finished(task, *given, np.nan_to_num(weights))
+    outputs, targets, steps = (fill(array, batch) for array in (outputs, targets, steps))
+    steps = np.maximum(steps, 1)  # as in `Batches`, where no sample has length 0
+    values = finished(task, outputs, targets, steps, np.nan_to_num(weights))
     assert values.dtype == np.float32
     return dict(zip(task.metrics, values.tolist(), strict=True))
 
