@@ -18,7 +18,7 @@ from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import chunks, initial, network, structure
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.problem import Outputs, Problem
 from jaxrnn.training.samples import Samples
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
@@ -209,3 +209,22 @@ def test_lanes_keep_the_decision_to_skip(data: jaxrnn.Data, uneven_data: jaxrnn.
         counts += [conditionals(program) for program in programs]
     assert counts[0] >= 2 and counts[1] >= 1  # forwards and backwards; in evaluation
     assert counts[2:] == [0, 0]
+
+
+def test_both_directions_meet_at_every_step() -> None:
+    """Sums from the first step on, and from the last true one back, by hand."""
+    problem = Problem(1, 2, lengths_differ=True, every=True, without=frozenset({"embedding_size"}))
+    given = {"cell": "rnn", "activation": "relu", "hidden_size": 1, "bidirectional": True}
+    entries = rules.complete(given, 4, 10, problem.without)
+    arch = structure.alone(entries, problem)
+    one = jnp.ones((1, 1, 1))
+    gates = {"input_kernel": one, "recurrent_kernel": one, "bias": jnp.zeros((1, 1))}
+    head = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}
+    weights = {"layer_0": gates, "layer_0_backward": gates, "head": head}
+    x, numbers = np.arange(1.0, 11.0).reshape(2, 5, 1), hyperparameters(entries, ("adamw",))
+    read = jax.jit(lambda *own: RecurrentNetwork(arch).apply({"params": weights}, *own, numbers))
+    found: Any = read(jnp.asarray(x, jnp.float32), jnp.array([5, 3]))
+    for inputs, answers, length in zip(x[..., 0], found.every, (5, 3), strict=True):
+        true = inputs[:length]
+        expected = np.stack([true.cumsum(), true[::-1].cumsum()[::-1]], axis=1)
+        np.testing.assert_allclose(answers[:length], expected)

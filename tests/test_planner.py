@@ -362,3 +362,23 @@ def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: i
     arch = structure.alone(lstm(16), PROBLEM)
     assert LanePlan(None, mesh).lanes(arch, members) == lanes
     assert LanePlan(512, mesh).lanes(arch, members) == 512
+
+
+@pytest.mark.parametrize(
+    ("use", "given"),
+    [
+        ("accumulation", {"batch_size": 2 * MICROBATCH}),
+        ("accumulation", {"batch_growth_epochs": 2}),
+        ("validation", {"patience": 3}),
+        ("validation", {"schedule": "plateau"}),
+        ("blocks", {"block_length": 4}),
+        ("overlap", {"block_length": 4, "block_overlap": 0.5}),
+        ("crop", {"crop_length": 2}),
+    ],
+)
+def test_code_is_there_where_an_entry_needs_it(use: str, given: Entries) -> None:
+    """And nowhere else, or everybody would pay for it."""
+    without, needed = (
+        structure.alone(complete(entries), PROBLEM, MICROBATCH).uses for entries in ({}, given)
+    )
+    assert (getattr(without, use), getattr(needed, use)) == (False, True)

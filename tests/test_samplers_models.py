@@ -13,6 +13,7 @@ from search.samplers.gaussian_process import GaussianProcess
 from search.samplers.random import Random
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
+from search.samplers.studies import quiet
 from search.samplers.tpe import Tpe, model_budget
 from search.space import Space
 
@@ -96,6 +97,14 @@ def test_tpe_keeps_away_from_trials_that_were_pruned() -> None:
         for one in proposals
     ]
     assert mean(Tpe(SQUARE, 0).ask(16, seen), "x") < 0.35
+
+
+def test_tpe_compares_scores_of_one_budget() -> None:
+    """Or whoever trained longer would look good."""
+    seen = [Seen(one, {1: float(k), 3: -float(k)}) for k, one in enumerate(drawn(SQUARE, 6))]
+    with quiet():
+        trials = Tpe(SQUARE, 0)._study(1, [*seen, Seen(drawn(SQUARE, 7)[6], {3: 2.5})]).trials
+    assert [trial.value for trial in trials] == [0, 1, 2, 3, 4, 5, 2.5]
 
 
 def test_cmaes_tells_generations_in_order() -> None:
