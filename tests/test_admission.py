@@ -90,6 +90,7 @@ def test_a_number_of_lanes_that_is_no_power_of_two(
     check_close(plain, population)
 
 
+@pytest.mark.slow
 def test_no_memory_at_all_is_an_error(data: jaxrnn.Data, small_device: list[float]) -> None:
     small_device[0] = 0
     with (

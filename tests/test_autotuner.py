@@ -128,6 +128,7 @@ def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
     assert chosen(again) == [expected] and again.compiler.programs == 2
 
 
+@pytest.mark.slow
 def test_who_was_placed_before_is_compiled_anew_too(
     data: jaxrnn.Data, rivals: dict[str, float]
 ) -> None:
@@ -234,11 +235,14 @@ def test_nothing_works_but_the_search_goes_on(
     check_same(population, trained(made(data, autotune=False)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("devices", "apart"),
     [
         (1, True),
-        *slow((1, False), (2, False), (2, True)),
+        (1, False),
+        (2, False),
+        (2, True),
     ],
 )
 def test_copies_are_timed_for_as_long_as_they_train(

@@ -315,6 +315,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+@pytest.mark.slow
 def test_no_device_ends_it(pretended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "nowhere")
     command = [sys.executable, str(SCRIPT), "--quick", "--out", str(pretended)]

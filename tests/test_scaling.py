@@ -72,7 +72,7 @@ def test_collectives_would_be_found() -> None:
     assert "num_partitions=4" in text
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [*slow(1), 2])
 def test_no_transfer_inside_a_rung(data: jaxrnn.Data, lanes: int) -> None:
     """Several epochs of two cohorts, some members behind others: explicit puts are all there is."""
     trainer = jaxrnn.Trainer(data, devices=2, lanes=lanes)

@@ -115,6 +115,7 @@ def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: 
             assert float(row[f"loss_at_{epochs}"]) == pytest.approx(value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_and_folds(main: Main) -> None:
     """Three folds with two seeds each: means with errors, one winner of six members."""
     said = main(*SMALL, "--trials", "3", "--repeats", "2", "--folds", "3", "--out", "out")
@@ -196,6 +197,7 @@ def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
     assert summary_of("torn")["settings"]["trials"] == 60
 
 
+@pytest.mark.slow
 def test_a_run_folder_with_another_name(main: Main, tmp_path: Path) -> None:
     """The study in it stays the same one; and an audit that a grid of 4 needs no trials for."""
     (tmp_path / "space.toml").write_text('cell = "gru"\nlearning_rate = [0.01, 0.1]\n')
