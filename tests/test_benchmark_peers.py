@@ -326,6 +326,7 @@ def test_no_device_ends_it(pretended: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not pretended.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt(number: signal.Signals, pretended: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--quick", "--out", str(pretended)]

@@ -59,6 +59,7 @@ def test_damaged_programs_are_compiled_again(home: Path) -> None:
     assert anew == first == damaged
 
 
+@pytest.mark.slow
 def test_a_folder_that_can_not_be(home: Path) -> None:
     (home / "caches").write_text("")
     trials, kept = search(home)

@@ -92,6 +92,7 @@ def test_idle_plugin_is_told_once(plugin: Path) -> None:
     assert "jax-idle-plugin 0.0.1" in told and len(told.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_idle_plugin_is_fine_where_the_cpu_was_asked_for(plugin: Path) -> None:
     told, failed = begin("-c", MESHES, folder=plugin, platforms="cpu").communicate(timeout=120)
     assert told.strip() == "", failed

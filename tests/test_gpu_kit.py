@@ -100,6 +100,7 @@ def test_named_parts(pretended: dict[str, str]) -> None:
     assert list((ROOT / "benchmarks" / "results").glob("gpu-*-1-x-chip.json")) == []
 
 
+@pytest.mark.slow
 def test_no_gpu_ends_it(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHON": sys.executable, "JAX_PLATFORMS": "cpu"}
     done = kit(environment, "--out", str(tmp_path))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.marks import slow
 from support.streams import in_memory, streamed
 
 import jaxrnn
@@ -196,7 +195,8 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
 
 
-@pytest.mark.parametrize("lanes", [*slow(1), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 2])
 def test_members_that_may_be_apart_learn_the_same(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment(tmp_path: Path) -> None:
     folder, rng, kills = tmp_path / "run", np.random.default_rng(0), 0
     seen = stages(200)
