@@ -13,13 +13,15 @@ import pytest
 
 import jaxrnn
 import search
+from jaxrnn.data.prepare import prepare
+from jaxrnn.data.raw import Text
 from jaxrnn.population import ahead
 from jaxrnn.population.background import Background
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.tasks.argmax import argmax
 
 ROOT = Path(__file__).resolve().parent.parent
-SPACE = {"cell": ["lstm", "gru"], "hidden_size": 4}
+SPACE = {"cell": "gru", "hidden_size": 4}
 
 
 def noise(kind: str) -> jaxrnn.Data:
@@ -27,7 +29,7 @@ def noise(kind: str) -> jaxrnn.Data:
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (32, 16, 16)]
     if kind == "text":
-        return jaxrnn.from_text("abcd efgh " * 60)
+        return prepare(Text("text", "abcd efgh " * 60), block=4)
     if kind == "classes":
         return jaxrnn.from_splits(*((part, np.arange(len(part)) % 3) for part in parts))
     if kind == "steps":
