@@ -67,6 +67,7 @@ def test_out_of_memory_halves_the_lanes_and_goes_on(
     check_close(plain, trainer.train(trained(trainer), 3))
 
 
+@pytest.mark.slow
 def test_who_was_placed_before_is_narrowed_too(
     data: jaxrnn.Data, small_device: list[float]
 ) -> None:

@@ -153,6 +153,7 @@ def test_where_an_epoch_is_quick_nothing_else_is_compiled(
     assert json.loads(record.read_text()) and not cache.exists()
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_is_not_timed(
     data: jaxrnn.Data,
     rivals: dict[str, float],
@@ -273,6 +274,7 @@ def test_copies_are_timed_for_as_long_as_they_train(
     check_same(population, early.train(early.place(snapshots), 2), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_members_that_cannot_train_time_nothing(
     data: jaxrnn.Data, rivals: dict[str, float]
 ) -> None:
@@ -337,6 +339,7 @@ def check_refused(value: Any) -> None:
             Choices("").keep_in(path)
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_said(
     data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path
 ) -> None:

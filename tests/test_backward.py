@@ -131,7 +131,7 @@ KINDS: list[Tree] = [
 ]
 
 
-@pytest.mark.parametrize("given", KINDS, ids=str)
+@pytest.mark.parametrize("given", [*KINDS[:4], *slow(*KINDS[4:])], ids=str)
 def test_gradients_are_finite_differences(given: Tree) -> None:
     cell = given.get("cell", "lstm")
     own, carry, x = layer(cell, 4)
@@ -144,7 +144,7 @@ def test_gradients_are_finite_differences(given: Tree) -> None:
         check_grads(layer_of, doubled, order=1, modes=["rev"], eps=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("given", KINDS, ids=str)
+@pytest.mark.parametrize("given", [*slow(*KINDS[:4]), *KINDS[4:]], ids=str)
 @pytest.mark.parametrize("unroll", [4, *slow(TIME)])
 def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
     """With gradients that stop at step 4, and a number of steps that turns do not divide."""

@@ -273,6 +273,7 @@ for number in itertools.count(1):
 """
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for round in range(4):

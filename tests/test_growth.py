@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from support.marks import slow
 
 import jaxrnn
 import search
@@ -30,11 +32,13 @@ def noise(kind: str) -> jaxrnn.Data:
     parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (32, 16, 16)]
     if kind == "text":
         return prepare(Text("text", "abcd efgh " * 60), block=4)
-    if kind == "classes":
-        return jaxrnn.from_splits(*((part, np.arange(len(part)) % 3) for part in parts))
-    if kind == "steps":
-        return jaxrnn.from_splits(*((part, part.argmax(-1)) for part in parts))
-    return jaxrnn.from_splits(*((part, part.sum(1)) for part in parts))
+    targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "classes": lambda part: np.arange(len(part)) % 3,
+        "steps": lambda part: part.argmax(-1),
+        "values": lambda part: part.sum(1),
+    }
+    train, validation, test = ((part, targets[kind](part)) for part in parts)
+    return jaxrnn.from_splits(train, validation, test)
 
 
 def searched() -> tuple[jaxrnn.Trainer, search.Search[jaxrnn.Population, jaxrnn.Snapshot]]:
@@ -50,7 +54,7 @@ def objects() -> int:
 
 def test_a_search_leaves_nothing() -> None:
     """Neither its data and programs, nor any more objects than it found."""
-    before = len(jax.live_arrays())
+    before, count = len(jax.live_arrays()), 0
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
@@ -67,7 +71,7 @@ def test_a_search_leaves_nothing() -> None:
     assert objects() - count < 30
 
 
-@pytest.mark.parametrize("kind", ["classes", "steps", "values", "text"])
+@pytest.mark.parametrize("kind", ["classes", *slow("steps", "values", "text")])
 def test_jax_keeps_nothing_of_a_program(kind: str) -> None:
     """Caches of JAX are as large after a program as after the same one before it."""
     counts, data = [], noise(kind)

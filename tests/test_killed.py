@@ -14,7 +14,7 @@ from support.marks import slow
 
 TESTS = Path(__file__).parent
 PROGRAM = "support.killable_search"
-KILLS = 4
+KILLS = 3
 """Of each of three searches."""
 
 

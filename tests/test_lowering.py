@@ -24,8 +24,8 @@ PLATFORMS = "tpu", "cuda", "rocm"
 PRODUCT = "stablehlo.dot_general"
 JUMPS = {"stablehlo.gather", "stablehlo.dynamic_gather", "stablehlo.scatter"}
 QUICK = {
-    *("layer norm, gru", "overlapping blocks", "optimizers", "both directions, two layers"),
-    *("patience", "uneven lengths, dropout", "forecasting", "next_step", "language", "tokens"),
+    *("layer norm, gru", "overlapping blocks", "both directions, two layers", "patience"),
+    *("uneven lengths, dropout", "language"),
 }
 """Kinds that are not left to `pytest -m slow`; each has what several others have."""
 HOST = {"stablehlo.infeed", "stablehlo.outfeed", "stablehlo.send", "stablehlo.recv"}

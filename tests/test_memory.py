@@ -205,6 +205,7 @@ def test_lanes_take_alike(data: jaxrnn.Data, entries: dict) -> None:
     assert 0.6 * each[2] < each[1] < 1.2 * each[2]
 
 
+@pytest.mark.slow
 def test_more_waves_need_no_more_work(data: jaxrnn.Data) -> None:
     trainer = jaxrnn.Trainer(data, lanes=2, devices=1)
     (cohort,) = trainer.start([SMALL] * 20, range(20)).cohorts

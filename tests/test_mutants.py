@@ -56,6 +56,7 @@ def toy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_outcomes(toy: Path) -> None:
     faults = [
         fault("difference", "a - b"),

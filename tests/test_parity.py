@@ -205,6 +205,7 @@ def test_rmsprop_beside_others(data: jaxrnn.Data) -> None:
         following.check(ours, "train_loss", 1e-5)
 
 
+@pytest.mark.slow
 def test_eight_devices_agree_with_one(data: jaxrnn.Data) -> None:
     members = [*COHORTS["batches"], *COHORTS["rates"][:3], *COHORTS["batches"]]
     results = []

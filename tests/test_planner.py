@@ -62,7 +62,7 @@ populations = st.builds(drawn, st.integers(1, 40), st.integers(0, 10_000))
 machines = st.sampled_from([CPU, GPU, TPU, CHEAP, DEAR])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(populations, machines)
 def test_nobody_is_lost_and_nobody_is_there_twice(entries: list[Entries], costs: Costs) -> None:
     groups = planned(entries, costs)
@@ -71,7 +71,7 @@ def test_nobody_is_lost_and_nobody_is_there_twice(entries: list[Entries], costs:
     assert all(list(group.members) == sorted(group.members) for group in groups)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(populations, machines)
 def test_members_fit_their_architecture(entries: list[Entries], costs: Costs) -> None:
     for group in planned(entries, costs):
@@ -90,7 +90,7 @@ def test_members_fit_their_architecture(entries: list[Entries], costs: Costs) ->
         assert 0 <= group.padded < 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(populations)
 def test_compile_time_decides_how_many_groups_there_are(entries: list[Entries]) -> None:
     kinds = {kind(one) for one in entries}
@@ -128,7 +128,7 @@ def homes(entries: list[Entries], expected: list[Group]) -> list[Architecture]:
     return [fit([one], known, PROBLEM, MICROBATCH)[0].architecture for one in entries]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(populations, populations, machines)
 def test_everybody_fits_and_nobody_else_matters(
     expecting: list[Entries], entries: list[Entries], costs: Costs
@@ -156,7 +156,7 @@ def test_everybody_fits_and_nobody_else_matters(
                 ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(populations, machines)
 def test_what_was_expected_is_covered(entries: list[Entries], costs: Costs) -> None:
     expected = planned(entries, costs)

@@ -107,7 +107,7 @@ def check(entries: Mapping[str, Any], space: Space, proposal: Proposal) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_proposals_keep_the_space(name: str) -> None:
     @given(entries=st.one_of(conditional(), spaces), seed=st.integers(0, 2**32 - 1))
-    @settings(max_examples={"gp": 10, "tpe": 20}.get(name, 40))
+    @settings(max_examples={"gp": 5, "tpe": 10}.get(name, 20))
     def holds(entries: dict[str, Any], seed: int) -> None:
         try:
             space = Space(entries)

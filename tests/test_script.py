@@ -343,6 +343,7 @@ def test_every_trial_diverged(tmp_path: Path) -> None:
     assert {row["state"] for row in rows} == {"diverged"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     arguments = ("--trials", "9", "--max-epochs", "100000", "--out", "out")
     process = subprocess.Popen(

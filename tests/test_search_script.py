@@ -36,10 +36,8 @@ momentum = [0.5, 0.9]
 SMALL = ("--data", "thirds.npz", "--space", "space.toml", "--max-epochs", "9", "--lanes", "2")
 QUICK = [
     ("random", "hyperband"),
-    ("sobol", "median"),
     ("tpe", "asha"),
     ("cmaes", "pbt"),
-    ("gp", "halving"),
 ]
 Main = Callable[..., str]
 
@@ -209,6 +207,7 @@ def test_a_run_folder_with_another_name(main: Main, tmp_path: Path) -> None:
     assert len(optuna.load_study(study_name="one", storage=storage).trials) == 3
 
 
+@pytest.mark.slow
 def test_a_database(main: Main) -> None:
     """All is there when the program ends."""
     main(*SMALL, "--trials", "6", "--storage", "sqlite:///studies.db", "--out", "out")

@@ -64,7 +64,7 @@ CASES = {
 """Data, members, lanes, and how many epochs those may be apart who take the same turn."""
 
 
-QUICK = ["two lanes, apart", "a stream", "a text"]
+QUICK = ["two lanes, apart", "a text"]
 
 
 @pytest.fixture(
@@ -353,6 +353,7 @@ def test_fewer_members_need_no_program_and_more_need_few(data: jaxrnn.Data) -> N
     assert waves(1, GRU) == 1 and trainer.compiler.programs == 8  # whatever others have
 
 
+@pytest.mark.slow
 def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
     trainer = jaxrnn.Trainer(data, devices=2)
     expected = [

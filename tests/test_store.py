@@ -66,6 +66,7 @@ def test_nobody_hears_of_it(
     assert logging.getLogger("absl").level == level
 
 
+@pytest.mark.slow
 def test_another_process_hears_of_nothing_either(tmp_path: Path) -> None:
     """With default settings for warnings, and a caller who logs."""
     code = (

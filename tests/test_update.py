@@ -279,7 +279,9 @@ DIFFICULT = ["noisy_sgd", "rprop", "yogi"]
 
 
 @pytest.mark.filterwarnings("ignore:Specifying a key")
-@pytest.mark.parametrize("name", [*TAKEN, *DIFFICULT])
+@pytest.mark.parametrize(
+    "name", ["lars", *DIFFICULT, *slow(*(one for one in TAKEN if one != "lars"))]
+)
 def test_other_optimizers_are_optaxs_or_refused(name: str) -> None:
     """With their own defaults; padding that moves would make a member depend on its bucket."""
     given = {**SMALL, "optimizer": f"optax.{name}", "clip_norm": float("inf")}
@@ -353,7 +355,7 @@ CLIPPED: Tree = {
 }
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["momentum", *slow("adam")])
 def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     member = alone({**CLIPPED, "optimizer": optimizer})
     assert not member.architecture.uses.accumulation
@@ -372,7 +374,7 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
         assert norm == pytest.approx(CLIPPED["clip_norm"], rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("size", [2, *slow(5)])
 def test_an_update_goes_down_the_mean_gradient(size: int) -> None:
     given = {**CLIPPED, "optimizer": "sgd", "schedule": "constant", "clip_norm": float("inf")}
     member, samples = alone(given), sequences(size, seed=2)
