@@ -280,6 +280,7 @@ def staff() -> Iterator[Staff]:
         yield staff
 
 
+@pytest.mark.slow
 def test_population_through_the_pipe(staff: Staff) -> None:
     """A real worker compiles and trains, and says how long."""
     worker = staff.hire("ours", "jaxrnn", "2")

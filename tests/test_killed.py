@@ -14,7 +14,7 @@ from support.marks import slow
 
 TESTS = Path(__file__).parent
 PROGRAM = "support.killable_search"
-KILLS = 3
+KILLS = 2
 """Of each of three searches."""
 
 
