@@ -110,3 +110,16 @@ def test_tables_of_measurements_are_those_of_the_results(name: str) -> None:
     script = runpy.run_path(str(DOCS.parent / "benchmarks" / f"{name}.py"))
     assert script["page"]() == script["PAGE"].read_text(encoding="utf-8")
     assert "| lstm 64 x 8 |" in script["page"]() or name != "steps"
+
+
+def test_helpers_of_tests_are_those_of_the_folder() -> None:
+    page = (DOCS / "contributing.md").read_text()
+    named = {name for row in rows(page.split("## Running")[0]) for name in row.split("`, `")}
+    there = {path.name for path in (DOCS.parent / "tests" / "support").glob("*.py")}
+    assert named - {"module", "---"} == there
+
+
+def test_no_test_module_imports_another() -> None:
+    for path in (DOCS.parent / "tests").glob("*.py"):
+        imports = re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert not [name for name in imports if name.startswith("test_") or name == "conftest"]
