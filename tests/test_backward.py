@@ -243,7 +243,7 @@ AMONG = [(True, False), (False, False), (True, True)]
 QUICK = {
     *(("lstm", True, False), ("gru", False, False), ("gru back", True, True)),
     *(("rnn", True, False), ("gru norm", True, True), ("lstm overlap", True, False)),
-    ("lstm activations", False, False),
+    ("lstm activations", True, True),
 }
 
 
