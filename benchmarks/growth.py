@@ -36,8 +36,10 @@ QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 def given(rng: np.random.Generator, time: int) -> jaxrnn.Data:
     """Noise of three classes."""
-    parts = ((rng.normal(size=(n, time, 3)), np.arange(n) % 3) for n in (32, 16, 16))
-    return jaxrnn.from_splits(*parts)
+    train, validation, test = (
+        (rng.normal(size=(n, time, 3)), np.arange(n) % 3) for n in (32, 16, 16)
+    )
+    return jaxrnn.from_splits(train, validation, test)
 
 
 def same(rng: np.random.Generator) -> tuple[jaxrnn.Data, dict[str, Any]]:
@@ -103,7 +105,7 @@ def _now(searches: int) -> dict[str, float]:
 
 def main() -> None:
     """Run every case in a process of its own; one case where told."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Does a process that runs searches grow?")
     parser.add_argument("name", help="of the results, such as before or after")
     parser.add_argument("--searches", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)

@@ -30,11 +30,13 @@ def noise(kind: str) -> jaxrnn.Data:
     parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (32, 16, 16)]
     if kind == "text":
         return prepare(Text("text", "abcd efgh " * 60), block=4)
-    if kind == "classes":
-        return jaxrnn.from_splits(*((part, np.arange(len(part)) % 3) for part in parts))
-    if kind == "steps":
-        return jaxrnn.from_splits(*((part, part.argmax(-1)) for part in parts))
-    return jaxrnn.from_splits(*((part, part.sum(1)) for part in parts))
+    targets = {
+        "classes": lambda part: np.arange(len(part)) % 3,
+        "steps": lambda part: part.argmax(-1),
+        "values": lambda part: part.sum(1),
+    }
+    train, validation, test = ((part, targets[kind](part)) for part in parts)
+    return jaxrnn.from_splits(train, validation, test)
 
 
 def searched() -> tuple[jaxrnn.Trainer, search.Search[jaxrnn.Population, jaxrnn.Snapshot]]:
@@ -50,7 +52,7 @@ def objects() -> int:
 
 def test_a_search_leaves_nothing() -> None:
     """Neither its data and programs, nor any more objects than it found."""
-    before = len(jax.live_arrays())
+    before, count = len(jax.live_arrays()), 0
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
