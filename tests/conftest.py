@@ -28,8 +28,9 @@ settings.load_profile("here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.cache is not None:
-        program_cache.use(config.cache.mkdir("programs"))
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # there is none if told so
+    if cache is not None:
+        program_cache.use(cache.mkdir("programs"))
 
 
 def pytest_collection_finish() -> None:

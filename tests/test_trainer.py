@@ -351,7 +351,8 @@ def test_what_is_pruned_no_longer_runs(trainer: jaxrnn.Trainer) -> None:
     assert np.sum(np.asarray(after.cohorts[0].state.report.train_loss) != unused) == 2
     with pytest.raises(ValueError, match="was trained before"):
         population.check()
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(population.cohorts[0].state))
+    # Of the report this test holds a view, which JAX 0.11 keeps.
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(population.cohorts[0].state.learner))
     before.check()
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(before.cohorts[0].state))
 
