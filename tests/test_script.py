@@ -405,8 +405,9 @@ def test_the_default_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_the_full_space(tmp_path: Path) -> None:
+def test_the_full_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every entry at once, 128 trials: two programs a cohort, and no trial lost."""
+    monkeypatch.delenv("XLA_FLAGS")
     done = run(tmp_path, "--space", "full", "--out", "out")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
