@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import optuna
 import population_search
@@ -292,8 +291,8 @@ SCRIPT = Path(population_search.__file__)
 
 def program(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", str(SCRIPT), *arguments]
-    # As many devices as here: XLA's matrix products round by the number of threads.
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(jax.device_count())}
+    # Compiled as for users: a product of matrices in a hurry may round otherwise in each process.
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
@@ -325,7 +324,7 @@ def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
 def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     """Within the first seconds, when no checkpoint was due."""
     small = (*SMALL, "--trials", "9", "--max-epochs", "120")
-    main(*small, "--out", "whole")
+    finished(*small, "--out", "whole")
     process, limit = program(*small, "--out", "torn"), time.monotonic() + 300
     while not Path("torn/trials.csv").exists() and time.monotonic() < limit:
         time.sleep(0.02)
@@ -335,7 +334,7 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     (checkpoint,) = Path("torn/checkpoints").glob("[0-9]*")
     trained = int(checkpoint.name)
     assert 9 <= trained == len(Path("torn/history.csv").read_text().splitlines()) - 1
-    assert f"going on after {trained} trial-epochs" in main("--resume", "torn")
+    assert f"going on after {trained} trial-epochs" in finished("--resume", "torn")
     same("torn", "whole")
 
 
