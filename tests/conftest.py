@@ -1,8 +1,6 @@
 """Eight CPU devices for every test, strict shapes, programs that are kept, and small data."""
 
-import ctypes
 import gc
-import sys
 from collections.abc import Iterator
 
 import absent
@@ -14,6 +12,7 @@ from support import program_cache
 from support.datasets import sequences, uneven
 
 import jaxrnn
+from jaxrnn.population.background import give_back
 
 MEMORY = 1 << 30
 """Bytes of a process above which it lets its programs go when a module of tests ends."""
@@ -45,8 +44,7 @@ def memory() -> Iterator[None]:
     if psutil.Process().memory_info().rss > MEMORY:
         jax.clear_caches()
         gc.collect()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back()
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from support.marks import slow
 
 TESTS = Path(__file__).parent
 PROGRAM = "support.killable_search"
-KILLS = 2
-"""Of each of three searches."""
+FEW, MANY = 2, 7
+"""Kills of a search, in the fast test and in the slow ones."""
 
 
 def attempt(folder: Path, *names: str, seconds: float | None = None) -> bool:
@@ -44,15 +44,19 @@ def assert_same(torn: Path, whole: Path) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("sampler", "scheduler"), [("tpe", "asha"), *slow(("random", "hyperband"), ("cmaes", "pbt"))]
+    ("sampler", "scheduler", "most"),
+    [
+        ("tpe", "asha", FEW),
+        *slow(("tpe", "asha", MANY), ("random", "hyperband", MANY), ("cmaes", "pbt", MANY)),
+    ],
 )
-def test_killed_at_any_moment(tmp_path: Path, sampler: str, scheduler: str) -> None:
+def test_killed_at_any_moment(tmp_path: Path, sampler: str, scheduler: str, most: int) -> None:
     whole, moments = tmp_path / "whole", random.Random(scheduler)
     begin = time.monotonic()
     assert attempt(whole, sampler, scheduler)
     seconds, kills, run = time.monotonic() - begin, 0, 0
     torn = tmp_path / "torn-0"
-    while kills < KILLS:
+    while kills < most:
         if attempt(torn, sampler, scheduler, seconds=moments.uniform(0.3, 1.0) * seconds):
             assert_same(torn, whole)
             run += 1

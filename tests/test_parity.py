@@ -184,7 +184,7 @@ def test_members_train_as_a_plain_loop_does(
     population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
     assert len(population.cohorts) == 1
     assert trainer.compiler.programs == 2
-    for position in range(0, len(members), lanes):
+    for position in range(0, len(members), lanes if (name, lanes) in QUICK else 1):
         compare(trainer, own, population, position)
 
 

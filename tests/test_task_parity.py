@@ -147,6 +147,6 @@ def test_members_train_as_a_plain_loop_does(kind: str, lanes: int) -> None:
     population = trainer.start(members, range(11, 11 + len(members)), EPOCHS)
     population = trainer.train(population, EPOCHS)
     assert len(population.cohorts) == (2 if kind == "labelling" else 1)
-    for position in range(0, len(members), lanes):
+    for position in range(0, len(members), lanes if (kind, lanes) in QUICK else 1):
         compare(trainer, data, population, position)
     check_zeros(data, population)
