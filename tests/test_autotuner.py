@@ -299,25 +299,25 @@ def test_a_cpu_has_nothing_to_choose(data: jaxrnn.Data, monkeypatch: pytest.Monk
 def test_the_cache_serves_other_runs_of_the_same_kind(
     data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second, other = made(data), made(data), made(data, precision="default")
-    for trainer in (first, second, other):
+    def kept(**more: Any) -> jaxrnn.Trainer:
+        trainer = made(data, **more)
         choices_of(trainer).cache = tmp_path / "cache"
-    trained(first)
+        return trainer
+
+    trained(kept())
     (path,) = (tmp_path / "cache").iterdir()
-    rivals[PLAIN.describe()] = 0.1
-    trained(other)  # of another kind, so it looks for itself
-    assert chosen(other) == [(4, 1)]
     monkeypatch.setattr(Autotuner, "_timed", None)
+    second = kept()
     trained(second)
     assert chosen(second) == [(4, 3)]
+    with pytest.raises(TypeError):  # one of another kind would time, which is forbidden above
+        trained(kept(precision="default"))
     path.write_text("[1")
-    third = made(data)
-    choices_of(third).cache = tmp_path / "cache"
     with (
         pytest.warns(RuntimeWarning, match=r"json' is damaged: .* It is written anew"),
-        pytest.raises(TypeError),  # for it would time, which is forbidden above
+        pytest.raises(TypeError),
     ):
-        trained(third)
+        trained(kept())
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))

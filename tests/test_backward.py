@@ -242,8 +242,7 @@ AMONG = [(True, False), (False, False), (True, True)]
 """Whether lengths are even, and members mixed."""
 QUICK = {
     *(("lstm", True, False), ("gru", False, False), ("gru back", True, True)),
-    *(("rnn", True, False), ("gru norm", True, True), ("lstm overlap", True, False)),
-    ("lstm activations", True, True),
+    *(("gru norm", True, True), ("lstm activations", True, True)),
 }
 
 

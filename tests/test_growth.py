@@ -1,4 +1,4 @@
-"""What a process that runs one search after another keeps of those behind it: nothing."""
+"""What a process that runs one search after another keeps of those behind it: some programs."""
 
 import gc
 import os
@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,10 +18,11 @@ import jaxrnn
 import search
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Text
-from jaxrnn.population import ahead
+from jaxrnn.population import ahead, programs
 from jaxrnn.population.background import Background
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.tasks.argmax import argmax
+from jaxrnn.training.member import Member
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACE = {"cell": "gru", "hidden_size": 4}
@@ -58,17 +60,38 @@ def test_a_search_leaves_nothing() -> None:
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
-        programs = [*compiler._known.values()]
-        compiled = [getattr(one, kind) for one in programs for kind in ("train", "evaluate")]
-        owned = trainer, found, trainer.data, trainer.feed, compiler, *programs, *compiled
+        pairs = [*compiler._known.values()]
+        compiled = [getattr(one, kind) for one in pairs for kind in ("train", "evaluate")]
+        owned = trainer, found, trainer.data, trainer.feed, compiler, *pairs, *compiled
         left = [weakref.ref(one) for one in owned]
-        del trainer, found, compiler, programs, compiled, owned
+        del trainer, found, compiler, pairs, compiled, owned
         count = objects()
         assert not [one() for one in left if one() is not None]
         assert len(jax.live_arrays()) <= before
     for _ in range(3):
         searched()
     assert objects() - count < 30
+
+
+def test_programs_are_made_once_for_equal_trainers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the latest alone are kept."""
+    sizes: list[int] = []
+    really = Member.train
+
+    def train(self: Member, *given: Any) -> Any:
+        sizes.append(self.microbatch)
+        return really(self, *given)
+
+    monkeypatch.setattr(Member, "train", train)
+    losses, data = [], noise("classes")
+    for microbatch in (2, 2, 4, 2):
+        trainer = jaxrnn.Trainer(data, devices=1, microbatch=microbatch)
+        population = trainer.train(trainer.start([SPACE], [0], 2), 1)
+        losses.append(trainer.evaluate(population)["loss"])
+    assert sizes == [2, 4]
+    assert losses[0] == losses[1] == losses[3] != losses[2]
+    for made in (programs.train_program, programs.evaluate_program):
+        assert 2 <= made.cache_info().currsize <= made.cache_info().maxsize == programs.REUSED
 
 
 @pytest.mark.parametrize("kind", ["classes", *slow("steps", "values", "text")])

@@ -13,6 +13,7 @@ from support.marks import slow
 from support.tolerance import Following
 
 import jaxrnn
+from jaxrnn.data.split import Split
 from jaxrnn.network import initial, structure
 from jaxrnn.population.population import Population
 
@@ -107,9 +108,7 @@ def start(trainer: jaxrnn.Trainer, members: list[dict[str, Any]], max_epochs: in
     return trainer.start(members, range(11, 11 + len(members)), max_epochs)
 
 
-def alone(
-    trainer: jaxrnn.Trainer, data: jaxrnn.Data, population: Population, position: int
-) -> Following:
+def alone(data: jaxrnn.Data, population: Population, position: int) -> Following:
     """The member at `position` trained by the reference."""
     entries, seed = population.configurations[position], 11 + position
 
@@ -122,7 +121,7 @@ def alone(
             seed=seed,
             order_seed=ORDER_SEED,
             epochs=EPOCHS,
-            microbatch=trainer.microbatch,
+            microbatch=MICROBATCH,
             max_epochs=population.max_epochs,
         )
 
@@ -130,10 +129,10 @@ def alone(
 
 
 def compare(
-    trainer: jaxrnn.Trainer, data: jaxrnn.Data, population: Population, position: int
+    trainer: jaxrnn.Trainer, population: Population, position: int, following: Following
 ) -> None:
     """Training losses of every epoch, gradient norms, and what evaluation and prediction see."""
-    following = alone(trainer, data, population, position)
+    following.slack = 1.0  # others may have followed it
     plain, given = following.run, population.configurations[position]
     history = {name: rows[:, position] for name, rows in trainer.history(population).items()}
     following.check(history["train_loss"], "train_loss", 1e-5, str(given))
@@ -154,7 +153,8 @@ def compare(
         predictor.parameters,
         jax.tree.map(np.asarray, plain.best_parameters),
     )
-    split = data.test
+    split = trainer.data.test
+    assert isinstance(split, Split)
     scores = reference.logits(given, plain.best_parameters, split.inputs, split.lengths)
     log_p = scores - np.log(np.exp(scores).sum(1, keepdims=True))
     loss = -log_p[np.arange(len(split)), split.targets].mean()
@@ -162,30 +162,32 @@ def compare(
     assert ours == pytest.approx(loss, rel=2e-5 * slack)
 
 
-QUICK = {("batches", 3)}
-"""Of all combinations, those that are not left to `pytest -m slow`."""
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("name", "lanes"),
+    ("name", "widths", "among"),
     [
-        pytest.param(name, lanes, marks=[] if (name, lanes) in QUICK else pytest.mark.slow)
-        for name in COHORTS
-        for lanes in (1, 3)
+        ("batches", [3], slice(None, None, 3)),
+        *slow(*((name, [1, 3], slice(None)) for name in COHORTS)),
     ],
 )
 def test_members_train_as_a_plain_loop_does(
-    name: str, lanes: int, data: jaxrnn.Data, uneven_data: jaxrnn.Data
+    name: str, widths: list[int], among: slice, data: jaxrnn.Data, uneven_data: jaxrnn.Data
 ) -> None:
+    """Those `among` the members of a cohort, in programs so many lanes wide."""
     own = uneven_data if name in UNEVEN else data
-    trainer = jaxrnn.Trainer(own, microbatch=MICROBATCH, lanes=lanes, devices=2, seed=ORDER_SEED)
-    members = COHORTS[name]
-    population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
-    assert len(population.cohorts) == 1
-    assert trainer.compiler.programs == 2
-    for position in range(0, len(members), lanes if (name, lanes) in QUICK else 1):
-        compare(trainer, own, population, position)
+    members, runs = COHORTS[name], []
+    for lanes in widths:
+        trainer = jaxrnn.Trainer(
+            own, microbatch=MICROBATCH, lanes=lanes, devices=2, seed=ORDER_SEED
+        )
+        population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
+        assert len(population.cohorts) == 1
+        assert trainer.compiler.programs == 2
+        runs.append((trainer, population))
+    for position in range(len(members))[among]:
+        following = alone(own, runs[0][1], position)
+        for trainer, population in runs:
+            compare(trainer, population, position, following)
 
 
 def rmsprop(entries: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def test_rmsprop_beside_others(data: jaxrnn.Data) -> None:
     members = [rmsprop(LSTM), LSTM, rmsprop({**LSTM, "b2": 0.99, "eps": 1e-6, "hidden_size": 33})]
     population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
     for position in (0, 2):
-        following = alone(trainer, data, population, position)
+        following = alone(data, population, position)
         ours = trainer.history(population)["train_loss"][:3, position]
         following.check(ours, "train_loss", 1e-5)
 

@@ -165,6 +165,7 @@ for name, rows in seen.items():
 """
 
 
+@pytest.mark.slow
 def test_same_proposals_in_another_process() -> None:
     space = Space(MIXED)
     seen = {name: search(make(name, space, 5), 3, 8) for name in ALL}

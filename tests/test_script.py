@@ -332,11 +332,13 @@ def test_help_is_for_newcomers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "None" not in said
 
 
-def test_every_trial_diverged(tmp_path: Path) -> None:
-    (tmp_path / "wild.toml").write_text("learning_rate = 1e6\n")
-    done = run(tmp_path, *TINY, "--out", "out", "--space", "wild.toml")
-    assert done.returncode == 1
-    assert "every trial diverged" in done.stdout
+def test_every_trial_diverged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wild.toml").write_text("learning_rate = 1e6\n")
+    assert population_search.main([*TINY, "--out", "out", "--space", "wild.toml"]) == 1
+    assert "every trial diverged" in capsys.readouterr().out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["status"], summary["winner"], summary["test"]) == ("diverged", None, None)
     rows = csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines())

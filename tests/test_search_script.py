@@ -321,6 +321,7 @@ def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
     assert process.returncode == (-9 if with_signal == signal.SIGKILL else 130)
 
 
+@pytest.mark.slow
 def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     """Within the first seconds, when no checkpoint was due."""
     small = (*SMALL, "--trials", "9", "--max-epochs", "120")

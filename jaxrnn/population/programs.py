@@ -5,6 +5,7 @@ run are numbers, not a shape: whoever is due, it is the same program for fewer o
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import jax
@@ -21,6 +22,8 @@ from jaxrnn.training.setting import Setting
 from jaxrnn.types import Array
 
 Tree = TypeVar("Tree")
+REUSED = 8
+"""Cohorts whose programs wait, traced and compiled, for another trainer that needs the same."""
 
 
 def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn, Any, Tree], Tree]:
@@ -99,13 +102,18 @@ def compile_evaluate(
     return _compiled(evaluate_program(member, layout, options), layout, options, *given)
 
 
+@lru_cache(REUSED)
 def train_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_train` compiles, before it knows any shapes."""
+    """What `compile_train` compiles, before it knows any shapes.
+
+    The same object for the same arguments: for equal shapes JAX traces and compiles it once.
+    """
     return jax.jit(_train(member.unrolled(options.unroll), layout), donate_argnums=0)
 
 
+@lru_cache(REUSED)
 def evaluate_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_evaluate` compiles, before it knows any shapes."""
+    """What `compile_evaluate` compiles, likewise."""
     return jax.jit(_evaluate(member.unrolled(options.unroll), layout))
 
 
