@@ -153,10 +153,12 @@ class Counting(nn.Module):
     written_out = False
 
     @nn.compact
+    def parameters(self) -> Any:
+        return {"weight": self.param("weight", nn.initializers.ones, ())}
+
     def __call__(self, carry: Any, x: Any, stop: Any, constants: Any) -> Any:
         del stop, constants
-        weight = self.param("weight", nn.initializers.ones, ())
-        h = jnp.tanh(weight * carry[0] + x)
+        h = jnp.tanh(self.parameters()["weight"] * carry[0] + x)
         still = jax.lax.stop_gradient(h)
         h += jax.pure_callback(self.tell, still, still, vmap_method="broadcast_all")
         return (h,), h

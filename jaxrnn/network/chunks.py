@@ -8,15 +8,19 @@ but a chunk of steps in which no sequence of the batch has a true one is passed 
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from jaxrnn.network.backward import Form, layer
 from jaxrnn.network.cells import Carry, Cell, Constants
 from jaxrnn.types import AnyArray, Array
 
+Reader: TypeAlias = Callable[[Carry, Array, Array | None], tuple[Carry, Array]]
+"""From the state before, inputs and stops to the state behind and outputs, see `over_time`."""
 MOST = 8
 """Chunks of a sequence: each costs a decision, and half of one is wasted on average."""
 LEAST = 4
@@ -54,22 +58,24 @@ def over_time(
         unroll: Steps in a turn of the loop.
     """
     del longest
+    return reader(cell, constants, unroll)(carry, x, stops)
+
+
+def reader(cell: Cell, constants: Constants, unroll: int) -> Reader:
+    """`over_time` with the parameters of a bound cell, for JAX's loops and conditions."""
     if not cell.written_out:
-        return by_scan(cell, carry, x, stops, constants, unroll)
-    form = Form(cell.architecture, unroll)
-    final, y = layer(form, cell.parameters(), carry, x.swapaxes(0, 1), stops, constants)
-    return final, y.swapaxes(0, 1)
+        return by_scan(cell, constants, unroll)
+    weights, form = cell.parameters(), Form(cell.architecture, unroll)
+
+    def read(carry: Carry, x: Array, stops: Array | None) -> tuple[Carry, Array]:
+        final, y = layer(form, weights, carry, x.swapaxes(0, 1), stops, constants)
+        return final, y.swapaxes(0, 1)
+
+    return read
 
 
-def by_scan(
-    cell: Cell,
-    carry: Carry,
-    x: Array,
-    stops: Array | None,
-    constants: Constants,
-    unroll: int = 1,
-) -> tuple[Carry, Array]:
-    """As `over_time`, by its definition: any cell lifted over time by `nn.scan`."""
+def by_scan(cell: Cell, constants: Constants, unroll: int) -> Reader:
+    """The same by its definition: any cell lifted over time by `nn.scan`."""
     axes: Any = (1, 0, nn.broadcast)
     lifted = nn.scan(
         lambda cell, carry, x, stop, constants: cell(carry, x, stop, constants),
@@ -79,7 +85,13 @@ def by_scan(
         out_axes=1,
         unroll=unroll,
     )
-    return lifted(cell, carry, x, stops, constants)
+    apply, weights = nn.apply(lifted, cell.clone(parent=None, name=None)), cell.parameters()
+
+    def read(carry: Carry, x: Array, stops: Array | None) -> tuple[Carry, Array]:
+        final, y = apply({"params": weights}, carry, x, stops, constants)
+        return final, y
+
+    return read
 
 
 def in_chunks(
@@ -98,24 +110,19 @@ def in_chunks(
     x = jnp.pad(x, [(0, 0), (0, padding), (0, 0)]).reshape(batch, count, size, -1)
     if stops is not None:
         stops = jnp.pad(stops, (0, padding)).reshape(count, size)
-    units = carry[0].shape[-1]
+    units, read = carry[0].shape[-1], reader(cell, constants, unroll)
 
-    def one(
-        cell: Cell, carry: Carry, x: Array, stops: Array | None, begin: Array, constants: Constants
-    ) -> tuple[Carry, Array]:
-        def run(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
-            return over_time(cell, carry, x, stops, constants, unroll=unroll)
+    def one(carry: Carry, chunk: tuple[Array, Array | None, Array]) -> tuple[Carry, Array]:
+        x, stops, begin = chunk
 
-        def skip(cell: Cell, carry: Carry) -> tuple[Carry, Array]:
+        def run(carry: Carry) -> tuple[Carry, Array]:
+            return read(carry, x, stops)
+
+        def skip(carry: Carry) -> tuple[Carry, Array]:
             return carry, jnp.zeros((batch, size, units), x.dtype)
 
-        if cell.is_initializing():
-            return run(cell, carry)
-        return nn.cond(begin < longest, run, skip, cell, carry)
+        return jax.lax.cond(begin < longest, run, skip, carry)
 
-    axes: Any = (1, 0, 0, nn.broadcast)
-    lifted = nn.scan(
-        one, variable_broadcast="params", split_rngs={"params": False}, in_axes=axes, out_axes=1
-    )
-    final, y = lifted(cell, carry, x, stops, jnp.arange(count) * size, constants)
-    return final, y.reshape(batch, count * size, units)[:, :time]
+    chunks = x.swapaxes(0, 1), stops, jnp.arange(count) * size
+    final, y = jax.lax.scan(one, carry, chunks)
+    return final, y.swapaxes(0, 1).reshape(batch, count * size, units)[:, :time]
