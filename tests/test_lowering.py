@@ -24,7 +24,7 @@ PLATFORMS = "tpu", "cuda", "rocm"
 PRODUCT = "stablehlo.dot_general"
 JUMPS = {"stablehlo.gather", "stablehlo.dynamic_gather", "stablehlo.scatter"}
 QUICK = {
-    *("layer norm, gru", "overlapping blocks", "both directions, two layers", "patience"),
+    *("overlapping blocks", "both directions, two layers"),
     *("uneven lengths, dropout", "language"),
 }
 """Kinds that are not left to `pytest -m slow`; each has what several others have."""

@@ -171,6 +171,7 @@ def test_cmaes_learns_choices() -> None:
     assert share[0] < 0.5 and share[1] > 0.65
 
 
+@pytest.mark.slow
 def test_gp_finds_the_least_of_a_valley() -> None:
     def valley(one: Mapping[str, Any]) -> float:
         return (one["x"] + one["y"] - 1.2) ** 2 + 0.1 * (one["x"] - one["y"]) ** 2
