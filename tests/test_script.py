@@ -406,19 +406,19 @@ def test_the_default_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_the_full_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every entry at once, 128 trials: two programs a cohort, and no trial lost."""
-    monkeypatch.delenv("XLA_FLAGS")
-    done = run(tmp_path, "--space", "full", "--out", "out")
+@pytest.mark.timeout(900)
+def test_the_full_space(tmp_path: Path) -> None:
+    """Every entry at once: two programs a cohort, and no trial lost."""
+    small = ("--trials", "32", "--max-epochs", "9")  # most of the time is compiling
+    done = run(tmp_path, "--space", "full", *small, "--out", "out")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     cohorts = summary["cohorts"]
     assert f"{len(cohorts)} cohorts, each with two compiled programs" in done.stdout
     assert summary["programs"] <= 2 * len(cohorts)
-    assert sum(cohort["trials"] for cohort in cohorts) == 128
+    assert sum(cohort["trials"] for cohort in cohorts) == 32
     rows = list(csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines()))
-    assert [int(row["id"]) for row in rows] == list(range(128))
+    assert [int(row["id"]) for row in rows] == list(range(32))
     assert {row["state"] for row in rows} <= {"complete", "pruned", "diverged"}
     elsewhere = {"embedding_size", "window_norm"}  # entries of texts, and of forecasts
     assert set(jaxrnn.ENTRIES) - elsewhere <= set(rows[0])
