@@ -114,6 +114,7 @@ class Recurrence:
         return self.norm.backwards(ds, normalised)
 
 
+# Traced once for all layers, directions and chunks that are alike.
 @partial(jax.jit, static_argnums=0, inline=True)
 def layer(
     form: Form,
