@@ -7,8 +7,9 @@ and the loop back multiplies by factors that the loop forwards saved, see `jaxrn
 One buffer serves three times: it holds the mapped inputs, then the factors, then their gradients.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import jax
@@ -114,8 +115,6 @@ class Recurrence:
         return self.norm.backwards(ds, normalised)
 
 
-# Traced once for all layers, directions and chunks that are alike.
-@partial(jax.jit, static_argnums=0, inline=True)
 def layer(
     form: Form,
     weights: Weights,
@@ -134,10 +133,22 @@ def layer(
         stops: `(time,)` bool, steps whose incoming state is a constant, or None.
         constants: What every step reads alike; without a gradient.
     """
-    inputs = mapped(form, weights, x, stops, constants)
-    of_state = {name: weights[name] for name in weights if name in OF_STATE}
-    given = form, of_state, carry, inputs, stops, constants
-    return cast(tuple[Carry, Array], read(*given))
+    return _traced(form)(weights, carry, x, stops, constants)
+
+
+@lru_cache(16)  # of the latest alone, or a process would keep what it ever traced
+def _traced(form: Form) -> Callable[..., tuple[Carry, Array]]:
+    """Traced once for all layers, directions and chunks that are alike."""
+
+    def layer(
+        weights: Weights, carry: Carry, x: Array, stops: Array | None, constants: Constants
+    ) -> tuple[Carry, Array]:
+        inputs = mapped(form, weights, x, stops, constants)
+        of_state = {name: weights[name] for name in weights if name in OF_STATE}
+        given = form, of_state, carry, inputs, stops, constants
+        return cast(tuple[Carry, Array], read(*given))
+
+    return jax.jit(layer, inline=True)
 
 
 def mapped(
