@@ -2,8 +2,11 @@
 
 import pytest
 
+ALONE = "collectonly", "showfixtures", "show_fixtures_per_test", "setupplan"
+"""Options with which there are no workers."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    deals = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    if not deals:
+    workers = config.getoption("numprocesses", None) and not any(map(config.getoption, ALONE))
+    if hasattr(config, "workerinput") or not workers:
         config.pluginmanager.import_plugin("support.session")

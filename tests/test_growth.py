@@ -18,7 +18,7 @@ import jaxrnn
 import search
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.raw import Text
-from jaxrnn.population import ahead, programs
+from jaxrnn.population import ahead, reuse
 from jaxrnn.population.background import Background
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.tasks.argmax import argmax
@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SPACE = {"cell": "gru", "hidden_size": 4}
 
 
-def noise(kind: str) -> jaxrnn.Data:
-    """A few samples of 4 steps for a task."""
+def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
+    """So many samples to train on, of 4 steps, for a task."""
     rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (32, 16, 16)]
+    parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (samples, 16, 16)]
     if kind == "text":
         return prepare(Text("text", "abcd efgh " * 60), block=4)
     targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -55,15 +55,15 @@ def objects() -> int:
 
 
 def test_a_search_leaves_nothing() -> None:
-    """Neither its data and programs, nor any more objects than it found."""
-    before, count = len(jax.live_arrays()), 0
+    """But programs that wait for another like it: neither data nor more objects than it found."""
+    before, count, waiting = len(jax.live_arrays()), 0, []
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
         pairs = [*compiler._known.values()]
         compiled = [getattr(one, kind) for one in pairs for kind in ("train", "evaluate")]
-        owned = trainer, found, trainer.data, trainer.feed, compiler, *pairs, *compiled
-        left = [weakref.ref(one) for one in owned]
+        owned = trainer, found, trainer.data, trainer.feed, compiler, *pairs
+        left, waiting = ([weakref.ref(one) for one in some] for some in (owned, compiled))
         del trainer, found, compiler, pairs, compiled, owned
         count = objects()
         assert not [one() for one in left if one() is not None]
@@ -71,10 +71,21 @@ def test_a_search_leaves_nothing() -> None:
     for _ in range(3):
         searched()
     assert objects() - count < 30
+    reuse.compiled.cache_clear()
+    gc.collect()
+    assert not [one() for one in waiting if one() is not None]
 
 
-def test_programs_are_made_once_for_equal_trainers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the latest alone are kept."""
+def trained(data: jaxrnn.Data, optimizer: str = "adam", **given: Any) -> float:
+    """The loss after an epoch, by a trainer of its own."""
+    trainer = jaxrnn.Trainer(data, devices=1, **given)
+    population = trainer.train(trainer.start([SPACE | {"optimizer": optimizer}], [0], 2), 1)
+    return float(trainer.evaluate(population)["loss"][0])
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Microbatches of the training programs that are traced while this test runs."""
     sizes: list[int] = []
     really = Member.train
 
@@ -83,16 +94,41 @@ def test_programs_are_made_once_for_equal_trainers(monkeypatch: pytest.MonkeyPat
         return really(self, *given)
 
     monkeypatch.setattr(Member, "train", train)
-    losses, data = [], noise("classes")
-    for microbatch in (2, 2, 4, 2):
-        trainer = jaxrnn.Trainer(data, devices=1, microbatch=microbatch)
-        population = trainer.train(trainer.start([SPACE], [0], 2), 1)
-        losses.append(trainer.evaluate(population)["loss"])
-    assert sizes == [2, 4]
+    reuse.compiled.cache_clear()
+    return sizes
+
+
+def test_equal_trainers_share_their_programs(traces: list[int]) -> None:
+    data = noise("classes")
+    losses = [trained(data, microbatch=size) for size in (2, 2, 4, 2)]
+    assert traces == [2, 4]
     assert losses[0] == losses[1] == losses[3] != losses[2]
-    for made in (programs.train_program, programs.evaluate_program):
-        info = made.cache_info()
-        assert info.maxsize == programs.REUSED and 2 <= info.currsize <= programs.REUSED
+
+
+def test_trainers_that_differ_share_nothing(traces: list[int]) -> None:
+    """In data, precision, what JAX is told meanwhile, or by an optimizer that may have changed."""
+    data = noise("classes")
+    trained(data, microbatch=2)
+    trained(data, microbatch=2, precision="default")
+    trained(noise("classes", samples=40), microbatch=2)
+    try:
+        jax.config.update("jax_default_prng_impl", "rbg")
+        trained(data, microbatch=2)
+    finally:
+        jax.config.update("jax_default_prng_impl", "threefry2x32")
+    assert len(traces) == 4
+    for _ in range(2):
+        trained(data, microbatch=2, optimizer="optax.lamb")
+    assert len(traces) == 6
+
+
+def test_the_latest_programs_alone_wait() -> None:
+    made: list[int] = []
+    for number in [*range(reuse.KEPT + 1), reuse.KEPT, 0]:
+        order = reuse.Order(number, lambda number=number: made.append(number))  # type: ignore
+        reuse.compiled(order)
+    assert made == [*range(reuse.KEPT + 1), 0]
+    reuse.compiled.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["classes", *slow("steps", "values", "text")])

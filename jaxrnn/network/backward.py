@@ -133,12 +133,15 @@ def layer(
         stops: `(time,)` bool, steps whose incoming state is a constant, or None.
         constants: What every step reads alike; without a gradient.
     """
-    return _traced(form)(weights, carry, x, stops, constants)
+    return traced(form)(weights, carry, x, stops, constants)
 
 
-@lru_cache(16)  # of the latest alone, or a process would keep what it ever traced
-def _traced(form: Form) -> Callable[..., tuple[Carry, Array]]:
-    """Traced once for all layers, directions and chunks that are alike."""
+@lru_cache(16)
+def traced(form: Form) -> Callable[..., tuple[Carry, Array]]:
+    """`layer`, traced once for all layers, directions and chunks that are alike.
+
+    What is traced is kept until `traced.cache_clear()`.
+    """
 
     def layer(
         weights: Weights, carry: Carry, x: Array, stops: Array | None, constants: Constants

@@ -8,6 +8,7 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoo
 
 from jax.stages import Compiled
 
+from jaxrnn.network import backward
 from jaxrnn.population.devices import cpu_cores
 
 
@@ -51,10 +52,11 @@ class Background:
 
 
 def give_back() -> None:
-    """Hand what compilers took back to the system, where the C library keeps it otherwise.
+    """Let traces go that only compilers needed, and hand back to the system what those took.
 
     With glibc each thread that ever compiled keeps as much as its largest program took.
     """
+    backward.traced.cache_clear()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
         trim(0)

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jax.stages import Compiled
 
 from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
 from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.choices import Choice, Choices
@@ -21,9 +22,11 @@ from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
-from jaxrnn.training.member import Member, State, member_of
+from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
+from jaxrnn.training.step import Step
+from jaxrnn.training.update import Update
 
 Key: TypeAlias = tuple[Architecture, Layout, Options]
 """What programs are compiled for."""
@@ -89,6 +92,7 @@ class Compiler:
         self._least, self._spread = 0, 1
         self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
+        self._runs: dict[Architecture, Member] = {}
         self._known: dict[Key, Programs] = {}
         self._trials: dict[Key, Programs] = {}
 
@@ -123,7 +127,11 @@ class Compiler:
 
     def member(self, architecture: Architecture) -> Member:
         """The run that the programs of an architecture are made of."""
-        return member_of(architecture, self._task, self._feed.microbatch, self._feed.in_pieces)
+        if architecture not in self._runs:
+            update = Update(architecture.optimizers, Packing(architecture.shapes()))
+            step = Step(architecture, self._task, update)
+            self._runs[architecture] = Member(step, self._feed.microbatch, self._feed.in_pieces)
+        return self._runs[architecture]
 
     def make_room(self, members: int, epochs: int) -> None:
         """Compile for at least so many `members` of each architecture from now on.

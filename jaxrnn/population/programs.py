@@ -5,7 +5,6 @@ run are numbers, not a shape: whoever is due, it is the same program for fewer o
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import jax
@@ -13,17 +12,17 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jax.stages import Compiled, Wrapped
 
+from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.population.options import Options
+from jaxrnn.population.reuse import Order, compiled
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
-from jaxrnn.types import Array
+from jaxrnn.types import AnyArray, Array
 
 Tree = TypeVar("Tree")
-REUSED = 8
-"""Cohorts whose programs wait, traced and compiled, for another trainer that needs the same."""
 
 
 def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn, Any, Tree], Tree]:
@@ -82,7 +81,7 @@ def compile_train(
         piece: Steps of an epoch of `samples`, likewise.
     """
     given = state, setting, layout.turn_shapes(), samples, validation, piece
-    return _compiled(train_program(member, layout, options), layout, options, *given)
+    return _compiled(train_program, member, layout, options, given)
 
 
 def compile_evaluate(
@@ -99,26 +98,43 @@ def compile_evaluate(
     run.
     """
     given = state, setting, layout.turn_shapes(), batches
-    return _compiled(evaluate_program(member, layout, options), layout, options, *given)
+    return _compiled(evaluate_program, member, layout, options, given)
 
 
-@lru_cache(REUSED)
 def train_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_train` compiles, before it knows any shapes.
-
-    The same object for the same arguments: for equal shapes JAX traces and compiles it once.
-    """
+    """What `compile_train` compiles, before it knows any shapes."""
     return jax.jit(_train(member.unrolled(options.unroll), layout), donate_argnums=0)
 
 
-@lru_cache(REUSED)
 def evaluate_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_evaluate` compiles, likewise."""
+    """What `compile_evaluate` compiles, before it knows any shapes."""
     return jax.jit(_evaluate(member.unrolled(options.unroll), layout))
 
 
-def _compiled(program: Wrapped, layout: Layout, options: Options, *given: Any) -> Compiled:
-    return program.lower(*given).compile(compiler_options=options.for_xla(layout.mesh))
+def _compiled(
+    program: Callable[[Member, Layout, Options], Wrapped],
+    member: Member,
+    layout: Layout,
+    options: Options,
+    given: Any,
+) -> Compiled:
+    shapes = jax.tree.map(_shape, given)
+
+    def compile() -> Compiled:
+        lowered = program(member, layout, options).lower(*shapes)
+        return lowered.compile(compiler_options=options.for_xla(layout.mesh))
+
+    step = member.step
+    if not OPTIMIZERS.keys() >= {*step.architecture.optimizers}:
+        return compile()  # the code of others may have changed
+    run = step.architecture, step.task, member.microbatch, member.in_pieces
+    leaves, structure = jax.tree.flatten(shapes)
+    return compiled(Order((program, run, layout, options, structure, *leaves), compile))
+
+
+def _shape(leaf: AnyArray | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    sharding = getattr(leaf, "sharding", None)
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:

@@ -1,7 +1,6 @@
 """One training run, with no population in sight: its start, its steps, an evaluation."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -9,16 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration.growth import grown
-from jaxrnn.network.architecture import STATES, Architecture
+from jaxrnn.network.architecture import STATES
 from jaxrnn.network.network import Memory
-from jaxrnn.network.packing import Packed, Packing
+from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.task import Scored, Task
+from jaxrnn.tasks.task import Scored
 from jaxrnn.training.progress import NOTHING, Progress, Report, Totals
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Epoch, Learner, Step
-from jaxrnn.training.update import Update
 from jaxrnn.training.watch import Watch, watches
 from jaxrnn.types import AnyArray, Array
 
@@ -207,13 +205,6 @@ class Member:
         none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums)
         sums, kept, _ = jax.lax.fori_loop(0, used, add, (none, room, memory))
         return task.finish(Scored(sums, kept, samples.targets, samples.lengths, weights))
-
-
-@lru_cache(256)
-def member_of(architecture: Architecture, task: Task, microbatch: int, in_pieces: bool) -> Member:
-    """The run of an architecture, the same object for all trainers that would make an equal one."""
-    update = Update(architecture.optimizers, Packing(architecture.shapes()))
-    return Member(Step(architecture, task, update), microbatch, in_pieces)
 
 
 def chosen(setting: Setting, state: State) -> Packed:
