@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.marks import slow
 
 from jaxrnn.population.plugins import why_on_cpu
 
@@ -51,7 +50,8 @@ def begin(*command: object, folder: Path = ROOT, platforms: str = "") -> subproc
     )
 
 
-@pytest.mark.parametrize("platform", [*slow("rocm"), "nonsense"])
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["rocm", "nonsense"])
 def test_platforms_that_are_not_there(tmp_path: Path, platform: str) -> None:
     search = begin(SCRIPT, "--trials", 9, "--out", tmp_path / "out", platforms=platform)
     _, said = search.communicate(timeout=120)

@@ -34,7 +34,6 @@ momentum = [0.5, 0.9]
 """
 SMALL = ("--data", "thirds.npz", "--space", "space.toml", "--max-epochs", "9", "--lanes", "2")
 QUICK = [
-    ("random", "hyperband"),
     ("tpe", "asha"),
     ("cmaes", "pbt"),
 ]
