@@ -149,10 +149,11 @@ def test_wrong_delimiters(folder: Path, name: str, draw: st.DataObject) -> None:
     outcome(path, **OPTIONS.get(name, {}))
 
 
-LARGE = {
-    "wide.csv": "who,a,b,c,y\n" + "".join(f"{k // 2},{k},{k * k},1,{k % 2}\n" for k in range(40)),
+LARGE = {  # labels are words: one that is damaged to 0.5 would make numbers of all
+    "wide.csv": "who,a,b,c,y\n"
+    + "".join(f"{k // 2},{k},{k * k},1,{'ny'[k % 2]}\n" for k in range(40)),
     "series.csv": "x,y\n" + "".join(f"{k * k},{k}.5\n" for k in range(60)),
-    "texts.csv": "text,y\n" + "".join(f"word{k % 7} and {k},{k % 2}\n" for k in range(40)),
+    "texts.csv": "text,y\n" + "".join(f"word{k % 7} and {k},{'ny'[k % 2]}\n" for k in range(40)),
     "some.ts": "@classLabel true 1 2\n@data\n" + "1,2.5:3,4:1\n5:6:2\n" * 20,
     "some.json": json.dumps({"train": [[[60], [k + 60]] for k in range(9)], "test": [[[60]] * 3]}),
     "some.txt": "Once upon a time. " * 60,
