@@ -27,6 +27,7 @@ import psutil
 
 import jaxrnn
 import search
+from jaxrnn.population.reuse import compiled
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CASES = ("same", "same-kept", "random", "random-kept")
@@ -61,7 +62,8 @@ def random(rng: np.random.Generator) -> tuple[jaxrnn.Data, dict[str, Any]]:
 
 
 def one(case: str, number: int) -> None:
-    """A search from its data to its end."""
+    """A search from its data to its end, with no program of those before it in memory."""
+    compiled.cache_clear()
     rng = np.random.default_rng(number)
     data, entries = (same if case.startswith("same") else random)(rng)
     rate = {"learning_rate": dict(low=0.001, high=0.03, log=True)}

@@ -8,7 +8,7 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 import jaxrnn
-from jaxrnn.population import admission, compiler
+from jaxrnn.population import admission, compiler, reuse
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.memory import GIB, Budget
@@ -55,9 +55,14 @@ def small_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 def test_out_of_memory_halves_the_lanes_and_goes_on(
     data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:
+    made: list[int] = []  # a program that waits for another trainer makes room
+    other: Any = reuse.Request("other", lambda: made.append(1))  # type: ignore[arg-type]
+    reuse.compiled(other)
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
     with pytest.warns(RuntimeWarning, match="4 trials side by side are too much .* on with 2"):
         population = trained(trainer)
+    reuse.compiled(other)
+    assert len(made) == 2
     assert lanes_of(population) == {"lstm": 2, "gru": 4}
     assert trainer.compiler.programs == 4
     check_close(plain, population)

@@ -125,8 +125,8 @@ def test_trainers_that_differ_share_nothing(traces: list[int]) -> None:
 def test_the_latest_programs_alone_wait() -> None:
     made: list[int] = []
     for number in [*range(reuse.KEPT + 1), reuse.KEPT, 0]:
-        order = reuse.Order(number, lambda number=number: made.append(number))  # type: ignore
-        reuse.compiled(order)
+        request = reuse.Request(number, lambda number=number: made.append(number))  # type: ignore
+        reuse.compiled(request)
     assert made == [*range(reuse.KEPT + 1), 0]
     reuse.compiled.cache_clear()
 

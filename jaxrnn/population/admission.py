@@ -20,7 +20,10 @@ from jaxrnn.population.memory import (
     lane_bytes,
     member_bytes,
 )
+from jaxrnn.population.reuse import compiled
 from jaxrnn.population.snapshot import Snapshot
+from jaxrnn.training.member import State
+from jaxrnn.training.setting import Setting
 
 
 class Admission:
@@ -92,7 +95,7 @@ class Admission:
                 f"and only {there / GIB:.3g} GiB are free on each device."
             )
         warnings.warn(_fewer(lanes, fewer), RuntimeWarning, stacklevel=2)
-        return self._planned(self._compiler.narrowed(cohort, fewer))
+        return self._planned(self._narrowed(cohort, fewer))
 
     def _tried(self, cohort: Cohort) -> Cohort:
         """The cohort after a turn of both programs in which nobody is due."""
@@ -108,7 +111,14 @@ class Admission:
             if not is_out_of_memory(error) or lanes is None:
                 raise
             warnings.warn(_fewer(cohort.layout.lanes, lanes), RuntimeWarning, stacklevel=2)
-        return self._tried(self._compiler.narrowed(cohort, lanes, kept))
+        return self._tried(self._narrowed(cohort, lanes, kept))
+
+    def _narrowed(
+        self, cohort: Cohort, lanes: int, *kept: Sequence[tuple[Setting, State]]
+    ) -> Cohort:
+        """See `Compiler.narrowed`; programs that wait for other trainers make room, too."""
+        compiled.cache_clear()
+        return self._compiler.narrowed(cohort, lanes, *kept)
 
     def _there(self) -> Budget:
         return budget([*self._compiler.mesh.devices.flat], self._limit)

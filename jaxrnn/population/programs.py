@@ -16,7 +16,7 @@ from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.population.options import Options
-from jaxrnn.population.reuse import Order, compiled
+from jaxrnn.population.reuse import Request, compiled
 from jaxrnn.training.member import Member, State
 from jaxrnn.training.samples import Batches, Piece, Samples
 from jaxrnn.training.setting import Setting
@@ -126,10 +126,10 @@ def _compiled(
 
     step = member.step
     if not OPTIMIZERS.keys() >= {*step.architecture.optimizers}:
-        return compile()  # the code of others may have changed
+        return compile()  # the user's own factory may have changed
     run = step.architecture, step.task, member.microbatch, member.in_pieces
     leaves, structure = jax.tree.flatten(shapes)
-    return compiled(Order((program, run, layout, options, structure, *leaves), compile))
+    return compiled(Request((program, run, layout, options, structure, *leaves), compile))
 
 
 def _shape(leaf: AnyArray | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

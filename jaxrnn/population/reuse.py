@@ -1,4 +1,4 @@
-"""Compiled programs that wait for another trainer that needs the same."""
+"""Compiled programs kept in memory for other trainers of the process that need the same."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -8,25 +8,25 @@ import jax
 from jax.stages import Compiled
 
 KEPT = 16
-"""Programs that wait, two of each cohort."""
+"""Programs, two of each cohort."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """A program to compile; two are equal if their programs are.
+class Request:
+    """A request for a program; two are equal if their programs are.
 
     Attributes:
-        what: Names the program, with all that it depends on.
+        key: All that the program depends on but `settings`.
         compile: Compiles it; holds shapes, never arrays.
-        settings: JAX's own, as this thread has them.
+        settings: JAX's configuration, as this thread has it.
     """
 
-    what: Hashable
+    key: Hashable
     compile: Callable[[], Compiled] = field(compare=False)
     settings: Hashable = field(default_factory=lambda: tuple(jax.config.values.items()))
 
 
 @lru_cache(KEPT)
-def compiled(order: Order) -> Compiled:
-    """The program, which the last `KEPT` orders share with equal ones."""
-    return order.compile()
+def compiled(request: Request) -> Compiled:
+    """The program, of an equal request if that is among the last `KEPT` different ones."""
+    return request.compile()
