@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import jaxrnn
 from jaxrnn.population import compiler as compiling
 from jaxrnn.population.background import Background, Programs
+from jaxrnn.population.reuse import compiled
 from jaxrnn.training.member import Member
 
 MIXED = [{"cell": "lstm", "hidden_size": 4}, {"cell": "gru", "hidden_size": 4}] * 2
@@ -77,6 +79,31 @@ def test_cohorts_train_as_their_programs_come(
     others = expected.train(expected.start(MIXED, range(4)), 1)
     for name, values in expected.evaluate(others).items():
         assert np.array_equal(trainer.evaluate(population)[name], values), name
+
+
+def test_threads_trace_in_turn(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side they would get copies of JAX's functions, and other programs each time."""
+    tracing, together = Counter[int](), list[int]()
+
+    def slowly(method: Callable[..., Any]) -> Callable[..., Any]:
+        def trace(*arguments: Any) -> Any:
+            thread = threading.get_ident()
+            tracing[thread] += 1
+            together.append(len(+tracing))
+            time.sleep(0.05)
+            try:
+                return method(*arguments)
+            finally:
+                tracing[thread] -= 1
+
+        return trace
+
+    monkeypatch.setattr(Member, "train", slowly(Member.train))
+    monkeypatch.setattr(Member, "evaluate", slowly(Member.evaluate))
+    compiled.cache_clear()
+    trainer = jaxrnn.Trainer(data)
+    trainer.train(trainer.start(MIXED, range(4)), 1)
+    assert set(together) == {1}
 
 
 def test_after_ctrl_c_nobody_waits_and_all_is_compiled_again(

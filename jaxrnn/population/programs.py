@@ -5,6 +5,7 @@ run are numbers, not a shape: whoever is due, it is the same program for fewer o
 """
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, TypeVar
 
 import jax
@@ -23,6 +24,9 @@ from jaxrnn.training.setting import Setting
 from jaxrnn.types import AnyArray, Array
 
 Tree = TypeVar("Tree")
+LOWERING = Lock()
+"""Held by the thread that lowers a program: two that trace one function of JAX at the same time
+get two copies of it, and the program would be another to the cache on disk."""
 
 
 def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn, Any, Tree], Tree]:
@@ -121,7 +125,8 @@ def _compiled(
     shapes = jax.tree.map(_shape, given)
 
     def compile() -> Compiled:
-        lowered = program(member, layout, options).lower(*shapes)
+        with LOWERING:
+            lowered = program(member, layout, options).lower(*shapes)
         return lowered.compile(compiler_options=options.for_xla(layout.mesh))
 
     step = member.step
