@@ -27,7 +27,7 @@ import psutil
 
 import jaxrnn
 import search
-from jaxrnn.population.reuse import compiled
+from jaxrnn.population.programs import compiled
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CASES = ("same", "same-kept", "random", "random-kept")
@@ -69,7 +69,7 @@ def one(case: str, number: int) -> None:
     rate = {"learning_rate": dict(low=0.001, high=0.03, log=True)}
     space = search.Space(entries | rate, jaxrnn.conditions())
     trainer = jaxrnn.Trainer(data)
-    found = search.find(trainer, space, trials=4, max_epochs=2, eta=2, seed=number)
+    found = search.optimize(trainer, space, trials=4, max_epochs=2, eta=2, seed=number)
     assert found.best is not None
 
 

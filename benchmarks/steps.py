@@ -29,13 +29,13 @@ import numpy as np
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.configuration.rules import complete
-from jaxrnn.network import backward
+from jaxrnn.network import rnn_vjp
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import Constants
 from jaxrnn.network.structure import alone
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.options import ALONE
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
@@ -122,10 +122,10 @@ def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
     return jax.lax.scan(one, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
 
 
-def fixed(case: Case) -> tuple[backward.Form, Constants]:
+def fixed(case: Case) -> tuple[rnn_vjp.Form, Constants]:
     """What the layer with its own backward pass takes besides weights."""
     entries = complete({"cell": case.cell, "hidden_size": case.hidden_size}, BATCH, 1)
-    form = backward.Form(alone(entries, Problem(case.features, 1, lengths_differ=False)))
+    form = rnn_vjp.Form(alone(entries, Problem(case.features, 1, lengths_differ=False)))
     numbers = hyperparameters(entries, ("adamw",))
     return form, Constants(numbers, jnp.int32(case.hidden_size), None)
 
@@ -149,7 +149,7 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
         carry = tuple(jnp.zeros((BATCH, units)) for _ in range(STATES[case.cell]))
         x = x.swapaxes(0, 1)
         if variant.own:
-            answer: Any = backward.layer(form, own, carry, x, None, constants)
+            answer: Any = rnn_vjp.layer(form, own, carry, x, None, constants)
         else:
             answer = scan(variant, case.cell, own, carry, x)
         return (answer[1].swapaxes(0, 1)[:, -1] ** 2).sum()

@@ -1,19 +1,17 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
 from jaxrnn.compile_cache import forget_programs, keep_programs
-from jaxrnn.configuration.entries import ENTRIES, GROUPS
+from jaxrnn.configuration.registry import ENTRIES, GROUPS
 from jaxrnn.configuration.rules import check_parents, conditions
-from jaxrnn.data.data import Data
-from jaxrnn.data.description import describe_data
-from jaxrnn.data.fingerprint import fingerprint
+from jaxrnn.data.dataset import Data, describe_data, fingerprint
 from jaxrnn.data.folds import folds
-from jaxrnn.data.generated import adding, copy, digits, temporal_order
-from jaxrnn.data.given import from_arrays, from_splits
+from jaxrnn.data.from_arrays import from_arrays, from_splits
+from jaxrnn.data.from_stream import from_stream
 from jaxrnn.data.load import load as load_data
 from jaxrnn.data.load import load_folds
 from jaxrnn.data.load import read as read_data
 from jaxrnn.data.split import Split
-from jaxrnn.data.survey import from_stream
+from jaxrnn.data.synthetic import adding, copy, digits, temporal_order
 from jaxrnn.population.devices import describe
 from jaxrnn.population.options import PRECISIONS, Options
 from jaxrnn.population.planner import Group

@@ -15,11 +15,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.data import encoding
-from jaxrnn.data.data import problem_of
+from jaxrnn.data.dataset import problem_of
 from jaxrnn.network.network import Memory, RecurrentNetwork
 from jaxrnn.network.structure import alone
-from jaxrnn.tasks import kinds
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks import registry
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
 
 CONFIGURATION, PARAMETERS = "configuration.json", "parameters.npz"
@@ -120,7 +120,7 @@ class Predictor:
         entries = self.configuration
         about = {
             "configuration": {n: "inf" if v == math.inf else v for n, v in entries.items()},
-            "task": kinds.to_json(self.task),
+            "task": registry.to_json(self.task),
             "encoder": self.encoder.to_json(),
         }
         (folder / CONFIGURATION).write_text(json.dumps(about, indent=2) + "\n")
@@ -144,7 +144,7 @@ def load(folder: str | Path) -> Predictor:
         parameters = unflatten_dict({key: file[key] for key in file.files}, sep="/")
     return Predictor(
         configuration=entries,
-        task=kinds.from_json(about["task"]),
+        task=registry.from_json(about["task"]),
         encoder=encoding.from_json(about["encoder"]),
         parameters=parameters,
     )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jaxrnn.configuration.activations import ACTIVATIONS
-from jaxrnn.configuration.entries import CROPS, SCHEDULES
 from jaxrnn.configuration.initialisers import INITIALISERS
 from jaxrnn.configuration.optimizers import OPTIMIZERS
+from jaxrnn.configuration.registry import CROPS, SCHEDULES
 from jaxrnn.configuration.rules import UNITS_OF_LAYERS
 from jaxrnn.tasks.task import Task
 

@@ -11,27 +11,24 @@ import numpy as np
 
 from jaxrnn.compile_cache import kept_beside
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.changes import changeable
+from jaxrnn.configuration.rules import changeable
 from jaxrnn.data.arrays import check_seed
-from jaxrnn.data.data import Data
-from jaxrnn.network.chunks import chunk
+from jaxrnn.data.dataset import Data
+from jaxrnn.network.scan import chunk
 from jaxrnn.population import store
-from jaxrnn.population.admission import Admission
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.choices import Choices
 from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import describe, population_mesh, replicated
-from jaxrnn.population.drawing import draw
-from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
+from jaxrnn.population.input_pipeline import evaluation_splits, feed, microbatch_of
 from jaxrnn.population.lanes import LanePlan
-from jaxrnn.population.loop import Loop
+from jaxrnn.population.loop import Loop, Slices
+from jaxrnn.population.memory_check import Admission
 from jaxrnn.population.options import Options, Precision, check_precision, options_of
-from jaxrnn.population.placing import place
-from jaxrnn.population.planner import Group
-from jaxrnn.population.plans import Plans
+from jaxrnn.population.placement import place
+from jaxrnn.population.planner import Group, Plans
 from jaxrnn.population.population import Population
-from jaxrnn.population.slices import Slices
-from jaxrnn.population.snapshot import Snapshot, inherited
+from jaxrnn.population.snapshot import Snapshot, draw, inherited
 from jaxrnn.predictor import Predictor
 from jaxrnn.spaces import SPACES, Asked
 from jaxrnn.types import Configuration
@@ -262,7 +259,7 @@ class Trainer:
         return store.restore(Path(folder), self._problem, self._plans, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
-        """What training saw, by name of `jaxrnn.training.progress.Report`.
+        """What training saw, by name of `jaxrnn.training.epoch_metrics.Report`.
 
         Such as losses and gradient norms (see where to clip), each `(epochs, population)`; NaN
         where a member did not run, after it stopped or diverged.

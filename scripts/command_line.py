@@ -7,8 +7,8 @@ import re
 from typing import Any, NoReturn
 
 from jaxrnn import PRECISIONS
-from search.samplers.kinds import SAMPLERS
-from search.schedulers.kinds import SCHEDULERS
+from search.samplers.registry import SAMPLERS
+from search.schedulers.registry import SCHEDULERS
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from jaxrnn import GROUPS
-from jaxrnn.configuration.entry import Entry, words
+from jaxrnn.configuration.hyperparameter import Entry, words
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = Path(__file__).resolve().parent.parent / "README.md"

@@ -20,7 +20,7 @@ import search
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.lock import locked
-from search.plan import Plan
+from search.plans import Plan
 from search.records import RunFolder, unused
 from search.rungs import check_whole
 from search.storage import forget_journal

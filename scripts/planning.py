@@ -5,7 +5,7 @@ from typing import Any
 
 import jaxrnn
 import search
-from search.samplers.starts import Enqueued, read_configurations
+from search.samplers.enqueued import Enqueued, read_configurations
 from search.study import best_configurations
 
 TRIALS = {"default": 256, "full": 128}

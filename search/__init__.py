@@ -1,17 +1,16 @@
 """Proposes configurations, prunes losers, keeps the records; knows no neural network."""
 
 from search.audit import Audit, audit
-from search.engine import Search
-from search.find import find
-from search.plan import Plan
-from search.planning import expected, planned
+from search.optimize import find
+from search.plans import Plan, expected, planned
 from search.progress import Clock, Progress
-from search.protocol import Trainer
+from search.replicates import Team
 from search.rungs import Rung, rungs, trial_epochs
-from search.samplers.kinds import SAMPLERS, sampler
-from search.schedulers.kinds import SCHEDULERS, scheduler
-from search.space import Space
-from search.team import Team
+from search.samplers.registry import SAMPLERS, sampler
+from search.schedulers.registry import SCHEDULERS, scheduler
+from search.search import Search
+from search.space.space import Space
+from search.trainer import Trainer
 from search.trial import State, Trial, leaderboard
 
 __all__ = [

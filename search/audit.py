@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import spearmanr
 
-from search.engine import Search
 from search.schedulers.scheduler import Decision, Row
-from search.table import scores
+from search.scores import scores
+from search.search import Search
 from search.trial import State, Trial
 
 

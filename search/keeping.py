@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from search.checkpoint import Checkpoints, records_of, trials_of
-from search.engine import Search
 from search.records import RunFolder
+from search.replicates import Team
+from search.search import Search
 from search.signals import deferred
 from search.study import Study
-from search.team import Team
 from search.trial import Trial
 
 LEAST_PAUSE = 200

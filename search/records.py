@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.files import write_whole
-from search.space import Space
+from search.space.space import Space
 from search.strict_json import readable
 from search.trial import Trial
 

@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.space import Space
+from search.space.space import Space
 from search.storage import open_store, open_study, reading
 from search.strict_json import readable
 from search.trial import State, Trial

@@ -8,7 +8,7 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 import jaxrnn
-from jaxrnn.population import admission, compiler, reuse
+from jaxrnn.population import compiler, memory_check, programs
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.memory import GIB, Budget
@@ -56,12 +56,12 @@ def test_out_of_memory_halves_the_lanes_and_goes_on(
     data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:
     made: list[int] = []  # a program that waits for another trainer makes room
-    other: Any = reuse.Request("other", lambda: made.append(1))  # type: ignore[arg-type]
-    reuse.compiled(other)
+    other: Any = programs.Request("other", lambda: made.append(1))  # type: ignore[arg-type]
+    programs.compiled(other)
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
     with pytest.warns(RuntimeWarning, match="4 trials side by side are too much .* on with 2"):
         population = trained(trainer)
-    reuse.compiled(other)
+    programs.compiled(other)
     assert len(made) == 2
     assert lanes_of(population) == {"lstm": 2, "gru": 4}
     assert trainer.compiler.programs == 4
@@ -125,12 +125,12 @@ def test_lanes_by_what_the_compiler_says(
         program.memory_analysis().temp_size_in_bytes  # pyright: ignore
         for program in (cohort.programs.train, cohort.programs.evaluate)
     )
-    monkeypatch.setattr(admission, "budget", lambda *_: Budget(int(work * 0.7), 1))
+    monkeypatch.setattr(memory_check, "budget", lambda *_: Budget(int(work * 0.7), 1))
     with pytest.warns(RuntimeWarning, match="4 trials side by side .* going on with 2"):
         population = trained(trainer)
     assert set(lanes_of(population).values()) == {2}
     check_close(plain, population)
-    monkeypatch.setattr(admission, "budget", lambda *_: Budget(work // 100, 1))
+    monkeypatch.setattr(memory_check, "budget", lambda *_: Budget(work // 100, 1))
     with pytest.raises(MemoryError, match=r"`memory_limit` is 1 GiB, but training a single member"):
         trained(jaxrnn.Trainer(data, lanes=4, devices=1, memory_limit=1))
 
@@ -179,7 +179,7 @@ def test_too_many_members_are_refused_before_any_is_placed(
 ) -> None:
     trainer = jaxrnn.Trainer(data, memory_limit=100)
     trainer.expect(MEMBERS, 3)
-    monkeypatch.setattr(admission, "budget", lambda *_: Budget(GIB // 1000, 8, 100))
+    monkeypatch.setattr(memory_check, "budget", lambda *_: Budget(GIB // 1000, 8, 100))
     trainer.expect(MEMBERS, 3)
     with pytest.raises(ValueError, match=r"`memory_limit` is 100 GiB, .* 100000 members need"):
         trainer.expect(MEMBERS, 3, 100000)

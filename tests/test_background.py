@@ -13,7 +13,7 @@ import pytest
 import jaxrnn
 from jaxrnn.population import compiler as compiling
 from jaxrnn.population.background import Background, Programs
-from jaxrnn.population.reuse import compiled
+from jaxrnn.population.programs import compiled
 from jaxrnn.training.member import Member
 
 MIXED = [{"cell": "lstm", "hidden_size": 4}, {"cell": "gru", "hidden_size": 4}] * 2

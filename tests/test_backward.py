@@ -12,11 +12,11 @@ from support import reference
 from support.marks import slow
 from support.single_member import Direct, alone, among, assert_close, sequences
 
-from jaxrnn.network import backward, in_place
+from jaxrnn.network import in_place, rnn_vjp
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import CELLS, Cell, Constants
 from jaxrnn.network.layer_norm import LayerNorm
-from jaxrnn.population.bits import enable_x64
+from jaxrnn.population.devices import enable_x64
 
 Tree = dict[str, Any]
 GATE_NAMES = {"lstm": "ifgo", "gru": "rzn", "rnn": "i"}
@@ -66,10 +66,10 @@ def written_out(
 ) -> tuple[Any, Any]:
     """Our layer; `given` is what its configuration has besides a default one's."""
     member = alone({"hidden_size": 6, **given})
-    form = backward.Form(member.architecture, unroll)
+    form = rnn_vjp.Form(member.architecture, unroll)
     units = given.get("hidden_size", carry[0].shape[-1])
     constants = Constants(member.numbers, jnp.asarray(units), keep)
-    return backward.layer(form, own, carry, x, stops, constants)
+    return rnn_vjp.layer(form, own, carry, x, stops, constants)
 
 
 def read(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:
@@ -285,7 +285,7 @@ def test_kernels_have_the_same_gradient_on_every_platform() -> None:
     shapes = (3, 4), (5, 3, 4), (6, 3, 8)
     first, later, ds = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
     wanted = np.einsum("tbu,tbg->ug", np.concatenate([first[None], later]), ds)
-    for product in (backward._of_kernel, backward._of_kernel_at_once):
+    for product in (rnn_vjp._of_kernel, rnn_vjp._of_kernel_at_once):
         np.testing.assert_allclose(product(*map(jnp.asarray, (first, later, ds))), wanted, 1e-5)
 
 

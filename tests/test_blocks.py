@@ -23,10 +23,10 @@ from support.single_member import (
 )
 
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.network.blocks import stops, stream_of
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.training.samples import Samples
+from jaxrnn.network.tbptt import stops, stream_of
+from jaxrnn.tasks.spec import Outputs
+from jaxrnn.training.batches import Samples
 
 CELLS = ["lstm", "gru", "rnn"]
 UNEVEN_LAYERS: dict[str, Any] = {"layers": 2, "hidden_size": 5, "hidden_size_2": 3}

@@ -16,11 +16,11 @@ from support.task_data import made
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import chunks, initial, network, structure
+from jaxrnn.network import initial, network, scan, structure
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
-from jaxrnn.tasks.problem import Outputs, Problem
-from jaxrnn.training.samples import Samples
+from jaxrnn.tasks.spec import Outputs, Problem
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
@@ -79,7 +79,7 @@ CASE = pytest.mark.parametrize(
 def test_chunks_read_as_one_scan_does(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     member, given = among(CASES[case]), [short(longest) for longest in (1, 4, 5, 12, 18, TIME)]
     ours = [*map(reader(member), given)]
-    monkeypatch.setattr(network, "in_chunks", chunks.over_time)
+    monkeypatch.setattr(network, "in_chunks", scan.over_time)
     theirs = [*map(reader(member), given)]
     # Gradients of weights are summed chunk by chunk, so in another order. What is rounded there,
     # statistics of six units magnify: with layer normalisation the two scans are 1e-5 apart, too.
@@ -179,7 +179,7 @@ def test_steps_in_skipped_chunks_never_run(longest: int) -> None:
             carry = (jnp.zeros(x.shape[::2]),)
             cell: Any = Counting(tell, name="cell")
             constants: Any = None
-            return chunks.in_chunks(cell, carry, x, None, constants, longest)[1]
+            return scan.in_chunks(cell, carry, x, None, constants, longest)[1]
 
     x = jnp.ones((2, TIME, 3))
     weights = {"params": {"cell": {"weight": jnp.arange(3.0)}}}
@@ -193,7 +193,7 @@ def test_steps_in_skipped_chunks_never_run(longest: int) -> None:
         return jax.vmap(jax.grad(loss, has_aux=True))(weights)
 
     gradients, y = jax.block_until_ready(run(longest))
-    read = chunks.steps_read(TIME, longest)
+    read = scan.steps_read(TIME, longest)
     assert len(seen) == read
     assert y[:, :, :read].all() and not y[:, :, read:].any()
     assert np.isfinite(jax.tree.leaves(gradients)[0]).all()

@@ -17,16 +17,16 @@ from support.single_member import PROBLEM, TASK, TIME, WITHOUT, jit_by_architect
 
 import jaxrnn
 import search
-from jaxrnn.configuration.entries import CROPS, SCHEDULES
-from jaxrnn.configuration.entry import holds
+from jaxrnn.configuration.hyperparameter import holds
 from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
+from jaxrnn.configuration.registry import CROPS, SCHEDULES
 from jaxrnn.configuration.rules import check, check_parents, complete
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.spaces import Asked
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.spec import Outputs
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 Entries = dict[str, Any]

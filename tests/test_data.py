@@ -8,7 +8,7 @@ from support.datasets import sequences, uneven
 from support.splits import scaling_of, splits_of, train_of
 
 import jaxrnn
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.labelling import Labelling
 

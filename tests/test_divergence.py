@@ -12,14 +12,13 @@ from support.datasets import sequences
 
 import jaxrnn
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.configuration.hyperparameters import FLOATS, Setting, hyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.member import Member, Report
-from jaxrnn.training.samples import Samples
-from jaxrnn.training.setting import FLOATS, Setting
 from jaxrnn.training.step import Epoch, Step
 from jaxrnn.training.update import Update
 

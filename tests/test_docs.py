@@ -11,10 +11,10 @@ import search
 from jaxrnn.data.load import GENERATED, READERS
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
-from jaxrnn.tasks.kinds import TASKS
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
 from jaxrnn.tasks.next_step import NextStep
+from jaxrnn.tasks.registry import TASKS
 from jaxrnn.tasks.regression import Regression
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -4,9 +4,9 @@ import numpy as np
 from support.datasets import sequences
 
 import jaxrnn
-from jaxrnn.data.duplicates import duplicates
+from jaxrnn.data.checks import duplicates
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.raw import Texts
+from jaxrnn.data.records import Texts
 from jaxrnn.data.split import Split
 
 

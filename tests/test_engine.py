@@ -17,10 +17,10 @@ from search import State, leaderboard
 from search.audit import audit
 from search.samplers.sampler import Proposal
 from search.schedulers.asha import Asha
-from search.schedulers.brackets import halving
-from search.schedulers.full import Full
+from search.schedulers.no_pruning import Full
 from search.schedulers.pbt import Pbt
-from search.table import Table, scores
+from search.schedulers.successive_halving import halving
+from search.scores import Table, scores
 from search.trial import rank, seed_of
 
 

@@ -8,10 +8,10 @@ from support.datasets import sequences, uneven
 from support.splits import scaling_of, splits_of, train_of
 
 import jaxrnn
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.folds import folds
-from jaxrnn.data.given import record
-from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.from_arrays import record
+from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
 
 
 def numbered(samples: int) -> np.ndarray:

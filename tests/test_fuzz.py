@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from jaxrnn.data.load import load, read
-from jaxrnn.data.raw import PARTS, Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.records import PARTS, Rolls, Sequences, Series, Text, Texts
 from jaxrnn.data.split import Split
 
 TEXT_OF = {

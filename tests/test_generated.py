@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.splits import scaling_of, splits_of, train_of
 
-from jaxrnn.data.data import Data
-from jaxrnn.data.generated import adding, copy, digits, temporal_order
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.synthetic import adding, copy, digits, temporal_order
 from jaxrnn.tasks.classification import Classification
 
 

@@ -17,11 +17,11 @@ from support.marks import slow
 import jaxrnn
 import search
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.raw import Text
-from jaxrnn.population import ahead, reuse
+from jaxrnn.data.records import Text
+from jaxrnn.population import ahead, programs
 from jaxrnn.population.background import Background
 from jaxrnn.population.devices import population_mesh
-from jaxrnn.tasks.argmax import argmax
+from jaxrnn.tasks.metrics import argmax
 from jaxrnn.training.member import Member
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
 def searched() -> tuple[jaxrnn.Trainer, search.Search[jaxrnn.Population, jaxrnn.Snapshot]]:
     trainer = jaxrnn.Trainer(noise("classes"), devices=1)
     space = search.Space(SPACE, jaxrnn.conditions())
-    return trainer, search.find(trainer, space, trials=4, max_epochs=2, eta=2)
+    return trainer, search.optimize(trainer, space, trials=4, max_epochs=2, eta=2)
 
 
 def objects() -> int:
@@ -71,7 +71,7 @@ def test_a_search_leaves_nothing() -> None:
     for _ in range(3):
         searched()
     assert objects() - count < 30
-    reuse.compiled.cache_clear()
+    programs.compiled.cache_clear()
     gc.collect()
     assert not [one() for one in waiting if one() is not None]
 
@@ -94,7 +94,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return really(self, *given)
 
     monkeypatch.setattr(Member, "train", train)
-    reuse.compiled.cache_clear()
+    programs.compiled.cache_clear()
     return sizes
 
 
@@ -124,11 +124,11 @@ def test_trainers_that_differ_share_nothing(traces: list[int]) -> None:
 
 def test_the_latest_programs_alone_wait() -> None:
     made: list[int] = []
-    for number in [*range(reuse.KEPT + 1), reuse.KEPT, 0]:
-        request = reuse.Request(number, lambda number=number: made.append(number))  # type: ignore
-        reuse.compiled(request)
-    assert made == [*range(reuse.KEPT + 1), 0]
-    reuse.compiled.cache_clear()
+    for number in [*range(programs.KEPT + 1), programs.KEPT, 0]:
+        request = programs.Request(number, lambda number=number: made.append(number))  # type: ignore
+        programs.compiled(request)
+    assert made == [*range(programs.KEPT + 1), 0]
+    programs.compiled.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["classes", *slow("steps", "values", "text")])

@@ -13,9 +13,9 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.initialisers import INITIALISERS
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import GATES
+from jaxrnn.network.dropout import dropout
 from jaxrnn.network.packing import Packing
-from jaxrnn.network.randomness import dropout
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 
 cells = pytest.mark.parametrize("cell", list(GATES))
 

@@ -15,7 +15,7 @@ from winner import crown
 
 import search
 from jaxrnn.data.split import Split
-from jaxrnn.training.samples import epoch_order
+from jaxrnn.training.batches import epoch_order
 from search.samplers.sampler import Proposal
 
 SPACE = """

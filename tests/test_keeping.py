@@ -13,8 +13,8 @@ from search import keeping
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.records import RunFolder
-from search.schedulers.brackets import halving
-from search.schedulers.full import Full
+from search.schedulers.no_pruning import Full
+from search.schedulers.successive_halving import halving
 from search.study import Study
 
 
@@ -163,7 +163,7 @@ def test_find() -> None:
     for name, pruning in (("random", "halving"), ("tpe", "asha"), ("sobol", "hyperband")):
         trainer = Curves(curve)
         trials = None if pruning == "hyperband" else 40
-        found = search.find(
+        found = search.optimize(
             trainer, space, trials=trials, search=name, pruning=pruning, max_epochs=9
         )
         assert found.best is not None and found.best.epochs == 9
@@ -172,4 +172,4 @@ def test_find() -> None:
         assert trainer.evaluate([runner])["loss"] == found.best.last("loss")
         assert trainer.expected
     with pytest.raises(ValueError, match="`search` is 'tpee'"):
-        search.find(Curves(curve), space, search="tpee")
+        search.optimize(Curves(curve), space, search="tpee")

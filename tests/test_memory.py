@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxrnn
-from jaxrnn.population import free_memory
-from jaxrnn.population.free_memory import free_here, free_on
+from jaxrnn.population import memory
 from jaxrnn.population.lanes import LADDER, enough, halved
 from jaxrnn.population.memory import (
     GIB,
@@ -22,6 +21,8 @@ from jaxrnn.population.memory import (
     Budget,
     budget,
     check_room,
+    free_here,
+    free_on,
     is_out_of_memory,
     lane_bytes,
     member_bytes,
@@ -108,7 +109,7 @@ def test_control_groups_limit_what_is_free(tmp_path: Path, monkeypatch: pytest.M
     """Of a container, of a batch job, of the groups above it; kept files can be given back."""
     own = tmp_path / "own"
     machine, _ = free_here(tmp_path / "none", own)
-    monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: Free(10_000))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free(10_000))
     assert machine > 10_000 and free_here(tmp_path / "none", own)[0] == 10_000
     group(tmp_path / "a", NEW, (5000, 3000, 500))
     assert free_here(tmp_path / "a", own)[0] == 2500

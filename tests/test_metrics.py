@@ -18,10 +18,10 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
+from jaxrnn.tasks.metrics import roc_auc
 from jaxrnn.tasks.next_step import NextStep
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.ranking import roc_auc
 from jaxrnn.tasks.regression import Regression
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Scored, Task
 
 TIME = 5

@@ -19,7 +19,7 @@ from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, costs_of, fit, plan
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 
 MICROBATCH, MAX_EPOCHS = 32, 27
 PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=False)

@@ -16,14 +16,13 @@ from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.configuration.hyperparameters import Setting, hyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.member import Member
-from jaxrnn.training.samples import Samples
-from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Epoch, Step
 from jaxrnn.training.update import Update
 

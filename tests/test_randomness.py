@@ -20,13 +20,12 @@ from support.single_member import (
 )
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import randomness
-from jaxrnn.network.crop import crop
+from jaxrnn.network import dropout
+from jaxrnn.network.dropout import Use, uniform
+from jaxrnn.network.inputs import crop
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.network.randomness import Use
-from jaxrnn.network.threefry import uniform
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.training.samples import Samples
+from jaxrnn.tasks.spec import Outputs
+from jaxrnn.training.batches import Samples
 
 KEY = jax.random.key(8)
 DEEP: dict[str, Any] = {"layers": 2, "hidden_size": 5, "hidden_size_2": 7}
@@ -61,8 +60,8 @@ def test_draws_do_not_depend_on_padding(cell: str, bidirectional: bool) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 7, 5)])
 def test_what_is_kept_of_a_unit_does_not_depend_on_the_others(shape: tuple[int, ...]) -> None:
-    narrow = randomness.kept(KEY, jnp.float32(0.5), shape)
-    wide = randomness.kept(KEY, jnp.float32(0.5), (*shape[:-1], 32))
+    narrow = dropout.kept(KEY, jnp.float32(0.5), shape)
+    wide = dropout.kept(KEY, jnp.float32(0.5), (*shape[:-1], 32))
     np.testing.assert_array_equal(wide[..., :5], narrow)
 
 

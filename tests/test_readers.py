@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.load import GENERATED, READERS, load, read
-from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
 from jaxrnn.data.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ import pytest
 from search.files import to_disk, write_whole
 from search.records import RunFolder, unused
 from search.samplers.sampler import Proposal
-from search.space import Space
+from search.space.space import Space
 from search.trial import State, Trial
 
 

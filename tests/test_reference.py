@@ -11,7 +11,7 @@ import optax
 import pytest
 from support import reference
 
-from jaxrnn.training.samples import epoch_order
+from jaxrnn.training.batches import epoch_order
 
 pytestmark = pytest.mark.slow
 TIME, FEATURES, CLASSES = 6, 3, 4

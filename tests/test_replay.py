@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.scheduler_loop import Play, play
 
-from search.schedulers.kinds import scheduler
+from search.schedulers.registry import scheduler
 
 TRIALS, END, LANES, SEARCHES = 243, 81, 32, 10
 

@@ -7,7 +7,7 @@ import pytest
 from support.splits import splits_of
 
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.raw import Rolls
+from jaxrnn.data.records import Rolls
 from jaxrnn.tasks.next_step import NextStep
 
 RNG = np.random.default_rng(0)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from support.spaces import conditional, present, spaces
 
-from search.samplers.kinds import SAMPLERS, sampler
+from search.samplers.registry import SAMPLERS, sampler
 from search.samplers.sampler import Proposal, Sampler, Seen
-from search.space import Space
+from search.space.space import Space
 
 ALL = sorted(SAMPLERS)
 MODELS = ["cmaes", "gp", "tpe"]
@@ -156,9 +156,9 @@ def test_sequences_can_be_cut_anywhere(name: str) -> None:
 
 PROCESS = """
 import json, sys
-from search.samplers.kinds import sampler
+from search.samplers.registry import sampler
 from search.samplers.sampler import Proposal, Seen
-from search.space import Space
+from search.space.space import Space
 entries, seen = json.load(sys.stdin)
 for name, rows in seen.items():
     seen = [Seen(Proposal(*one), {int(at): y for at, y in scores.items()}) for one, scores in rows]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from support.spaces import conditional, spaces
 
 from search.samplers.grid import Grid
-from search.samplers.points import Points
 from search.samplers.random import Random
 from search.samplers.sobol import Sobol
-from search.space import Space
+from search.samplers.unit_cube import Points
+from search.space.space import Space
 
 EVERYTHING = Space(
     cell=["lstm", "gru"],

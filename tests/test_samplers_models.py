@@ -10,12 +10,12 @@ import pytest
 from search.samplers import gaussian_process
 from search.samplers.cmaes import CmaEs
 from search.samplers.gaussian_process import GaussianProcess
+from search.samplers.optuna_trials import quiet
 from search.samplers.random import Random
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
-from search.samplers.studies import quiet
 from search.samplers.tpe import Tpe, model_budget
-from search.space import Space
+from search.space.space import Space
 
 SQUARE = Space(x=dict(low=0.0, high=1.0), y=dict(low=0.0, high=1.0))
 EMPTY = Proposal({}, {}, {})

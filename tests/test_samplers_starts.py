@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.samplers.kinds import SAMPLERS, sampler
+from search.samplers.enqueued import Enqueued, read_configurations
+from search.samplers.registry import SAMPLERS, sampler
 from search.samplers.sampler import Seen
-from search.samplers.starts import Enqueued, read_configurations
-from search.space import Space
+from search.space.space import Space
 
 SPACE = Space(
     optimizer=["sgd", "adam"],

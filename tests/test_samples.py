@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jaxrnn.data.split import Split
-from jaxrnn.network import chunks
-from jaxrnn.tasks.problem import Problem
-from jaxrnn.training import samples
-from jaxrnn.training.samples import Batches, Piece, epoch_order, padded_share, stretches
+from jaxrnn.network import scan
+from jaxrnn.tasks.spec import Problem
+from jaxrnn.training import batches
+from jaxrnn.training.batches import Batches, Piece, epoch_order, padded_share, stretches
 
 EVEN = np.full(50, 9)
 SEVERAL = np.random.default_rng(0).integers(1, 30, 500)
@@ -113,11 +113,11 @@ def test_without_padding_the_share_is_zero() -> None:
 
 def test_chunks_cover_every_step_once() -> None:
     for time in range(1, 70):
-        size = chunks.chunk(time)
+        size = scan.chunk(time)
         assert 1 <= size <= time and -(-time // size) <= 8
         assert size >= min(4, time)
         for longest in range(1, time + 1):
-            read = chunks.steps_read(time, longest)
+            read = scan.steps_read(time, longest)
             assert longest <= read < longest + size
 
 
@@ -189,6 +189,6 @@ def test_both_splits_fit_one_shape() -> None:
 
 
 def test_batches_are_of_at_most_512() -> None:
-    assert samples.EVALUATION_BATCH == 512
+    assert batches.EVALUATION_BATCH == 512
     assert Batches.of(split(512), [512], 5, PROBLEM).weights.shape == (1, 512)
     assert Batches.of(split(512), [513], 5, PROBLEM).weights.shape == (2, 257)

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.scheduler_loop import Play, play, waiting
 
-from search.planning import expected, planned
+from search.plans import expected, planned
 from search.rungs import hyperband_plans
 from search.schedulers.asha import Asha
-from search.schedulers.brackets import Brackets, halving, hyperband
-from search.schedulers.full import Full
-from search.schedulers.kinds import SCHEDULERS, scheduler
-from search.schedulers.median import Median
+from search.schedulers.median_stopping import Median
+from search.schedulers.no_pruning import Full
 from search.schedulers.pbt import Pbt
+from search.schedulers.registry import SCHEDULERS, scheduler
 from search.schedulers.scheduler import Scheduler
-from search.space import Space
+from search.schedulers.successive_halving import Brackets, halving, hyperband
+from search.space.space import Space
 
 NAMES = list(SCHEDULERS)
 PRUNING = ["halving", "hyperband", "asha", "median"]

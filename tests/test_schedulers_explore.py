@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.schedulers.pbt import explore
-from search.space import Space
+from search.space.space import Space
 
 SPACE = Space(
     cell=["lstm", "gru"],

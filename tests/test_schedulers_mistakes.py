@@ -15,11 +15,11 @@ from support.scheduler_loop import ended, play, trains, waiting, waits
 
 from search.rungs import hyperband_plans, rungs
 from search.schedulers.asha import Asha
-from search.schedulers.brackets import halving, hyperband
-from search.schedulers.kinds import SCHEDULERS, scheduler
-from search.schedulers.median import Median
+from search.schedulers.median_stopping import Median
 from search.schedulers.pbt import Pbt
+from search.schedulers.registry import SCHEDULERS, scheduler
 from search.schedulers.scheduler import Decision
+from search.schedulers.successive_halving import halving, hyperband
 
 NAN, INF = math.nan, math.inf
 

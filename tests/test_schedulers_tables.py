@@ -10,11 +10,11 @@ from support.scheduler_loop import Play, ended, play, trains, waiting, waits
 
 from search.rungs import Rung, hyperband_plans
 from search.schedulers.asha import Asha
-from search.schedulers.brackets import Brackets, halving, hyperband
-from search.schedulers.full import Full
-from search.schedulers.median import Median
+from search.schedulers.median_stopping import Median
+from search.schedulers.no_pruning import Full
 from search.schedulers.pbt import Pbt
 from search.schedulers.scheduler import Copy, Decision, Fresh
+from search.schedulers.successive_halving import Brackets, halving, hyperband
 
 INF = math.inf
 

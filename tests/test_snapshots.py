@@ -74,8 +74,8 @@ QUICK = ["two lanes, apart", "a text"]
 def case(request: pytest.FixtureRequest) -> Any:
     data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxrnn.population.feed.STEPS", 2)
-        patch.setattr("jaxrnn.population.feed.SPREAD", spread)
+        patch.setattr("jaxrnn.population.input_pipeline.STEPS", 2)
+        patch.setattr("jaxrnn.population.input_pipeline.SPREAD", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
         if spread > 1:
             trainer.expect(members, EPOCHS, 2 * len(members), apart=True)
@@ -201,7 +201,7 @@ def test_members_that_may_be_apart_learn_the_same(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
-    monkeypatch.setattr("jaxrnn.population.feed.SPREAD", EPOCHS)
+    monkeypatch.setattr("jaxrnn.population.input_pipeline.SPREAD", EPOCHS)
     parked = []
     for apart in (False, True):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
@@ -220,7 +220,7 @@ def test_members_that_may_be_apart_learn_the_same(
 
 def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few as hold all who are due, those who lag behind first."""
-    monkeypatch.setattr("jaxrnn.population.feed.SPREAD", 3)
+    monkeypatch.setattr("jaxrnn.population.input_pipeline.SPREAD", 3)
     trainer = jaxrnn.Trainer(in_memory(), devices=1)
     trainer.expect([LSTM], 9, 5, apart=True)
     begun = trainer.start([LSTM] * 5, range(5), 9)

@@ -19,7 +19,7 @@ from optuna.distributions import (
 from support.spaces import conditional, present, spaces
 
 from search.samplers.random import Random
-from search.space import Space
+from search.space.space import Space
 from search.trial import seed_of
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from jaxrnn.data.raw import PARTS
+from jaxrnn.data.records import PARTS
 from jaxrnn.data.splitting import Known, borders, by_class, divide, fewest, in_time
 
 

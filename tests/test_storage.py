@@ -11,7 +11,7 @@ import pytest
 from support.study_stages import SPACE, begun, check, database, opened, read, stages
 
 from search.journal import Buffered, open_journal
-from search.space import Space
+from search.space.space import Space
 from search.study import Study, best_configurations
 from search.trial import State
 

@@ -10,9 +10,9 @@ from support.datasets import FEATURES, TIME, sequences, uneven
 from support.splits import scaling_of
 
 import jaxrnn
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.from_stream import from_stream
 from jaxrnn.data.stream import Stream
-from jaxrnn.data.survey import from_stream
 
 BATCH = 16
 EVALUATED = uneven(40, 1), uneven(30, 2)

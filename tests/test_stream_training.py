@@ -10,9 +10,9 @@ from support.single_member import assert_close
 from support.streams import MICROBATCH, SEED, Batch, in_memory, streamed
 
 import jaxrnn
-from jaxrnn.data.data import Data
-from jaxrnn.population import feed
-from jaxrnn.population.feed import Streamed
+from jaxrnn.data.dataset import Data
+from jaxrnn.population import input_pipeline
+from jaxrnn.population.input_pipeline import Streamed
 
 EPOCHS = 5
 
@@ -68,7 +68,7 @@ def test_a_stream_trains_as_memory_does(
     members: int, lanes: int, microbatches: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pieces end within batches; one member diverges, some stop, some wait for others."""
-    monkeypatch.setattr(feed, "STEPS", steps)
+    monkeypatch.setattr(input_pipeline, "STEPS", steps)
     data = in_memory(40 if microbatches != 2 else 38)  # of 38, 6 are left out
     ours = outcome(streamed(data, microbatches), MEMBERS[:members], lanes)
     theirs = outcome(data, MEMBERS[:members], lanes)
@@ -110,7 +110,7 @@ Started = Callable[..., tuple[jaxrnn.Trainer, jaxrnn.Population, Source]]
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
-    monkeypatch.setattr(feed, "STEPS", 2)
+    monkeypatch.setattr(input_pipeline, "STEPS", 2)
 
     def start(members: int, fails: int | None = None) -> Any:
         data = in_memory(even=True)
@@ -149,7 +149,7 @@ def pieces(source: Source, data: Data) -> Streamed:
 
 def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """One ahead, never two: nobody asks for it, and it comes."""
-    monkeypatch.setattr(feed, "STEPS", 2)
+    monkeypatch.setattr(input_pipeline, "STEPS", 2)
     data = in_memory(even=True)
     source = Source(data)
     ahead = pieces(source, data).epochs(0)
@@ -162,7 +162,7 @@ def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.Mo
 
 
 def test_pieces_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "STEPS", 2)
+    monkeypatch.setattr(input_pipeline, "STEPS", 2)
     data = in_memory()
     train: Any = data.train
     found = [*pieces(Source(data), data).epochs(7)]
@@ -186,5 +186,5 @@ def test_smaller_microbatches_of_a_batch() -> None:
     """By default a batch is one step; it may be several."""
     data = streamed(in_memory(), 1)
     assert jaxrnn.Trainer(data).microbatch == 8
-    given = feed.feed(data, 2, 0, lambda values: values)
+    given = input_pipeline.feed(data, 2, 0, lambda values: values)
     assert isinstance(given, Streamed) and (given.steps, given.pieces) == (20, 1)

@@ -17,7 +17,7 @@ from support.task_data import TASKS, made
 from support.tolerance import Following
 
 import jaxrnn
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.split import Split
 from jaxrnn.network import initial, structure
 from jaxrnn.network.packing import Packing

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from scipy.special import log_expit, log_softmax
 
-from jaxrnn.configuration.entries import ENTRIES
+from jaxrnn.configuration.registry import ENTRIES
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
-from jaxrnn.tasks.kinds import TASKS, from_json, to_json
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
 from jaxrnn.tasks.next_step import NextStep
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.registry import TASKS, from_json, to_json
 from jaxrnn.tasks.regression import Regression
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
 
 BATCH, TIME, HORIZON = 4, 5, 2

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.splits import splits_of, train_of
 
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.raw import Text, Texts
+from jaxrnn.data.records import Text, Texts
 from jaxrnn.data.text import blocks
 from jaxrnn.data.vocabulary import Vocabulary
 from jaxrnn.tasks.classification import Classification

@@ -22,13 +22,12 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import structure
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.population.bits import enable_x64
-from jaxrnn.population.devices import population_mesh
+from jaxrnn.population.devices import enable_x64, population_mesh
 from jaxrnn.population.layout import Layout
-from jaxrnn.population.slices import Slices
-from jaxrnn.tasks.problem import Problem
-from jaxrnn.training.progress import Report
-from jaxrnn.training.samples import epoch_order
+from jaxrnn.population.loop import Slices
+from jaxrnn.tasks.spec import Problem
+from jaxrnn.training.batches import epoch_order
+from jaxrnn.training.epoch_metrics import Report
 
 # Two cohorts of the narrowest bucket. Every number of waves compiles anew, so most tests have one
 # or two members of each, for which `trainer` has one wave.
@@ -89,7 +88,7 @@ def test_slices_change_nothing(
     """One wave at a time or all at once: the same bits, and the share told only grows."""
     trainer, mixed, results = by_lanes, [LSTM, GRU, LSTM, LSTM, GRU, LSTM, LSTM], []
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr("jaxrnn.population.slices.SECONDS", seconds)
+        monkeypatch.setattr("jaxrnn.population.loop.SECONDS", seconds)
         monkeypatch.setattr(trainer, "_loop", replace(trainer._loop, slices=Slices()))
         told: list[float] = []
         population = trainer.start(mixed, range(7))
@@ -331,7 +330,7 @@ def test_scores_are_those_of_numpy(data: jaxrnn.Data, trainer: jaxrnn.Trainer) -
 def test_many_evaluation_batches_score_as_one(
     data: jaxrnn.Data, trainer: jaxrnn.Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jaxrnn.training.samples.EVALUATION_BATCH", 7)
+    monkeypatch.setattr("jaxrnn.training.batches.EVALUATION_BATCH", 7)
     small = jaxrnn.Trainer(data, devices=2)
     one, many = trainer.start([LSTM], [1]), small.start([LSTM], [1])
     for name in ("validation", "test"):

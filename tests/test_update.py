@@ -21,13 +21,12 @@ from support.single_member import (
 )
 
 import jaxrnn
-from jaxrnn.configuration.hyperparameters import hyperparameters
+from jaxrnn.configuration.hyperparameters import Setting, hyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packed, Packing
-from jaxrnn.training.samples import Samples
-from jaxrnn.training.setting import Setting
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Step
 from jaxrnn.training.update import Slots, Update
 

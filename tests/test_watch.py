@@ -11,7 +11,7 @@ import jaxrnn
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.network.packing import Packed
 from jaxrnn.population.population import Population
-from jaxrnn.training.watch import Watch
+from jaxrnn.training.early_stopping import Watch
 
 NAN = float("nan")
 

@@ -9,9 +9,9 @@ import pytest
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import initial, structure, window
+from jaxrnn.network import initial, inputs, structure
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.tasks.problem import Outputs, Problem
+from jaxrnn.tasks.spec import Outputs, Problem
 
 FORECAST = (2, 0, 2, 0)  # two rows ahead of the last variable and the first
 PROBLEM = Problem(3, 4, lengths_differ=True, forecast=FORECAST, without=frozenset({"crop_length"}))
@@ -40,9 +40,9 @@ def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndar
 
 def test_against_numpy() -> None:
     x, lengths = windows(), np.array([6, 1, 3, 5], np.int32)
-    y, seen = window.normalise(jnp.asarray(x), jnp.asarray(lengths), ON)
+    y, seen = inputs.normalise(jnp.asarray(x), jnp.asarray(lengths), ON)
     outputs = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
-    back = window.undo(jnp.asarray(outputs), seen, FORECAST)
+    back = inputs.undo(jnp.asarray(outputs), seen, FORECAST)
     for k, length in enumerate(lengths):
         own = x[k, :length].astype(float)
         end, spread = own[-1], np.sqrt(own.var(0) + 1e-4)
@@ -67,10 +67,10 @@ def test_a_forecast_moves_and_grows_with_its_window() -> None:
 
 def test_off_is_the_identity_to_the_bit() -> None:
     x, lengths = jnp.asarray(windows()), jnp.array([6, 1, 3, 5])
-    y, seen = window.normalise(x, lengths, jnp.bool_(False))
+    y, seen = inputs.normalise(x, lengths, jnp.bool_(False))
     np.testing.assert_array_equal(y, x)
     outputs = jax.random.normal(jax.random.key(0), (4, 4))
-    np.testing.assert_array_equal(window.undo(outputs, seen, FORECAST), outputs)
+    np.testing.assert_array_equal(inputs.undo(outputs, seen, FORECAST), outputs)
 
 
 @pytest.mark.parametrize("garbage", [1e6, np.nan])
@@ -94,7 +94,7 @@ def test_flat_windows_stay_finite_and_are_carried_on(level: float) -> None:
     np.testing.assert_allclose(told, level, atol=0.05, rtol=1e-5)
 
     def loss(x: jax.Array) -> jax.Array:
-        y, seen = window.normalise(x, jnp.asarray(FULL), ON)
-        return (window.undo(y[:, 0, jnp.array(FORECAST)], seen, FORECAST) ** 2).sum()
+        y, seen = inputs.normalise(x, jnp.asarray(FULL), ON)
+        return (inputs.undo(y[:, 0, jnp.array(FORECAST)], seen, FORECAST) ** 2).sum()
 
     assert np.isfinite(jax.grad(loss)(jnp.asarray(x))).all()

@@ -8,8 +8,8 @@ import pytest
 from support.splits import scaling_of, splits_of, train_of
 
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.raw import Series
-from jaxrnn.data.windows import Window
+from jaxrnn.data.records import Series
+from jaxrnn.data.series import Window
 from jaxrnn.tasks.forecasting import Forecasting
 
 NAMES = ("load", "heat", "wind")

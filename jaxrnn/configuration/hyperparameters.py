@@ -1,12 +1,13 @@
-"""The numbers of a member that its cohort's programs take as arguments."""
+"""Hyperparameters of a member: numbers that its cohort's programs take as arguments."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.configuration.entries import ENTRIES
-from jaxrnn.types import Number
+from jaxrnn.configuration.registry import ENTRIES
+from jaxrnn.types import AnyArray, Number
 
 
 class Hyperparameters(NamedTuple):
@@ -93,3 +94,40 @@ def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> 
         return kinds[entry.kind](value if value is not None else 0)
 
     return Hyperparameters(*map(number, Hyperparameters._fields))
+
+
+FIELDS = Hyperparameters._fields
+FLOATS = tuple(name for name in FIELDS if ENTRIES[name].kind is float)
+INTEGERS = tuple(name for name in FIELDS if ENTRIES[name].kind is not float)
+
+
+class Setting(NamedTuple):
+    """Hyperparameters as two vectors, since a device takes two arrays much faster than fifty.
+
+    Attributes:
+        floats: Of `FLOATS`, `(..., len(FLOATS))` float32.
+        integers: Of `INTEGERS`, `(..., len(INTEGERS))` int32; those that are true or false too.
+        seed: `(...)` uint32.
+    """
+
+    floats: AnyArray
+    integers: AnyArray
+    seed: AnyArray
+
+    @classmethod
+    def of(cls, numbers: Hyperparameters, seed: AnyArray) -> "Setting":
+        """The setting of these numbers, on the host."""
+
+        def vector(names: tuple[str, ...], kind: type) -> np.ndarray:
+            return np.stack([getattr(numbers, name) for name in names], axis=-1).astype(kind)
+
+        return cls(vector(FLOATS, np.float32), vector(INTEGERS, np.int32), seed)
+
+    @property
+    def numbers(self) -> Hyperparameters:
+        """Each by its name, `(...)`."""
+        parts = [*zip(FLOATS, jnp.unstack(self.floats, axis=-1), strict=True)]
+        parts += zip(INTEGERS, jnp.unstack(self.integers, axis=-1), strict=True)
+        return Hyperparameters(
+            **{name: part != 0 if ENTRIES[name].kind is bool else part for name, part in parts}
+        )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.configuration.entries import ENTRIES, takers
-from jaxrnn.configuration.entry import MOST, holds, words
+from jaxrnn.configuration.hyperparameter import MOST, holds, words
 from jaxrnn.configuration.optimizers import ARGUMENTS, OPTIMIZERS, arguments, factory
+from jaxrnn.configuration.registry import ENTRIES, GROUPS, takers
 from jaxrnn.types import Configuration
 
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
@@ -156,3 +156,16 @@ def _inactive(name: str, value: Any, when: Mapping[str, Any], entries: Mapping[s
     if name in ARGUMENTS:
         when = {"optimizer": [one for one in when["optimizer"] if one in OPTIMIZERS]}
     return f"`{name}` is {value!r}, but acts only where {words(when)}, and {parents}; leave it out."
+
+
+EVERY_STEP = ("regularisation", "optimizer", "learning rate", "batch", "stability")
+"""Groups of entries that act in every step; others shape arrays, or act at the start or end."""
+
+
+def changeable(name: str) -> bool:
+    """Whether the entry `name` may change in mid-run.
+
+    Numbers that act in every step may. Names pick code, and what counts epochs sets the clock.
+    """
+    acts = any(name in GROUPS[group] for group in EVERY_STEP)
+    return acts and ENTRIES[name].kind is not str and not name.endswith("epochs")

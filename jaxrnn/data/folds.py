@@ -11,10 +11,10 @@ from sklearn.model_selection import TimeSeriesSplit as InTime
 
 from jaxrnn.data import targets
 from jaxrnn.data.arrays import check_seed, check_targets
-from jaxrnn.data.data import Data
-from jaxrnn.data.given import record
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.from_arrays import record
 from jaxrnn.data.prepare import Raw, prepare
-from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
 from jaxrnn.data.splitting import Known, Ranges, chosen
 
 

@@ -7,24 +7,24 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from jaxrnn.data import generated
-from jaxrnn.data.data import Data
+from jaxrnn.data import synthetic
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.folds import folds
-from jaxrnn.data.generated import digits_record
 from jaxrnn.data.prepare import BLOCK, Raw, prepare
-from jaxrnn.data.readers import archives, frames, rolls, series, text
-from jaxrnn.data.readers.options import Options
+from jaxrnn.data.readers import numpy_files, rolls, tables, text, ucr
+from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.synthetic import digits_record
 from jaxrnn.data.vocabulary import CHARACTER
 
 Source: TypeAlias = str | Path | pd.DataFrame
 
 READERS: Mapping[str, Callable[[Path, Options], Raw]] = {
-    ".npz": archives.read,
-    ".npy": archives.read,
-    ".csv": frames.read,
-    ".parquet": frames.read,
-    ".ts": series.read,
-    ".arff": series.read,
+    ".npz": numpy_files.read,
+    ".npy": numpy_files.read,
+    ".csv": tables.read,
+    ".parquet": tables.read,
+    ".ts": ucr.read,
+    ".arff": ucr.read,
     ".mat": rolls.read,
     ".json": rolls.read,
     ".txt": text.read,
@@ -32,10 +32,10 @@ READERS: Mapping[str, Callable[[Path, Options], Raw]] = {
 """By the ending of a file's name."""
 
 GENERATED: Mapping[str, Callable[..., Data]] = {
-    "digits": generated.digits,
-    "adding": generated.adding,
-    "copy": generated.copy,
-    "temporal-order": generated.temporal_order,
+    "digits": synthetic.digits,
+    "adding": synthetic.adding,
+    "copy": synthetic.copy,
+    "temporal-order": synthetic.temporal_order,
 }
 """By the name of data that needs no file."""
 
@@ -146,7 +146,7 @@ def read(
     targets = (target,) if isinstance(target, str) else tuple(target or ())
     options = Options(targets, group, time, forecast)
     if isinstance(source, pd.DataFrame):
-        return frames.from_frame(source, options)
+        return tables.from_frame(source, options)
     path = Path(source)
     reader = READERS.get(path.suffix.lower())
     if reader is None:

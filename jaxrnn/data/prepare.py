@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from jaxrnn.data.data import Data
-from jaxrnn.data.raw import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
 from jaxrnn.data.rolls import from_rolls
 from jaxrnn.data.sequences import from_sequences, from_texts
+from jaxrnn.data.series import Window, from_series
 from jaxrnn.data.splitting import Division, in_time
 from jaxrnn.data.text import from_text
 from jaxrnn.data.vocabulary import CHARACTER
-from jaxrnn.data.windows import Window, from_series
 
 Raw: TypeAlias = Sequences | Texts | Text | Rolls | Series
 BLOCK = 64

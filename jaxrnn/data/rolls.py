@@ -3,9 +3,9 @@
 import numpy as np
 
 from jaxrnn.data.arrays import padded
-from jaxrnn.data.data import Data
-from jaxrnn.data.notes import notes
-from jaxrnn.data.raw import Rolls
+from jaxrnn.data.checks import notes
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.records import Rolls
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.splitting import Division, Known, divide

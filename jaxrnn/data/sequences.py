@@ -2,10 +2,10 @@
 
 from jaxrnn.data import targets
 from jaxrnn.data.arrays import check_samples, check_targets
-from jaxrnn.data.data import Data
-from jaxrnn.data.notes import notes
-from jaxrnn.data.raw import Sequences, Texts
-from jaxrnn.data.reading import read
+from jaxrnn.data.checks import notes
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.encoding import read
+from jaxrnn.data.records import Sequences, Texts
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.splitting import Division, Known, divide

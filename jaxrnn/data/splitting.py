@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from jaxrnn.data.arrays import check_seed
-from jaxrnn.data.raw import PARTS
+from jaxrnn.data.records import PARTS
 
 SHARES = (0.7, 0.15, 0.15)
 TRIES = 200

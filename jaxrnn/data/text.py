@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from jaxrnn.data.data import Data
-from jaxrnn.data.raw import PARTS, Text
+from jaxrnn.data.dataset import Data
+from jaxrnn.data.records import PARTS, Text
 from jaxrnn.data.split import Split
 from jaxrnn.data.splitting import Ranges
 from jaxrnn.data.vocabulary import CHARACTER, UNITS, Vocabulary, pieces

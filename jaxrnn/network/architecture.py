@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 from jaxrnn.types import Shape
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}

@@ -60,7 +60,7 @@ class Cell(nn.Module):
     Attributes:
         architecture: Which code is compiled.
         shapes: Of the parameters, by name.
-        written_out: Whether `jaxrnn.network.backward` has its gradients. Calling the cell is its
+        written_out: Whether `jaxrnn.network.rnn_vjp` has its gradients. Calling the cell is its
             definition, which `nn.scan` lifts over time for cells that have none, and in tests.
     """
 

@@ -8,15 +8,14 @@ import jax.numpy as jnp
 
 from jaxrnn.configuration.activations import activate
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.network import randomness, window
+from jaxrnn.network import dropout
 from jaxrnn.network.architecture import STATES, Architecture
 from jaxrnn.network.cells import CELLS, Carry, Constants, shape_only
-from jaxrnn.network.chunks import in_chunks, over_time
-from jaxrnn.network.crop import crop
-from jaxrnn.network.embedding import embed
-from jaxrnn.network.randomness import Use
-from jaxrnn.network.reading import ends, interleave, reverse, without_padding
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.network.dropout import Use
+from jaxrnn.network.inputs import crop, embed, normalise, undo
+from jaxrnn.network.masking import ends, interleave, reverse, without_padding
+from jaxrnn.network.scan import in_chunks, over_time
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.types import Array, Key, Shape
 
 Memory: TypeAlias = tuple[Carry, ...]
@@ -45,7 +44,7 @@ class Call(NamedTuple):
 
 
 class RecurrentNetwork(nn.Module):
-    """Layers of cells over time, see `jaxrnn.network.chunks`.
+    """Layers of cells over time, see `jaxrnn.network.scan`.
 
     Units that start with zero weights stay exactly zero: they put out zero, so every gradient that
     touches them is zero. Where layer statistics or activations would wake them, a mask does not.
@@ -87,12 +86,12 @@ class RecurrentNetwork(nn.Module):
         if uses.lengths:
             x = without_padding(x, lengths)
         if uses.window_norm:
-            x, seen = window.normalise(x, lengths, numbers.window_norm)
+            x, seen = normalise(x, lengths, numbers.window_norm)
         if key is not None and uses.input_noise:
-            x = randomness.noise(key, numbers.input_noise, x)
+            x = dropout.noise(key, numbers.input_noise, x)
         if key is not None and uses.input_dropout:
             of_inputs = jax.random.fold_in(key, Use.INPUTS)
-            x = randomness.dropout(of_inputs, numbers.input_dropout, x)
+            x = dropout.dropout(of_inputs, numbers.input_dropout, x)
         if uses.crop:
             x, lengths = crop(numbers, x, lengths, key)
         for k in range(len(self.architecture.sizes.before)):
@@ -102,12 +101,12 @@ class RecurrentNetwork(nn.Module):
         for layer in range(len(self.architecture.sizes.layers)):
             if key is not None and uses.dropout and layer > 0:
                 above = jax.random.fold_in(key, Use.LAYER + layer - 1)
-                x = randomness.dropout(above, numbers.dropout, x)
+                x = dropout.dropout(above, numbers.dropout, x)
             x, last, final = self._layer(layer, x, call)
             finals.append(final)
         outputs = self._readout(x, last, call)
         if seen is not None:
-            outputs = outputs._replace(last=window.undo(outputs.last, seen, problem.forecast))
+            outputs = outputs._replace(last=undo(outputs.last, seen, problem.forecast))
         return outputs._replace(memory=tuple(finals)) if problem.carries else outputs
 
     def _layer(self, layer: int, below: Array, call: Call) -> tuple[Array, Array, Carry]:
@@ -140,7 +139,7 @@ class RecurrentNetwork(nn.Module):
         if key is not None and self.architecture.uses.recurrent_dropout:
             shape = batch, self.architecture.sizes.layers[layer]
             of_state = jax.random.fold_in(key, Use.RECURRENT + 2 * layer + direction)
-            keep = randomness.kept(of_state, numbers.recurrent_dropout, shape)
+            keep = dropout.kept(of_state, numbers.recurrent_dropout, shape)
         return Constants(numbers, jnp.asarray(numbers.hidden_sizes[layer]), keep)
 
     def _over_time(
@@ -172,7 +171,7 @@ class RecurrentNetwork(nn.Module):
         uses, every = self.architecture.uses, self.architecture.problem.every
         if call.key is not None and uses.dropout:
             of_readout = jax.random.fold_in(call.key, Use.READOUT)
-            keep = randomness.kept(of_readout, call.numbers.dropout, last.shape)
+            keep = dropout.kept(of_readout, call.numbers.dropout, last.shape)
             last, x = last * keep, x * keep[:, None]
         replicated = call.key is not None and uses.target_replication
         steps = x if every else last[:, None]

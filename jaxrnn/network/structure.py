@@ -8,7 +8,7 @@ from jaxrnn.configuration.activations import ACTIVATIONS
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.configuration.rules import UNITS_OF_LAYERS
 from jaxrnn.network.architecture import Architecture, Sizes, Uses
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 
 Entries = Mapping[str, Any]
 SMALLEST = 16

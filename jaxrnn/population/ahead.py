@@ -13,17 +13,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.stages import Traced
 
-from jaxrnn.data.data import Data
-from jaxrnn.population.bits import enable_x64
+from jaxrnn.data.dataset import Data
 from jaxrnn.population.compiler import Building, Compiler
-from jaxrnn.population.devices import replicated
-from jaxrnn.population.drawing import draw
-from jaxrnn.population.feed import evaluation_splits, feed, microbatch_of
+from jaxrnn.population.devices import enable_x64, replicated
+from jaxrnn.population.input_pipeline import evaluation_splits, feed, microbatch_of
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
-from jaxrnn.population.plans import Plans
+from jaxrnn.population.planner import Plans
 from jaxrnn.population.programs import evaluate_program, train_program
+from jaxrnn.population.snapshot import draw
 from jaxrnn.types import AnyArray, Configuration
 
 PLAIN = Options()

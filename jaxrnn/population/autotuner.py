@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.population.choices import Choice
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
@@ -18,7 +19,6 @@ from jaxrnn.population.devices import replicated
 from jaxrnn.population.lanes import halved
 from jaxrnn.population.memory import is_out_of_memory
 from jaxrnn.training.member import State
-from jaxrnn.training.setting import Setting
 
 Members = Sequence[tuple[Setting, State]]
 SECONDS, LEAST = 0.2, 8

@@ -8,7 +8,7 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoo
 
 from jax.stages import Compiled
 
-from jaxrnn.network import backward
+from jaxrnn.network import rnn_vjp
 from jaxrnn.population.devices import cpu_cores
 
 
@@ -56,7 +56,7 @@ def give_back() -> None:
 
     With glibc each thread that ever compiled keeps as much as its largest program took.
     """
-    backward.traced.cache_clear()
+    rnn_vjp.traced.cache_clear()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
         trim(0)

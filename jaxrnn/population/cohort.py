@@ -7,14 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Programs
 from jaxrnn.population.layout import Layout, Turn
+from jaxrnn.training.batches import Batches, Piece, Samples
 from jaxrnn.training.member import State, chosen
-from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.setting import Setting
 from jaxrnn.types import Array
 
 

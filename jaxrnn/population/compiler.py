@@ -10,21 +10,21 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled
 
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
-from jaxrnn.population.bits import enable_x64
 from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.feed import Feed
+from jaxrnn.population.devices import enable_x64
+from jaxrnn.population.input_pipeline import Feed
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
+from jaxrnn.training.batches import Batches, Piece, Samples
 from jaxrnn.training.member import Member, State
-from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.setting import Setting
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 

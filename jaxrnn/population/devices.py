@@ -1,9 +1,11 @@
 """Which devices train: one mesh axis, `population`, over all of them."""
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
+import jax.experimental
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -96,3 +98,9 @@ def describe(mesh: Mesh) -> str:
     """The devices for people, such as `2 x cpu` or `1 x NVIDIA H200`."""
     kinds = [device.device_kind for device in mesh.devices.flat]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
+
+
+def enable_x64(enabled: bool) -> AbstractContextManager[Any]:
+    """`jax.enable_x64`, which JAX before 0.8 keeps among its experiments."""
+    home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
+    return home.enable_x64(enabled)

@@ -1,5 +1,6 @@
-"""Training a population epoch by epoch, whoever is due."""
+"""The training loop of a population: epoch by epoch, in time slices of about a second."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -7,13 +8,41 @@ from itertools import chain
 import jax
 import numpy as np
 
-from jaxrnn.population.admission import Admission
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.feed import Feed
+from jaxrnn.population.input_pipeline import Feed
+from jaxrnn.population.memory_check import Admission
 from jaxrnn.population.population import Population
-from jaxrnn.population.slices import Slices
+
+SECONDS = 1.0
+
+
+class Slices:
+    """Cuts waves into slices, by the speed of the slices before."""
+
+    def __init__(self) -> None:
+        self._waves = 0.0
+        self._seconds = 0.0
+
+    def __call__(self, waves: int) -> Iterator[tuple[int, int]]:
+        """First and last wave of one slice after another, the last one excluded.
+
+        The body of the loop over them is what is timed; it must wait for the devices.
+
+        Args:
+            waves: How many there are.
+        """
+        first = 0
+        while first < waves:
+            speed = self._waves / self._seconds if self._seconds else 0.0  # waves per second
+            last = min(first + max(1, int(SECONDS * speed)), waves)
+            begin = time.perf_counter()
+            yield first, last
+            self._seconds += time.perf_counter() - begin
+            self._waves += last - first
+            first = last
+
 
 Tell = Callable[[float], None]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.network import initial, structure
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
-from jaxrnn.training.progress import Report
-from jaxrnn.training.samples import Batches
-from jaxrnn.training.setting import Setting
+from jaxrnn.training.batches import Batches
+from jaxrnn.training.epoch_metrics import Report
 
 
 @dataclass(frozen=True)

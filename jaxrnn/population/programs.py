@@ -4,7 +4,9 @@ Population arrays have the shape `(rows, lanes, ...)`, see `jaxrnn.population.la
 run are numbers, not a shape: whoever is due, it is the same program for fewer or more waves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -13,15 +15,39 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jax.stages import Compiled, Wrapped
 
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Turn
 from jaxrnn.population.options import Options
-from jaxrnn.population.reuse import Request, compiled
+from jaxrnn.training.batches import Batches, Piece, Samples
 from jaxrnn.training.member import Member, State
-from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.setting import Setting
 from jaxrnn.types import AnyArray, Array
+
+KEPT = 16
+"""Programs, two of each cohort."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request for a program; two are equal if their programs are.
+
+    Attributes:
+        key: All that the program depends on but `settings`.
+        compile: Compiles it; holds shapes, never arrays.
+        settings: JAX's configuration, as this thread has it.
+    """
+
+    key: Hashable
+    compile: Callable[[], Compiled] = field(compare=False)
+    settings: Hashable = field(default_factory=lambda: tuple(jax.config.values.items()))
+
+
+@lru_cache(KEPT)
+def compiled(request: Request) -> Compiled:
+    """The program, of an equal request if that is among the last `KEPT` different ones."""
+    return request.compile()
+
 
 Tree = TypeVar("Tree")
 LOWERING = Lock()

@@ -14,9 +14,9 @@ import orbax.checkpoint as orbax
 
 from jaxrnn.network.architecture import Architecture, Sizes, Uses
 from jaxrnn.network.packing import Packed
-from jaxrnn.population.plans import Plans
+from jaxrnn.population.planner import Plans
 from jaxrnn.population.snapshot import Snapshot, setting_of
-from jaxrnn.tasks.problem import Problem
+from jaxrnn.tasks.spec import Problem
 from jaxrnn.training.member import Member, State
 
 ARRAYS, TABLE = "arrays", "snapshots.json"

@@ -9,12 +9,17 @@ import numpy as np
 from scipy.special import softmax
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.counts import Counts, accuracy, balanced_accuracy, f1, precision, recall
-from jaxrnn.tasks.cross_entropy import cross_entropy
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.ranking import mean_roc_auc
-from jaxrnn.tasks.replication import replicated
-from jaxrnn.tasks.steps import only
+from jaxrnn.tasks.losses import cross_entropy, only, replicated
+from jaxrnn.tasks.metrics import (
+    Counts,
+    accuracy,
+    balanced_accuracy,
+    f1,
+    mean_roc_auc,
+    precision,
+    recall,
+)
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
 from jaxrnn.types import AnyArray, Array, Value
 

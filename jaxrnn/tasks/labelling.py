@@ -8,10 +8,9 @@ import numpy as np
 from scipy.special import softmax
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.counts import Counts, accuracy, f1
-from jaxrnn.tasks.cross_entropy import cross_entropy
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.steps import step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.losses import cross_entropy, step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.metrics import Counts, accuracy, f1
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
 from jaxrnn.types import AnyArray, Array, Value
 

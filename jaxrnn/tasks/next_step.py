@@ -9,9 +9,9 @@ import optax
 from scipy.special import expit
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.counts import Counts, f1, overlap, precision, recall
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.steps import step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.losses import step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.metrics import Counts, f1, overlap, precision, recall
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
 from jaxrnn.types import AnyArray, Array
 

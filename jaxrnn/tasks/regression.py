@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.errors import METRICS, Errors, scores
-from jaxrnn.tasks.problem import Outputs
-from jaxrnn.tasks.replication import replicated
+from jaxrnn.tasks.losses import replicated
+from jaxrnn.tasks.metrics import METRICS, Errors, in_units, scores
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Losses, Scored, Task
-from jaxrnn.tasks.units import in_units
 from jaxrnn.types import AnyArray, Array
 
 

@@ -12,10 +12,10 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
+from jaxrnn.tasks.metrics import in_units
 from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.regression import Regression
 from jaxrnn.tasks.task import Task
-from jaxrnn.tasks.units import in_units
 from jaxrnn.types import Value
 
 Table: TypeAlias = list[dict[str, Value]]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.types import AnyArray, Array
 
 MIN, MAX = "min", "max"

@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration.growth import grown
+from jaxrnn.configuration.hyperparameters import Setting
 from jaxrnn.network.architecture import STATES
 from jaxrnn.network.network import Memory
 from jaxrnn.network.packing import Packed
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Scored
-from jaxrnn.training.progress import NOTHING, Progress, Report, Totals
-from jaxrnn.training.samples import Batches, Piece, Samples
-from jaxrnn.training.setting import Setting
+from jaxrnn.training.batches import Batches, Piece, Samples
+from jaxrnn.training.early_stopping import Watch, watches
+from jaxrnn.training.epoch_metrics import NOTHING, Progress, Report, Totals
 from jaxrnn.training.step import Epoch, Learner, Step
-from jaxrnn.training.watch import Watch, watches
 from jaxrnn.types import AnyArray, Array
 
 

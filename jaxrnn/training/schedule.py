@@ -7,9 +7,9 @@ schedules share a program. The horizon is the member's `epochs`, never the rung 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.configuration.entries import SCHEDULES
 from jaxrnn.configuration.growth import ROUNDING
 from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.configuration.registry import SCHEDULES
 from jaxrnn.types import Array, Number
 
 

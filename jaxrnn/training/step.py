@@ -7,16 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.network import blocks
+from jaxrnn.configuration.hyperparameters import Hyperparameters, Setting
+from jaxrnn.network import tbptt
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.network import Memory, RecurrentNetwork
 from jaxrnn.network.packing import Packed
-from jaxrnn.tasks.problem import Outputs
+from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
-from jaxrnn.training.samples import Samples
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.schedule import learning_rate
-from jaxrnn.training.setting import Setting
 from jaxrnn.training.update import Slots, Update
 from jaxrnn.types import AnyArray, Array, Key, Parameters
 
@@ -183,10 +182,10 @@ class Step:
         if not uses.blocks:
             outputs = apply(None)
         elif not uses.overlap:
-            outputs = apply(blocks.stops(numbers, epoch, time, 1)[0])
+            outputs = apply(tbptt.stops(numbers, epoch, time, 1)[0])
         else:
-            streams = jax.vmap(apply)(blocks.stops(numbers, epoch, time, 2))
-            outputs = _merge(streams, blocks.stream_of(numbers, epoch, time, 2))
+            streams = jax.vmap(apply)(tbptt.stops(numbers, epoch, time, 2))
+            outputs = _merge(streams, tbptt.stream_of(numbers, epoch, time, 2))
         losses = self.task.losses(numbers, outputs, samples.targets)
         return losses.sums.sum(), (losses.weights.sum(), outputs.memory)
 

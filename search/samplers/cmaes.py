@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import cmaes
 import numpy as np
 
-from search.samplers.apart import Apart
-from search.samplers.points import Points
+from search.samplers.min_distance import Apart
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
-from search.space import Space
+from search.samplers.unit_cube import Points
+from search.space.space import Space
 
 FEATURES = "cmaes:features"
 

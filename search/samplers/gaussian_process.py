@@ -13,11 +13,11 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from search.samplers.apart import NEAR
-from search.samplers.points import Points
+from search.samplers.min_distance import NEAR
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol, sobol_points
-from search.space import Space
+from search.samplers.unit_cube import Points
+from search.space.space import Space
 
 # The cost of a fit grows with the cube of the observations.
 OBSERVATIONS = 256

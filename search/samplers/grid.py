@@ -14,7 +14,7 @@ from optuna.distributions import (
 
 from search.samplers.random import proposed
 from search.samplers.sampler import Proposal, Seen
-from search.space import Space
+from search.space.space import Space
 
 LARGEST = 100_000
 

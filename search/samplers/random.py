@@ -6,9 +6,9 @@ from typing import Any
 
 import optuna
 
+from search.samplers.optuna_trials import quiet, suggest
 from search.samplers.sampler import Proposal, Seen
-from search.samplers.studies import quiet, suggest
-from search.space import Space
+from search.space.space import Space
 
 
 class Random:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import qmc
 
-from search.samplers.points import Points
 from search.samplers.sampler import Proposal, Seen
-from search.space import Space
+from search.samplers.unit_cube import Points
+from search.space.space import Space
 
 
 class Sobol:

@@ -8,13 +8,13 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from search.samplers.apart import Apart
-from search.samplers.points import Points
+from search.samplers.min_distance import Apart
+from search.samplers.optuna_trials import quiet, suggest
 from search.samplers.random import proposed
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
-from search.samplers.studies import quiet, suggest
-from search.space import Space
+from search.samplers.unit_cube import Points
+from search.space.space import Space
 
 
 class Tpe:

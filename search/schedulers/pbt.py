@@ -13,10 +13,10 @@ from optuna.distributions import (
 )
 
 from search.rungs import check_whole
-from search.samplers.points import Points
+from search.samplers.unit_cube import Points
 from search.schedulers.ranking import best_first, healthy
 from search.schedulers.scheduler import Copy, Decision, Fresh, Row
-from search.space import Space
+from search.space.space import Space
 
 FACTORS = (0.8, 1.2)
 

@@ -10,15 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
+from jaxrnn.configuration.hyperparameters import Hyperparameters, Setting, hyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.problem import Outputs, Problem
-from jaxrnn.training.samples import Samples
-from jaxrnn.training.setting import Setting
+from jaxrnn.tasks.spec import Outputs, Problem
+from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import Learner, Step
 from jaxrnn.training.update import Update
 

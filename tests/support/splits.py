@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 

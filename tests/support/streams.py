@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.training.samples import epoch_order
+from jaxrnn.training.batches import epoch_order
 
 TIME, MICROBATCH, SEED = 9, 8, 3
 TASK = Classification((0, 1, 2))

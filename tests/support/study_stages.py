@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from search.samplers.sampler import Proposal
-from search.space import Space
+from search.space.space import Space
 from search.study import Study
 from search.trial import State, Trial
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.data import Data
+from jaxrnn.data.dataset import Data
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.vocabulary import Vocabulary

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.io.arff import loadarff
 
-from jaxrnn.data.readers.case import Case
-from jaxrnn.data.readers.encoded import read_text
+from jaxrnn.data.readers.labelled import Case
+from jaxrnn.data.readers.text import read_text
 
 
 class Counted(io.StringIO):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from jaxrnn.data.raw import PARTS, Rolls
-from jaxrnn.data.readers.encoded import read_text
-from jaxrnn.data.readers.options import Options
+from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.text import read_text
+from jaxrnn.data.records import PARTS, Rolls
 
 LOWEST, HIGHEST = 21, 108
 """Keys of a piano, as MIDI numbers; a `.json` roll has a column for each of them."""

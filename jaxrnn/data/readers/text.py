@@ -1,10 +1,9 @@
-"""`.txt`: one long text."""
+"""`.txt`: one long text, whatever its bytes are encoded in."""
 
 from pathlib import Path
 
-from jaxrnn.data.raw import Text
-from jaxrnn.data.readers.encoded import read_text
-from jaxrnn.data.readers.options import Options
+from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.records import Text
 
 
 def read(path: Path, options: Options) -> Text:
@@ -18,3 +17,18 @@ def read(path: Path, options: Options) -> Text:
     if not text.strip():
         raise ValueError(f"'{path}' is empty, but must hold text.")
     return Text(path.stem, text)
+
+
+def read_text(path: Path) -> str:
+    """All of a UTF-8 file, with line feeds alone at the ends of lines.
+
+    Raises:
+        ValueError: Other bytes, with the line of the first.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"'{path}', line {line} holds bytes that are no text; save the file as UTF-8."
+        ) from None

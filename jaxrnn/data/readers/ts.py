@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.data.readers.case import Case
-from jaxrnn.data.readers.encoded import read_text
+from jaxrnn.data.readers.labelled import Case
+from jaxrnn.data.readers.text import read_text
 
 
 class Tag(NamedTuple):

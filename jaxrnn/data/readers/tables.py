@@ -1,0 +1,184 @@
+"""Rows of a table: points of a series, steps of a sequence, whole sequences, or texts."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jaxrnn.data.arrays import padded
+from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.table import Table, from_csv, from_pandas, from_parquet
+from jaxrnn.data.records import PARTS, Sequences, Series, Texts
+
+SPLIT = "split"
+"""The column that says which part a row belongs to, where there is one."""
+
+
+def _values(table: Table, *meaning: str | None) -> list[str]:
+    """The columns that nobody gave a meaning."""
+    names = [name for name in table.frame.columns if name not in meaning]
+    if not names:
+        raise ValueError(f"{table.source} has no columns left, but must have some to learn from.")
+    return names
+
+
+def points(table: Table, name: str, options: Options) -> Series:
+    """Rows are points in time, of as many series as `options.group` tells apart."""
+    series = None if options.group is None else table.labels(options.group)
+    rows = _order(table, series, options.time)
+    names = _values(table, options.group, options.time)
+    return Series(
+        name,
+        table.numbers(names, missing=True)[rows],
+        tuple(names),
+        options.target or tuple(names),
+        None if series is None else series[rows],
+    )
+
+
+def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndarray:
+    """Rows such that groups are together, each in the order of time."""
+    codes = np.zeros(len(table.frame), np.int64)
+    if groups is not None:
+        codes = np.unique(groups, return_inverse=True)[1]
+    if time is None:
+        return np.argsort(codes, kind="stable")
+    times = table.times(time)
+    rows = np.lexsort((times, codes))
+    same = (np.diff(times[rows]) == 0) & (np.diff(codes[rows]) == 0)
+    if same.any():
+        of = "" if groups is None else f" of {groups[rows[1:][same]][0].item()!r}"
+        raise table.flaw(int(rows[1:][same][0]), time, f"a time that no other row{of} holds")
+    return rows
+
+
+def long(table: Table, name: str, options: Options) -> Sequences:
+    """Rows of one group are a sequence, in the order of `options.time`."""
+    assert options.group
+    groups = table.labels(options.group)
+    rows = _order(table, groups, options.time)
+    names = _values(table, *options.target, options.group, options.time, SPLIT)
+    starts = np.flatnonzero(np.r_[True, groups[rows][1:] != groups[rows][:-1]])
+    sequences = np.split(table.numbers(names)[rows], starts[1:])
+    lengths = np.array([len(one) for one in sequences])
+    first = np.repeat(rows[starts], lengths)
+
+    def constant(column: str, values: np.ndarray) -> np.ndarray:
+        """The value of each group, if it has but one."""
+        other = values[rows] != values[first]
+        if other.any():
+            row = int(rows[other.argmax()])
+            group = groups[row].item()
+            raise table.flaw(row, column, f"one value for all rows of {options.group!r} {group!r}")
+        return values[rows[starts]]
+
+    targets = [constant(column, values) for column, values in _targets(table, options).items()]
+    parts = _parts(table)
+    return Sequences(
+        name,
+        padded(sequences),
+        lengths,
+        _stacked(targets),
+        parts=None if parts is None else constant(SPLIT, parts),
+        target_names=options.target,
+    )
+
+
+def wide(table: Table, name: str, options: Options) -> Sequences | Texts:
+    """Every row is a sequence, or a text."""
+    names = _values(table, *options.target, options.group, SPLIT)
+    groups = None if options.group is None else table.labels(options.group)
+    targets, parts = _stacked(list(_targets(table, options).values())), _parts(table)
+    if len(names) == 1 and table.is_text(names[0]):
+        return Texts(name, table.labels(names[0]).tolist(), targets, groups, parts)
+    inputs = table.numbers(names)[..., None]
+    lengths = np.full(len(inputs), inputs.shape[1], np.int32)
+    return Sequences(name, inputs, lengths, targets, groups, parts, options.target)
+
+
+def _targets(table: Table, options: Options) -> dict[str, np.ndarray]:
+    """One column of labels, or some of numbers."""
+    if len(options.target) == 1:
+        return {options.target[0]: table.labels(options.target[0])}
+    return {name: table.numbers([name])[:, 0] for name in options.target}
+
+
+def _stacked(targets: list[np.ndarray]) -> np.ndarray:
+    return targets[0] if len(targets) == 1 else np.stack(targets, 1)
+
+
+def _parts(table: Table) -> np.ndarray | None:
+    if SPLIT not in table.frame:
+        return None
+    parts = table.labels(SPLIT)
+    strange = ~np.isin(parts, PARTS)
+    if strange.any():
+        raise table.flaw(int(strange.argmax()), SPLIT, f"one of {', '.join(PARTS)}")
+    return parts
+
+
+def read(path: Path, options: Options) -> Sequences | Texts | Series:
+    """The rows of a `.csv` or `.parquet` file; see `from_table`."""
+    parquet = path.suffix.lower() == ".parquet"
+    rows = from_parquet(path) if parquet else from_csv(path)
+    return from_table(rows, path.stem, options)
+
+
+def from_frame(frame: pd.DataFrame, options: Options) -> Sequences | Texts | Series:
+    """The rows of a frame; see `from_table`."""
+    return from_table(from_pandas(frame), "frame", options)
+
+
+def from_table(table: Table, name: str, options: Options) -> Sequences | Texts | Series:
+    """What the rows of a table are.
+
+    To forecast, they are points in time, of as many series as `options.group` tells apart. With
+    `options.group` and `options.time`, the rows of one group are a sequence. Otherwise every row
+    is a sequence of one feature, in the order of the columns, and `options.group` is whom it comes
+    from; or it is a text, where that is the only column. A column `split` says which part rows
+    belong to.
+
+    Args:
+        table: With the columns of `options`.
+        name: Of the record.
+        options: Which column means what.
+
+    Raises:
+        ValueError: Unknown columns, options that don't fit each other, values that are missing
+            or of the wrong kind.
+    """
+    _check_columns(table, options)
+    if options.forecast:
+        return points(table, name, options)
+    if not options.target:
+        raise ValueError(
+            "`target` is missing, but must name the column to learn, one of "
+            f"{_listed(table.frame.columns)}; to forecast, give `horizon`."
+        )
+    if options.time and not options.group:
+        raise ValueError(
+            f"`time` is {options.time!r}, but orders the rows of a sequence, which `group` must "
+            "tell apart; to forecast, give `horizon`."
+        )
+    return (long if options.time else wide)(table, name, options)
+
+
+def _check_columns(table: Table, options: Options) -> None:
+    columns = list(table.frame.columns)
+    used: dict[str, str] = {}
+    for key, names in options.columns.items():
+        for name in names:
+            if name not in columns:
+                raise ValueError(
+                    f"`{key}` is {name!r}, but must be a column of {table.source}: "
+                    f"{_listed(columns)}."
+                )
+            if name in used:
+                raise ValueError(f"`{key}` is {name!r}, but that is `{used[name]}` already.")
+            used[name] = key
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name[:40]) for name in names]
+    return ", ".join(shown[:20] + ["..."] * (len(shown) > 20))

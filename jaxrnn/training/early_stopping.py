@@ -1,0 +1,79 @@
+"""What a run learns from its validation loss after every epoch: slow down, keep the best, stop."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.configuration.hyperparameters import Hyperparameters
+from jaxrnn.configuration.registry import SCHEDULES
+from jaxrnn.network.packing import Packed
+from jaxrnn.types import AnyArray, Array
+
+
+class Watch(NamedTuple):
+    """What is remembered, all `()` but the parameters.
+
+    Attributes:
+        factor: Of the learning rate under the plateau schedule.
+        lowest: Validation loss that a stall is measured against.
+        stall: Epochs since then.
+        best: Validation loss that early stopping is measured against.
+        parameters: Those of that epoch.
+        wait: Epochs since then.
+        stopped: Whether early stopping has ended the run.
+    """
+
+    factor: AnyArray
+    lowest: AnyArray
+    stall: AnyArray
+    best: AnyArray
+    parameters: Packed
+    wait: AnyArray
+    stopped: AnyArray
+
+    @classmethod
+    def over(cls, parameters: Packed) -> "Watch":
+        """What is remembered before the first epoch, on the host."""
+        infinity, zero = np.float32(np.inf), np.int32(0)
+        first = jax.tree.map(np.copy, parameters)
+        return cls(np.float32(1), infinity, zero, infinity, first, zero, np.bool_(False))
+
+    def after(self, numbers: Hyperparameters, loss: AnyArray, parameters: Packed) -> "Watch":
+        """What is remembered one epoch later.
+
+        Args:
+            numbers: The member's.
+            loss: On the validation data, `()`; NaN is no progress.
+            parameters: At the end of the epoch.
+        """
+        progress = loss < self.lowest - numbers.plateau_min_delta
+        stall = jnp.where(progress, 0, self.stall + 1)
+        plateau = numbers.schedule == SCHEDULES.index("plateau")
+        slower = plateau & (stall >= numbers.plateau_patience)
+        better = loss < self.best - numbers.min_delta
+        wait = jnp.where(better, 0, self.wait + 1)
+        return Watch(
+            factor=jnp.where(slower, self.factor * numbers.plateau_factor, self.factor),
+            lowest=jnp.where(progress, loss, self.lowest),
+            stall=jnp.where(slower, 0, stall),
+            best=jnp.where(better, loss, self.best),
+            parameters=jax.tree.map(
+                lambda new, old: jnp.where(better, new, old), parameters, self.parameters
+            ),
+            wait=wait,
+            stopped=self.stopped | ((numbers.patience > 0) & (wait >= numbers.patience)),
+        )
+
+    def chosen(self, numbers: Hyperparameters, parameters: Packed) -> Packed:
+        """The parameters to evaluate and to predict with: the best ones, if there is patience."""
+        restore = (numbers.patience > 0) & jnp.isfinite(self.best)
+        return jax.tree.map(
+            lambda best, last: jnp.where(restore, best, last), self.parameters, parameters
+        )
+
+
+def watches(numbers: Hyperparameters) -> Array:
+    """Whether the validation loss steers a member's training, `()` bool."""
+    return (numbers.patience > 0) | (numbers.schedule == SCHEDULES.index("plateau"))

@@ -1,0 +1,42 @@
+"""A whole search in one call."""
+
+from typing import Any
+
+from search.plans import expected, planned
+from search.replicates import Team
+from search.search import Search
+from search.space.space import Space
+from search.trainer import Population, Snapshot, Trainer
+
+
+def find(
+    trainer: Trainer[Population, Snapshot],
+    space: Space,
+    trials: int | None = 27,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    **options: Any,
+) -> Search[Population, Snapshot]:
+    """Search to the end, in memory.
+
+    Args:
+        trainer: Trains the trials.
+        space: Where to search.
+        trials: How many to begin; None for one pass of `hyperband`, or a whole grid.
+        repeats: Seeds per configuration.
+        seed: Of all that is random.
+        **options: As `search.planned` takes them: `search`, `pruning`, `max_epochs` and so on.
+
+    Returns:
+        The search: its `trials`, the `best` of them, and in `members[best.id]` snapshots of it,
+        which `trainer.place` takes.
+
+    Raises:
+        ValueError: A name that is not known, or a number out of range.
+    """
+    plan = planned(space, trials, seed=seed, **options)
+    trainer.expect(*expected(plan, plan.scheduler.trials, repeats))
+    found = Search(plan, Team([trainer], repeats, seed))
+    found.run()
+    return found

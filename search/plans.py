@@ -1,0 +1,139 @@
+"""Plans: what a search is to do, and what its trainers should plan for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from search.rungs import check_whole
+from search.samplers.enqueued import Enqueued
+from search.samplers.registry import sampler
+from search.samplers.sampler import Sampler
+from search.schedulers.pbt import Pbt
+from search.schedulers.registry import scheduler
+from search.schedulers.scheduler import Scheduler
+from search.space.space import Space
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search does; with the same plan, the same results.
+
+    Attributes:
+        space: Where to search.
+        sampler: Proposes configurations.
+        scheduler: Decides who goes on.
+        metric: The score, a name that the trainer's `evaluate` gives.
+        mode: `min` or `max`: which scores are better.
+        seed: Of all that is random.
+        at_once: The most trials that new ones may fill up.
+    """
+
+    space: Space
+    sampler: Sampler
+    scheduler: Scheduler
+    metric: str = "loss"
+    mode: str = "min"
+    seed: int = 0
+    at_once: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an unknown mode, or room for nobody."""
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"`mode` is {self.mode!r}, but must be 'min' or 'max'.")
+        if self.at_once < 1:
+            raise ValueError(f"`at_once` is {self.at_once}, but must be at least 1.")
+
+
+AT_ONCE = 32
+"""Trials that train at once where scores guide what comes next, or lanes where there are more."""
+LEAST_SAMPLE = 128
+"""Configurations that tell what others will be like, where these are not known in advance."""
+
+
+def planned(
+    space: Space,
+    trials: int | Sequence[int] | None,
+    *,
+    search: str = "random",
+    pruning: str = "halving",
+    min_epochs: int = 1,
+    max_epochs: int = 27,
+    eta: int = 3,
+    metric: str = "loss",
+    mode: str = "min",
+    seed: int = 0,
+    at_once: int | None = None,
+    lanes: int = 1,
+    grid_points: int = 3,
+    starts: Sequence[Mapping[str, Any]] = (),
+) -> Plan:
+    """The plan of a search.
+
+    Args:
+        space: Where to search.
+        trials: As `search.schedulers.registry.scheduler` takes it; all of a grid if None.
+        search: Who proposes, one of `SAMPLERS`.
+        pruning: Who prunes, one of `SCHEDULERS`.
+        min_epochs: Epochs before the first comparison.
+        max_epochs: Epochs of the trials that are never pruned.
+        eta: One in `eta` goes on, where there are rungs.
+        metric: What to search by.
+        mode: `min` or `max`: which values of it are better.
+        seed: Of all that is random.
+        at_once: Trials begin while fewer train. By default all, but where scores guide what comes
+            next at most 32, or `lanes`.
+        lanes: Members that train side by side on all devices.
+        grid_points: Values of a continuous range in a grid, at least 2.
+        starts: Configurations to begin with.
+
+    Raises:
+        ValueError: An unknown name, a number out of range, `starts` that the space does not have,
+            or more trials than there are configurations.
+    """
+    check_whole("at_once", 2 if at_once is None else at_once, 2 if search == "cmaes" else 1)
+    check_whole("grid_points", grid_points, 2)
+    batch = at_once or max(AT_ONCE, lanes)
+    proposes = sampler(search, space, seed, batch=batch, points=grid_points)
+    if starts:
+        proposes = Enqueued(proposes, space, starts, seed)
+    if trials is None and pruning != "hyperband":
+        trials = proposes.size
+    prunes = scheduler(pruning, trials, min_epochs, max_epochs, eta, seed)
+    if proposes.size is not None and prunes.trials > proposes.size:
+        raise ValueError(
+            f"`trials` is {prunes.trials}, but there are only {proposes.size} configurations; "
+            "raise `grid_points`, or leave `trials` out."
+        )
+    limited = at_once or proposes.learns or pruning == "asha"
+    together = batch if limited else prunes.trials
+    return Plan(space, proposes, prunes, metric, mode, seed, together)
+
+
+class Expected(NamedTuple):
+    """What `Trainer.expect` should be told; attributes are its arguments."""
+
+    configurations: list[dict[str, Any]]
+    max_epochs: int
+    at_once: int
+    apart: bool
+
+
+def expected(plan: Plan, trials: int, repeats: int = 1) -> Expected:
+    """What to expect of a search.
+
+    The configurations are the very ones to come where these are known in advance, and the number
+    is 0 then; otherwise they are drawn from the space.
+
+    Args:
+        plan: Of the search.
+        trials: How many there are, before the number was raised.
+        repeats: Members of a trial.
+    """
+    same = not plan.sampler.learns and not isinstance(plan.scheduler, Pbt)
+    like = plan.sampler.ask(trials if same else min(trials, AT_ONCE), [])
+    if not same:
+        like += sampler("random", plan.space, plan.seed).ask(max(trials, LEAST_SAMPLE), [])
+    all_known = same and plan.at_once >= plan.scheduler.trials
+    together = 0 if all_known else min(plan.at_once, plan.scheduler.trials) * repeats
+    configurations, last = [proposal.configuration for proposal in like], plan.scheduler.max_epochs
+    return Expected(configurations, last, together, together > 0 and not plan.scheduler.lockstep)

@@ -1,0 +1,147 @@
+"""Configurations as points of a unit cube, and back."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.samplers.sampler import Proposal
+from search.space.space import Space
+
+# So far apart are two corners of a cube that differ in one choice.
+CORNER = math.sqrt(0.5)
+
+
+class Points:
+    """The unit cube of a space, with one coordinate for every entry that varies.
+
+    Numbers lie evenly, or evenly in their logarithm; the values of whole numbers, steps and choices
+    have cells of the same size. A model sees the wider cube of `features`, where a choice has a
+    coordinate for each of its values, so that none of them lies between two others.
+
+    Attributes:
+        names: Entries with more than one value, in the order of the space.
+        chosen: Which of them are choices, `(names,)`.
+        width: How many features there are.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._varying = {
+            name: distribution
+            for name, distribution in space.distributions.items()
+            if not distribution.single()
+        }
+        self.names = tuple(self._varying)
+        self._choices = [
+            len(distribution.choices) if isinstance(distribution, CategoricalDistribution) else 0
+            for distribution in self._varying.values()
+        ]
+        self.chosen = np.array(self._choices) > 0
+        self.width = sum(max(count, 1) for count in self._choices)
+
+    def proposal(self, point: np.ndarray) -> Proposal:
+        """What lies at a point `(names,)`, each coordinate from 0 to 1."""
+        place = dict(zip(self.names, point.tolist(), strict=True))
+        params = {
+            name: _value(distribution, place.get(name, 0.0))
+            for name, distribution in self._space.distributions.items()
+        }
+        return Proposal(self._space.draw(lambda name, _: params[name]), params, {})
+
+    def locate(self, configuration: Mapping[str, Any]) -> np.ndarray:
+        """The point `(names,)` of a configuration: the middle of its cells.
+
+        Entries that it lacks are in the middle, where they tell two configurations apart that
+        differ in what they have, and nothing else.
+        """
+        return np.array(
+            [
+                _coordinate(distribution, configuration[name]) if name in configuration else 0.5
+                for name, distribution in self._varying.items()
+            ],
+            dtype=float,
+        )
+
+    def features(self, points: np.ndarray) -> np.ndarray:
+        """Points `(n, names)` as a model sees them, `(n, features)`."""
+        columns: list[np.ndarray] = [np.empty((len(points), 0))]
+        for column, count in zip(points.T, self._choices, strict=True):
+            if count:
+                columns.append(CORNER * np.eye(count)[_cells(column, count)])
+            else:
+                columns.append(column[:, None])
+        return np.concatenate(columns, axis=1)
+
+    def point(self, features: np.ndarray) -> np.ndarray:
+        """The point `(names,)` of features `(features,)`; the largest of a choice counts."""
+        coordinates, start = [], 0
+        for count in self._choices:
+            part = features[start : start + max(count, 1)]
+            coordinates.append((part.argmax() + 0.5) / count if count else part[0])
+            start += len(part)
+        return np.clip(np.array(coordinates, dtype=float), 0.0, 1.0)
+
+    def places(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The features `(n, features)` of configurations, whose distances say how alike they are.
+
+        1 apart are two that differ in one choice, or in one number from end to end.
+        """
+        located = [self.locate(configuration) for configuration in configurations]
+        return self.features(np.array(located).reshape(len(located), len(self.names)))
+
+
+def _cells(coordinates: np.ndarray, count: int) -> np.ndarray:
+    return np.minimum((coordinates * count).astype(int), count - 1)
+
+
+def _value(distribution: BaseDistribution, coordinate: float) -> Any:
+    """What lies at a coordinate, in a plain Python type."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices[min(int(coordinate * len(choices)), len(choices) - 1)]
+        case IntDistribution(low=low, high=high, log=True):
+            return min(max(round(math.exp(_between(_ends(distribution), coordinate))), low), high)
+        case (
+            IntDistribution(low=low, high=high, step=step)
+            | FloatDistribution(low=low, high=high, step=float(step))
+        ):
+            count = round((high - low) / step) + 1
+            return min(low + min(int(coordinate * count), count - 1) * step, high)
+        case FloatDistribution(low=low, high=high, log=log):
+            value = _between(_ends(distribution), coordinate)
+            return min(max(math.exp(value) if log else value, low), high)
+    raise TypeError(f"no range and no choice: {distribution!r}")
+
+
+def _coordinate(distribution: BaseDistribution, value: Any) -> float:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return (choices.index(value) + 0.5) / len(choices)
+        case (
+            IntDistribution(low=low, high=high, log=False, step=step)
+            | FloatDistribution(low=low, high=high, step=float(step))
+        ):
+            return (round((value - low) / step) + 0.5) / (round((high - low) / step) + 1)
+        case IntDistribution(log=log) | FloatDistribution(log=log):
+            low, high = _ends(distribution)
+            return ((math.log(value) if log else value) - low) / (high - low)
+    raise TypeError(f"no range and no choice: {distribution!r}")
+
+
+def _ends(distribution: IntDistribution | FloatDistribution) -> tuple[float, float]:
+    """Of the values' own scale; cells of whole numbers reach half a step beyond the ends."""
+    half = 0.5 if isinstance(distribution, IntDistribution) else 0.0
+    low, high = distribution.low - half, distribution.high + half
+    return (math.log(low), math.log(high)) if distribution.log else (low, high)
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    return ends[0] + share * (ends[1] - ends[0])

@@ -1,0 +1,54 @@
+"""The scores of trials, as trainers give them and as schedulers see them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.replicates import Means
+from search.schedulers.scheduler import Row
+from search.trial import Trial
+
+
+class Table:
+    """What a scheduler sees of the trials of a search.
+
+    It is asked for after every epoch, so the scores of trials that have no new ones are kept.
+    """
+
+    def __init__(self, metric: str, mode: str) -> None:
+        """Rank by `metric`, `min` or `max`."""
+        self._metric, self._mode = metric, mode
+        self._known: dict[int, tuple[tuple[int, int], dict[int, float]]] = {}
+
+    def rows(self, trials: Sequence[Trial]) -> list[Row]:
+        """One for each of the trials."""
+        return [Row(t.id, t.bracket, t.epochs, t.until, t.ended, self._scores(t)) for t in trials]
+
+    def _scores(self, trial: Trial) -> dict[int, float]:
+        standing = len(trial.metrics), len(trial.changes)
+        known = self._known.get(trial.id)
+        if known is None or known[0] != standing:
+            known = standing, scores(trial, self._metric, self._mode)
+            self._known[trial.id] = known
+        return known[1]
+
+
+def scores(trial: Trial, metric: str, mode: str) -> dict[int, float]:
+    """By epochs, lower is better; infinite from where it diverged to where it takes over."""
+    sign, dead, found = {"min": 1.0, "max": -1.0}[mode], False, {}
+    revived = {epochs for epochs, _, _ in trial.changes}
+    for epochs in sorted(trial.metrics):
+        value = sign * trial.metrics[epochs].get(metric, math.nan)
+        dead |= not math.isfinite(value)
+        found[epochs] = math.inf if dead else value
+        dead &= epochs not in revived
+    return found
+
+
+def record(trial: Trial, scores: Mapping[str, Means], position: int) -> None:
+    """What the trial scored where it is now."""
+    own: dict[str, Any] = {name: float(s.mean[position]) for name, s in scores.items()}
+    trial.metrics[trial.epochs] = own
+    errors = {name: float(s.error[position]) for name, s in scores.items()}
+    if any(map(math.isfinite, errors.values())):
+        trial.errors[trial.epochs] = errors

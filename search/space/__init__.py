@@ -1,0 +1,1 @@
+"""Spaces: what every hyperparameter of a configuration may be, and when it is active."""

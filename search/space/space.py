@@ -1,0 +1,145 @@
+"""Where to search: what every entry of a configuration may be, and when it is there."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.space.conditions import check_possible, conditions_of
+from search.space.hyperparameter import plain, read
+
+
+class Space:
+    """A range, a choice or a fixed value for each entry of a configuration.
+
+        Space(cell=["lstm", "gru"], hidden_size=dict(low=16, high=64, log=True), layers=1)
+
+    A range is `dict(low=, high=)`, both ends included, of whole numbers if both ends are; with
+    `log=True` drawn evenly in the logarithm, with `step=` in steps from `low`. A list is a choice.
+    Anything else is fixed. A TOML file says the same: `hidden_size = { low = 16, high = 64 }`.
+
+    An entry may depend on others, its parents, and is absent where they are not as it needs them:
+
+        Space(optimizer=["sgd", "adam"], momentum=dict(value=0.9, when={"optimizer": "sgd"}))
+
+    `when` gives for each parent one value, a list of values, or a range `dict(low=, high=)`, one
+    end of which may be missing. All parents must be there and be so. A choice with `when` is
+    `dict(choices=[...], when=...)`, a fixed value `dict(value=..., when=...)`.
+
+    Attributes:
+        entries: What was asked for, by name, in plain Python types.
+        distributions: Optuna's, for the entries that vary.
+        fixed: The other entries.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, Any] | None = None,
+        /,
+        **more: Any,
+    ) -> None:
+        """Read the entries of a mapping, and those given by name.
+
+        Args:
+            entries: Ranges, choices and fixed values by name.
+            conditions: What is known of entries in any space: a `when` by name, which holds
+                besides that of the entry. Entries and parents that this space lacks are ignored.
+            more: Further entries.
+
+        Raises:
+            ValueError: An entry that is no range, choice or value; a `when` that is none, that
+                runs in a circle, names no entry of the space, or can never hold.
+        """
+        self.entries: dict[str, Any] = plain({**(entries or {}), **more})
+        self.distributions: dict[str, BaseDistribution] = {}
+        self.fixed: dict[str, Any] = {}
+        for name, what in self.entries.items():
+            values = read(name, what)
+            if isinstance(values, BaseDistribution):
+                self.distributions[name] = values
+            else:
+                self.fixed[name] = values
+        self._conditions = conditions_of(self.entries, plain(conditions or {}))
+        always = {name: CategoricalDistribution([value]) for name, value in self.fixed.items()}
+        check_possible(self._conditions, self.distributions | always)
+
+    @classmethod
+    def from_toml(cls, path: str | Path, conditions: Mapping[str, Any] | None = None) -> "Space":
+        """The space in a TOML file.
+
+        Raises:
+            ValueError: No such file, no TOML, or a bad entry.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ValueError(f"`space` is '{path}', but can't be read: {reason}.") from error
+        try:
+            return cls(tomllib.loads(text), conditions)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
+
+    def to_toml(self) -> str:
+        """The space as `from_toml` reads it, its entries in the same order.
+
+        Conditions are those of the entries' own `when`.
+        """
+        return "".join(f"{_key(name)} = {_toml(what)}\n" for name, what in self.entries.items())
+
+    def draw(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
+        """A configuration: the entries whose conditions hold, in the order of the space.
+
+        Args:
+            suggest: Gives a value for a name and its distribution; asked about parents before
+                children, and not about entries that are absent.
+        """
+        drawn: dict[str, Any] = {}
+        for name, needed in self._conditions.items():
+            if all(condition.holds(drawn) for condition in needed):
+                varies = name in self.distributions
+                drawn[name] = (
+                    suggest(name, self.distributions[name]) if varies else self.fixed[name]
+                )
+        return {name: drawn[name] for name in self.entries if name in drawn}
+
+    def extremes(self) -> Iterator[tuple[str, Any]]:
+        """Values that show what the others are like, each with its entry's name.
+
+        Every choice, both ends of every range and every fixed value; for whole numbers that are
+        not drawn in the logarithm also the second one, since all are the first plus whole steps.
+        """
+        for name, distribution in self.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                yield from ((name, choice) for choice in distribution.choices)
+            elif isinstance(distribution, (FloatDistribution, IntDistribution)):
+                yield name, distribution.low
+                yield name, distribution.high
+            if isinstance(distribution, IntDistribution) and not distribution.log:
+                second = distribution.low + distribution.step
+                if second < distribution.high:
+                    yield name, second
+        yield from self.fixed.items()
+
+
+def _toml(what: Any) -> str:
+    """On one line; `tomli_w` would move a dictionary behind the entries that are none."""
+    if isinstance(what, dict):
+        inside = (f"{_key(key)} = {_toml(value)}" for key, value in what.items())
+        return f"{{ {', '.join(inside)} }}"
+    if isinstance(what, list):
+        return f"[{', '.join(map(_toml, what))}]"
+    return tomli_w.dumps({"_": what}).removeprefix("_ = ").removesuffix("\n")
+
+
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).removesuffix(" = 0\n")
