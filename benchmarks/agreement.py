@@ -89,7 +89,7 @@ def theirs(
 def measure(split: int) -> dict[str, Any]:
     """All losses on one split of the digits."""
     data, space = jaxrnn.digits(seed=split), search.Space(**jaxrnn.DEFAULT_SPACE)
-    proposals = search.sampler("random", space, split).ask(TRIALS, [])
+    proposals = search.make_sampler("random", space, split).ask(TRIALS, [])
     configurations = [one.configuration for one in proposals]
     changed = [like_pytorch(one) for one in configurations]
     return {

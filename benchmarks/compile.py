@@ -30,7 +30,7 @@ def compiling(name: str, cell: str, layers: int, bidirectional: bool) -> dict[st
     data = jaxrnn.digits()
     trainer = jaxrnn.Trainer(data)
     space = search.Space(trainer.space(name, 27), jaxrnn.conditions())
-    proposals = search.sampler("random", space, seed=0).ask(2000, [])
+    proposals = search.make_sampler("random", space, seed=0).ask(2000, [])
     drawn = [proposal.configuration for proposal in proposals]
     kind = {"cell": cell, "layers": layers, "bidirectional": bidirectional}
     plain = {"layers": 1, "bidirectional": False}

@@ -40,7 +40,7 @@ def default(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
     """The default space for the digits."""
     data = jaxrnn.digits()
     space = search.Space(jaxrnn.Trainer(data).space("default", 27), jaxrnn.conditions())
-    plan = search.planned(space, members)
+    plan = search.make_plan(space, members)
     return data, [proposal.configuration for proposal in plan.sampler.ask(members, [])]
 
 
@@ -48,14 +48,14 @@ def measure(case: str) -> dict[str, Any]:
     """Peaks of this process: before, and after an epoch and a rung that a third survives."""
     data, entries = (small if case == "small" else default)(CASES[case])
     trainer = jaxrnn.Trainer(data)
-    trainer.expect(entries, 27)
+    trainer.plan_for(entries, 27)
     begin, before = time.perf_counter(), _peak()
-    drawn = trainer.draw(entries, range(len(entries)), 27)
+    drawn = trainer.init(entries, range(len(entries)), 27)
     each = sum(sum(leaf.nbytes for leaf in jax.tree.leaves(one.state)) for one in drawn)
-    population = trainer.train(trainer.place(drawn), 1)
-    parked = trainer.park(population)
+    population = trainer.train(trainer.to_device(drawn), 1)
+    parked = trainer.to_host(population)
     del drawn
-    trainer.train(trainer.place(parked[::3]), 2)
+    trainer.train(trainer.to_device(parked[::3]), 2)
     return {
         "case": case,
         "members": len(entries),

@@ -32,10 +32,10 @@ from jaxrnn.configuration.rules import complete
 from jaxrnn.network import rnn_vjp
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import Constants
-from jaxrnn.network.structure import alone
+from jaxrnn.network.structure import architecture_of
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.options import ALONE
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
@@ -125,7 +125,7 @@ def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
 def fixed(case: Case) -> tuple[rnn_vjp.Form, Constants]:
     """What the layer with its own backward pass takes besides weights."""
     entries = complete({"cell": case.cell, "hidden_size": case.hidden_size}, BATCH, 1)
-    form = rnn_vjp.Form(alone(entries, Problem(case.features, 1, lengths_differ=False)))
+    form = rnn_vjp.Form(architecture_of(entries, TaskSpec(case.features, 1, lengths_differ=False)))
     numbers = hyperparameters(entries, ("adamw",))
     return form, Constants(numbers, jnp.int32(case.hidden_size), None)
 

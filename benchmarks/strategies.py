@@ -32,7 +32,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "search.md"
 BETWEEN = re.compile(r"(<!-- strategies -->\n).*?(<!-- end of strategies -->)", re.DOTALL)
 MIN_EPOCHS, MAX_EPOCHS, ETA, SEEDS, AT_ONCE = 1, 27, 3, range(5), 16
-BUDGET = search.scheduler("hyperband", None, MIN_EPOCHS, MAX_EPOCHS, ETA).total or 0
+BUDGET = search.make_scheduler("hyperband", None, MIN_EPOCHS, MAX_EPOCHS, ETA).total or 0
 MOST = 400
 """More trials than any scheduler can begin for the budget."""
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
@@ -67,15 +67,15 @@ def measure(
 ) -> dict:
     """The best validation loss so far, by trial-epochs spent."""
     name, scheduler = names
-    sampler = search.sampler(name, space, seed, batch=AT_ONCE, points=4)
+    sampler = search.make_sampler(name, space, seed, batch=AT_ONCE, points=4)
     trials = trials_of(scheduler)
     if sampler.size is not None:
         trials = trials and min(trials, sampler.size)
-    rules = search.scheduler(scheduler, trials, MIN_EPOCHS, MAX_EPOCHS, ETA, seed)
+    rules = search.make_scheduler(scheduler, trials, MIN_EPOCHS, MAX_EPOCHS, ETA, seed)
     together = scheduler in ("pbt",) or not (sampler.learns or scheduler in ("asha", "median"))
     at_once = rules.trials if together else AT_ONCE
-    plan = search.Plan(space, sampler, rules, seed=seed, at_once=at_once)
-    running, curve = search.Search(plan, search.Team([trainer])), []
+    plan = search.Plan(space, sampler, rules, seed=seed, max_concurrent=at_once)
+    running, curve = search.Search(plan, search.Replicates([trainer])), []
 
     def after(scored: bool) -> None:
         spent = sum(trial.epochs for trial in running.trials)
@@ -85,7 +85,7 @@ def measure(
         if spent >= BUDGET:
             raise Spent
 
-    running.after = after
+    running.on_epoch = after
     begin = time.perf_counter()
     with suppress(Spent):
         running.run()
@@ -114,8 +114,8 @@ def run(name: str, folder: Path, searches: list[str], schedulers: list[str]) -> 
         source = folder / name / FILES[name] if FILES[name] else name
         trainer = jaxrnn.Trainer(jaxrnn.load_data(source, seed=seed), seed=seed)
         space = search.Space(trainer.space("default", MAX_EPOCHS))
-        likely = search.sampler("random", space, 0).ask(128, [])
-        trainer.expect([one.configuration for one in likely], MAX_EPOCHS, at_once=AT_ONCE)
+        likely = search.make_sampler("random", space, 0).ask(128, [])
+        trainer.plan_for([one.configuration for one in likely], MAX_EPOCHS, max_concurrent=AT_ONCE)
         for pair in todo:
             one = measure(trainer, space, pair, seed)
             print(name, *pair, seed, one["curve"][-1], f"{one['seconds']:.1f} s", flush=True)

@@ -1,7 +1,7 @@
 """Trains a population of recurrent networks side by side in a few compiled programs."""
 
 from jaxrnn.compile_cache import forget_programs, keep_programs
-from jaxrnn.configuration.registry import ENTRIES, GROUPS
+from jaxrnn.configuration.registry import GROUPS, HYPERPARAMETERS
 from jaxrnn.configuration.rules import check_parents, conditions
 from jaxrnn.data.dataset import Data, describe_data, fingerprint
 from jaxrnn.data.folds import folds
@@ -24,8 +24,8 @@ from jaxrnn.trainer import Population, Trainer
 
 __all__ = [
     "DEFAULT_SPACE",
-    "ENTRIES",
     "GROUPS",
+    "HYPERPARAMETERS",
     "PRECISIONS",
     "SPACES",
     "Data",

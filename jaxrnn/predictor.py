@@ -15,9 +15,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.data import encoding
-from jaxrnn.data.dataset import problem_of
-from jaxrnn.network.network import Memory, RecurrentNetwork
-from jaxrnn.network.structure import alone
+from jaxrnn.data.dataset import spec_of
+from jaxrnn.network.network import Carries, RecurrentNetwork
+from jaxrnn.network.structure import architecture_of
 from jaxrnn.tasks import registry
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
@@ -45,20 +45,20 @@ class Predictor:
     @cached_property
     def network(self) -> RecurrentNetwork:
         """The Linen module that `parameters` belong to; it reads sequences of any length."""
-        problem = problem_of(self.task, self.encoder, lengths_differ=True)
-        return RecurrentNetwork(alone(self.configuration, problem))
+        problem = spec_of(self.task, self.encoder, lengths_differ=True)
+        return RecurrentNetwork(architecture_of(self.configuration, problem))
 
     @cached_property
-    def _apply(self) -> Callable[..., tuple[jax.Array, Memory | None]]:
+    def _apply(self) -> Callable[..., tuple[jax.Array, Carries | None]]:
         numbers = hyperparameters(self.configuration, self.network.architecture.optimizers)
 
         def apply(
-            parameters: Any, inputs: np.ndarray, lengths: np.ndarray, memory: Memory | None
-        ) -> tuple[jax.Array, Memory | None]:
+            parameters: Any, inputs: np.ndarray, lengths: np.ndarray, carry: Carries | None
+        ) -> tuple[jax.Array, Carries | None]:
             x = jnp.asarray(inputs), jnp.asarray(lengths)
-            outputs = self.network.apply({"params": parameters}, *x, numbers, memory=memory)
+            outputs = self.network.apply({"params": parameters}, *x, numbers, carry=carry)
             assert isinstance(outputs, Outputs)
-            return outputs.every if self.task.every else outputs.last, outputs.memory
+            return outputs.per_step if self.task.per_step else outputs.last, outputs.carry
 
         return jax.jit(apply)
 
@@ -71,7 +71,7 @@ class Predictor:
             inputs: `(samples, time, features)`, or tokens `(samples, time)`.
             lengths: True steps, `(samples,)`.
         """
-        memory, parts, size = None, [], 1 if self.task.carries else BATCH
+        memory, parts, size = None, [], 1 if self.task.stateful else BATCH
         for begin in range(0, len(inputs), size):
             rows = slice(begin, begin + size)
             with jax.default_matmul_precision(
@@ -95,7 +95,7 @@ class Predictor:
             ValueError: Inputs or lengths that do not fit the network or each other.
         """
         x, true = self.encoder.encode(inputs, lengths)
-        if not self.task.carries:
+        if not self.task.stateful:
             return self.encoded(x, true)
         # Texts of people's own have nothing to do with each other: each starts anew.
         texts = zip(x[:, None], true[:, None], strict=True)
@@ -111,7 +111,7 @@ class Predictor:
 
     def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
         """Labels, or values in their own units: what the task answers; see `outputs`."""
-        return self.task.answers(self.outputs(inputs, lengths))
+        return self.task.decode(self.outputs(inputs, lengths))
 
     def save(self, folder: str | Path) -> None:
         """Write `configuration.json` and `parameters.npz` into a new `folder`."""

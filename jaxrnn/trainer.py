@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrnn.compile_cache import kept_beside
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.rules import changeable
+from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
 from jaxrnn.network.scan import chunk
@@ -20,15 +20,15 @@ from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.choices import Choices
 from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import describe, population_mesh, replicated
-from jaxrnn.population.input_pipeline import evaluation_splits, feed, microbatch_of
+from jaxrnn.population.input_pipeline import evaluation_splits, microbatch_of, training_data
 from jaxrnn.population.lanes import LanePlan
-from jaxrnn.population.loop import Loop, Slices
-from jaxrnn.population.memory_check import Admission
+from jaxrnn.population.loop import Loop, TimeSlices
+from jaxrnn.population.memory_check import MemoryCheck
 from jaxrnn.population.options import Options, Precision, check_precision, options_of
-from jaxrnn.population.placement import place
-from jaxrnn.population.planner import Group, Plans
+from jaxrnn.population.placement import to_device
+from jaxrnn.population.planner import CohortPlanner, Group
 from jaxrnn.population.population import Population
-from jaxrnn.population.snapshot import Snapshot, draw, inherited
+from jaxrnn.population.snapshot import Snapshot, forked, init
 from jaxrnn.predictor import Predictor
 from jaxrnn.spaces import SPACES, Asked
 from jaxrnn.types import Configuration
@@ -42,7 +42,7 @@ class Trainer:
         lanes: Members that may run side by side on each device.
         microbatch: Samples per step; batches are multiples of it.
         data: What there is to learn.
-        feed: The training data on its way to the devices.
+        training_data: The training data on its way to the devices.
         compiler: Counts programs, and the seconds for which training waited for them.
     """
 
@@ -85,14 +85,20 @@ class Trainer:
         self.microbatch = microbatch_of(data.train, microbatch)
         self.mesh = population_mesh(devices)
         plan = LanePlan(lanes, self.mesh)
-        self.lanes, self.data, self._problem = plan.most, data, data.problem
+        self.lanes, self.data, self._problem = plan.most, data, data.spec
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
-        self.feed = feed(data, self.microbatch, seed, put)
+        self.training_data = training_data(data, self.microbatch, seed, put)
         self.compiler = self._compiler(plan, precision, autotune)
-        self._admit = Admission(self.compiler, memory_limit)
-        self._loop = Loop(self.feed, self.compiler, self._admit, Autotuner(self.compiler), Slices())
-        self._plans = Plans(data, self.microbatch, self.mesh)
+        self._check_memory = MemoryCheck(self.compiler, memory_limit)
+        self._loop = Loop(
+            self.training_data,
+            self.compiler,
+            self._check_memory,
+            Autotuner(self.compiler),
+            TimeSlices(),
+        )
+        self._planner = CohortPlanner(data, self.microbatch, self.mesh)
 
     def _compiler(self, plan: LanePlan, precision: Precision, autotune: bool | Options) -> Compiler:
         """What compiles for the data."""
@@ -107,7 +113,7 @@ class Trainer:
         cache = None if platform == "cpu" else kept_beside("autotuned")
         choices = Choices(repr(context), cache) if autotune is True else None
         building = Building(precision, options, choices, loop)
-        return Compiler(self.data.task, self.feed, validation, self.mesh, plan, building)
+        return Compiler(self.data.task, self.training_data, validation, self.mesh, plan, building)
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.
@@ -115,39 +121,39 @@ class Trainer:
         Raises:
             ValueError: Unknown name, a value outside the rule, or no sense for the task.
         """
-        rules.check(name, value, self.microbatch, without=self._problem.without)
+        rules.check(name, value, self.microbatch, without=self._problem.excluded)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
         """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""
         asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
-        return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.without}
+        return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.excluded}
 
-    def expect(
+    def plan_for(
         self,
         configurations: Sequence[Configuration],
         max_epochs: int,
-        at_once: int = 0,
+        max_concurrent: int = 0,
         apart: bool = False,
     ) -> None:
         """Plan the cohorts of all that comes later, for configurations like these.
 
         From now on each configuration joins the expected cohort that covers it with the least
-        arithmetic, or one of its own. Cohorts have room for `at_once` members, which run side by
+        arithmetic, or one of its own. Cohorts have room for `max_concurrent` members, which run side by
         side also at different epochs if they may be `apart`.
 
         Raises:
-            ValueError: As `draw`, or memory does not hold so many at once.
+            ValueError: As `init`, or memory does not hold so many at once.
         """
-        one_of_each = self._plans.expect(configurations, max_epochs)
-        self.compiler.make_room(at_once, max_epochs if apart else 1)
-        drawn = self.draw(one_of_each, [0] * len(one_of_each), max_epochs)
-        self._admit.check(drawn, at_once or len(configurations))
+        one_of_each = self._planner.plan_for(configurations, max_epochs)
+        self.compiler.reserve(max_concurrent, max_epochs if apart else 1)
+        drawn = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
+        self._check_memory.check(drawn, max_concurrent or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything."""
-        return self._plans.groups(self._plans.complete(configurations, max_epochs), max_epochs)
+        return self._planner.groups(self._planner.complete(configurations, max_epochs), max_epochs)
 
-    def draw(
+    def init(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
     ) -> list[Snapshot]:
         """Members before their first epoch, off the devices.
@@ -160,34 +166,34 @@ class Trainer:
         Raises:
             ValueError: An unknown, bad or inactive entry, or not one seed per configuration.
         """
-        return draw(configurations, seeds, max_epochs, self._plans, self.compiler)
+        return init(configurations, seeds, max_epochs, self._planner, self.compiler)
 
-    def place(self, snapshots: Sequence[Snapshot]) -> Population:
+    def to_device(self, snapshots: Sequence[Snapshot]) -> Population:
         """The population of these members, in this order; compiles its programs in the background.
 
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
         """
-        return place(snapshots, self.compiler)
+        return to_device(snapshots, self.compiler)
 
-    def park(
+    def to_host(
         self, population: Population, positions: Sequence[int] | None = None
     ) -> list[Snapshot]:
         """Snapshots of the members at `positions`, by default of all; they can train on."""
         population.check()
-        return population.parked(range(len(population)) if positions is None else positions)
+        return population.to_host(range(len(population)) if positions is None else positions)
 
     def start(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
     ) -> Population:
-        """A population before its first epoch: `place` of what `draw` gives for the same."""
-        return self.place(self.draw(configurations, seeds, max_epochs))
+        """A population before its first epoch: `to_device` of what `init` gives for the same."""
+        return self.to_device(self.init(configurations, seeds, max_epochs))
 
     def train(
         self,
         population: Population,
         epochs: int | Sequence[int],
-        tell: Callable[[float], None] = lambda _: None,
+        on_progress: Callable[[float], None] = lambda _: None,
     ) -> Population:
         """Train every member until it has seen its `epochs` in all, and wait for the end.
 
@@ -197,13 +203,13 @@ class Trainer:
             population: Consumed: its buffers become those of the one returned.
             epochs: As totals, counted from the start: one for each member, or one for all, at most
                 `max_epochs` of the population.
-            tell: Called about every second with the share that is done, and at the end with 1.
+            on_progress: Called about every second with the share that is done, and at the end with 1.
 
         Raises:
             ValueError: `epochs` lie behind or too far ahead, or `population` was trained before.
         """
         population.check()
-        return self._loop(population, population.totals(epochs), tell)
+        return self._loop(population, population.totals(epochs), on_progress)
 
     def evaluate(
         self,
@@ -225,26 +231,26 @@ class Trainer:
         if split not in self._splits:
             raise ValueError(f"`split` is {split!r}, but must be 'validation' or 'test'.")
         names = *self.data.task.metrics, "train_loss"
-        return population.evaluate(self._splits[split], population.due(positions), names)
+        return population.evaluate(self._splits[split], population.active(positions), names)
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
         """The population of the members at `indices`, in that order, each going on where it is."""
         chosen = population.positions("indices", indices, least=1)
-        return self.place(self.park(population, chosen.tolist()))
+        return self.to_device(self.to_host(population, chosen.tolist()))
 
-    def changeable(self, name: str) -> bool:
+    def can_change(self, name: str) -> bool:
         """Whether the entry `name` of a configuration may change in the middle of training."""
-        return changeable(name)
+        return can_change(name)
 
-    def inherit(self, snapshot: Snapshot, configuration: Configuration, seed: int) -> Snapshot:
+    def fork(self, snapshot: Snapshot, configuration: Configuration, seed: int) -> Snapshot:
         """A member that goes on from `snapshot` with a future of its own.
 
         Raises:
-            ValueError: As `draw`, or entries differ that are not `changeable`.
+            ValueError: As `init`, or entries differ that are not `can_change`.
         """
         check_seed(seed)
-        (entries,) = self._plans.complete([configuration], snapshot.max_epochs)
-        return inherited(snapshot, entries, seed, self.microbatch)
+        (entries,) = self._planner.complete([configuration], snapshot.max_epochs)
+        return forked(snapshot, entries, seed, self.microbatch)
 
     def save(self, snapshots: Sequence[Snapshot], folder: str | Path) -> None:
         """Write snapshots into `folder`, a new one; all of them lie there when it returns."""
@@ -256,7 +262,7 @@ class Trainer:
         Raises:
             ValueError: None there, or of other data, or damaged.
         """
-        return store.restore(Path(folder), self._problem, self._plans, self.compiler.member)
+        return store.restore(Path(folder), self._problem, self._planner, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
         """What training saw, by name of `jaxrnn.training.epoch_metrics.Report`.

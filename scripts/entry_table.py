@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from jaxrnn import GROUPS
-from jaxrnn.configuration.hyperparameter import Entry, words
+from jaxrnn.configuration.hyperparameter import Hyperparameter, words
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -27,7 +27,7 @@ def entry_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _default(name: str, entry: Entry) -> str:
+def _default(name: str, entry: Hyperparameter) -> str:
     own = {o: arguments(o)[name] for o in OPTIMIZERS if name in arguments(o)}
     if own:
         common, _ = Counter(own.values()).most_common(1)[0]
@@ -40,7 +40,7 @@ def _default(name: str, entry: Entry) -> str:
     return f"`{entry.default}`" if entry.kind is str else f"{entry.default:g}"
 
 
-def _allowed(entry: Entry) -> str:
+def _allowed(entry: Hyperparameter) -> str:
     if entry.choices:
         return ", ".join(f"`{choice}`" for choice in entry.choices)
     if entry.kind is bool:

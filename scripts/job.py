@@ -104,15 +104,15 @@ class _Asked:
         totals = totals or (settings.trials or plan.scheduler.trials,)
         expected = search.expected(plan, totals[0], settings.repeats)
         for trainer in trainers:
-            trainer.expect(*expected)
+            trainer.plan_for(*expected)
         groups = trainers[0].plan(expected.configurations, settings.max_epochs)
         cohorts = cohort_rows(trainers[0], groups, plan.scheduler.trials)
         return cls(data, trainers, plan, starts, totals, cohorts)
 
     def record(self, settings: argparse.Namespace) -> dict[str, Any]:
         """All that it takes to do the same again, as JSON."""
-        limited = self.plan.at_once < self.plan.scheduler.trials
-        at_once = self.plan.at_once if limited else settings.at_once
+        limited = self.plan.max_concurrent < self.plan.scheduler.trials
+        at_once = self.plan.max_concurrent if limited else settings.at_once
         return {
             "settings": _saved(settings) | {"at_once": at_once},
             "totals": list(self.totals),
@@ -196,7 +196,7 @@ def _job(
     stack: ExitStack,
     begin: float,
 ) -> Job:
-    plan, team = asked.plan, search.Team(asked.trainers, settings.repeats, settings.seed)
+    plan, team = asked.plan, search.Replicates(asked.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in asked.trainers]
     for compiler in compilers:
@@ -207,7 +207,7 @@ def _job(
     running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
-    running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
+    running.on_epoch = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
     return Job(
         settings=_saved(settings),
         versions=asked.record(settings)["versions"],
@@ -216,7 +216,7 @@ def _job(
         trainers=asked.trainers,
         cohorts=asked.cohorts,
         folder=folder,
-        keeper=running.after,
+        keeper=running.on_epoch,
         notes=checkpoints.notes,
         begin=begin,
         cache=None,

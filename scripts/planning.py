@@ -60,18 +60,18 @@ def plan_of(
     """
     if settings.audit and settings.scheduler == "pbt":
         raise ValueError("`audit` is given, but population-based training prunes no trial.")
-    return search.planned(
+    return search.make_plan(
         space,
         totals or _default_trials(settings),
-        search=settings.search,
-        pruning=settings.scheduler,
+        sampler=settings.search,
+        scheduler=settings.scheduler,
         min_epochs=settings.min_epochs,
         max_epochs=settings.max_epochs,
         eta=settings.eta,
         metric=metric,
         mode=trainer.data.task.metrics[metric],
         seed=settings.seed,
-        at_once=settings.at_once,
+        max_concurrent=settings.at_once,
         lanes=min(trainer.lanes, FULL) * trainer.mesh.size,
         grid_points=settings.grid_points,
         starts=starts,
@@ -88,7 +88,7 @@ def _default_trials(settings: argparse.Namespace) -> int | None:
 
 def _fits(configuration: dict[str, Any], space: search.Space) -> bool:
     try:
-        Enqueued(search.sampler("random", space, 0), space, [configuration], 0)
+        Enqueued(search.make_sampler("random", space, 0), space, [configuration], 0)
     except ValueError:
         return False
     return True

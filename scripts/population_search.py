@@ -39,15 +39,15 @@ def show_beginning(job: Job, console: Console) -> None:
     trials, epochs = job.plan.scheduler.trials, job.plan.scheduler.max_epochs
     line = f"{data.name} ({job.task.name}) on {devices}: {settings['search']} search"
     line += f", {settings['scheduler']}, {trials} trials of at most {epochs} epochs"
-    if job.search.team.size > 1:
-        line += f", {job.search.team.size} members each"
+    if job.search.replicates.size > 1:
+        line += f", {job.search.replicates.size} members each"
     console.print(line, soft_wrap=True)
     notes = [*job.notes, *data.notes]
     if (asked := settings["trials"]) and asked != trials:
         notes.insert(0, f"{asked} trials were asked for; {trials} make whole brackets.")
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
-    if share := job.trainers[0].feed.padded_share:
+    if share := job.trainers[0].training_data.padded_share:
         console.print(f"note: {share:.1%} of the steps computed in training are padding.")
     if behind := sum(trial.epochs for trial in job.search.trials):
         console.print(f"going on after {behind} trial-epochs")
@@ -57,7 +57,7 @@ def show_beginning(job: Job, console: Console) -> None:
 def show_winner(job: Job, winner: Winner, console: Console) -> None:
     """Show what won, how well, and where it is."""
     entries = (f"{name} {short(value)}" for name, value in winner.trial.configuration.items())
-    noun = "blocks" if job.task.carries else "sequences"
+    noun = "blocks" if job.task.stateful else "sequences"
     spread = {name: f" +- {value:.4f}" for name, value in winner.spread.items()}
     told = ", ".join(
         f"test {name} {winner.test[name]:.4f}{spread.get(name, '')}" for name in job.shown
@@ -88,7 +88,7 @@ def run(job: Job, console: Console) -> int:
     """Search, then show and keep what was found; returns the exit status."""
     show_beginning(job, console)
     with Display(console, job.plan.metric) as display:
-        job.search.observe = display
+        job.search.on_progress = display
         best = job.search.run()
         job.keeper.finish()
         job.search.clock.spent("keep")

@@ -74,7 +74,7 @@ def space_of(source: str, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
         trainer.check(name, value)
     for name, what in space.entries.items():
         whole = isinstance(what, dict) and isinstance(what.get("low"), int) and "step" not in what
-        if whole and isinstance(what["high"], int) and jaxrnn.ENTRIES[name].kind is float:
+        if whole and isinstance(what["high"], int) and jaxrnn.HYPERPARAMETERS[name].kind is float:
             raise ValueError(
                 f"`{name}` ranges over whole numbers from {what['low']} to {what['high']}; write "
                 f"`low` = {float(what['low'])} for all numbers, or add `step` = 1 if you mean it."

@@ -31,10 +31,10 @@ def crown(job: Job, trial: search.Trial) -> Winner:
     """Score the members of `trial` on the test split, and take out the best one."""
     names, metric = list(job.task.metrics), job.plan.metric
     sign = 1.0 if job.plan.mode == "min" else -1.0
-    members, repeats = job.search.members[trial.id], job.search.team.repeats
+    members, repeats = job.search.members[trial.id], job.search.replicates.repeats
     scored, models = [], []
     for fold, trainer in enumerate(job.trainers):
-        population = trainer.place(members[fold * repeats : (fold + 1) * repeats])
+        population = trainer.to_device(members[fold * repeats : (fold + 1) * repeats])
         test, seen = trainer.evaluate(population, "test"), trainer.evaluate(population)
         for k in range(repeats):
             scored.append([float(test[name][k]) for name in names])

@@ -1,13 +1,13 @@
 """Proposes configurations, prunes losers, keeps the records; knows no neural network."""
 
 from search.audit import Audit, audit
-from search.optimize import find
-from search.plans import Plan, expected, planned
+from search.optimize import optimize
+from search.plans import Plan, expected, make_plan
 from search.progress import Clock, Progress
-from search.replicates import Team
+from search.replicates import Replicates
 from search.rungs import Rung, rungs, trial_epochs
-from search.samplers.registry import SAMPLERS, sampler
-from search.schedulers.registry import SCHEDULERS, scheduler
+from search.samplers.registry import SAMPLERS, make_sampler
+from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.search import Search
 from search.space.space import Space
 from search.trainer import Trainer
@@ -20,20 +20,20 @@ __all__ = [
     "Clock",
     "Plan",
     "Progress",
+    "Replicates",
     "Rung",
     "Search",
     "Space",
     "State",
-    "Team",
     "Trainer",
     "Trial",
     "audit",
     "expected",
-    "find",
     "leaderboard",
-    "planned",
+    "make_plan",
+    "make_sampler",
+    "make_scheduler",
+    "optimize",
     "rungs",
-    "sampler",
-    "scheduler",
     "trial_epochs",
 ]

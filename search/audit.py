@@ -14,7 +14,7 @@ from search.search import Search
 from search.trial import State, Trial
 
 
-class Rung(NamedTuple):
+class RungAudit(NamedTuple):
     """How well scores at some epochs foretell the scores at the end.
 
     Attributes:
@@ -40,7 +40,7 @@ class Audit(NamedTuple):
         saved: Share of the trial-epochs that pruning saved.
     """
 
-    rungs: tuple[Rung, ...]
+    rungs: tuple[RungAudit, ...]
     winner: float
     best: float
     best_trial: int
@@ -53,7 +53,7 @@ class Audit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Onwards:
+class Resumed:
     """Everybody goes from rung to rung; nobody begins, nobody is stopped.
 
     Attributes:
@@ -70,7 +70,7 @@ class Onwards:
         return self.rungs[-1]
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """They begin wherever they were stopped."""
         return False
 
@@ -79,12 +79,12 @@ class Onwards:
         """Trial-epochs if all begin anew."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """Send everyone who waits to the next rung."""
-        del room
+        del free_slots
         waiting = [row for row in rows if row.waiting and row.epochs < self.max_epochs]
         ahead = {row.id: min(e for e in self.rungs if e > row.epochs) for row in waiting}
-        return Decision(go=ahead)
+        return Decision(promote=ahead)
 
 
 def audit(search: Search[Any, Any]) -> Audit:
@@ -98,9 +98,9 @@ def audit(search: Search[Any, Any]) -> Audit:
     last = plan.scheduler.max_epochs
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
-    onwards = replace(plan, scheduler=Onwards(rungs, len(trials)))
-    again = Search(onwards, search.team, trials, dict(search.members))
-    again.observe, again.clock = search.observe, search.clock
+    onwards = replace(plan, scheduler=Resumed(rungs, len(trials)))
+    again = Search(onwards, search.replicates, trials, dict(search.members))
+    again.on_progress, again.clock = search.on_progress, search.clock
     again.run()
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]
@@ -123,10 +123,10 @@ def _revived(trial: Trial) -> Trial:
     return copy
 
 
-def _rung(table: Mapping[int, Mapping[int, float]], epochs: int, last: int) -> Rung:
+def _rung(table: Mapping[int, Mapping[int, float]], epochs: int, last: int) -> RungAudit:
     pairs = [(own[epochs], own[last]) for own in table.values() if {epochs, last} <= own.keys()]
     finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
     if len(finite) < 3 or (finite == finite[0]).all(0).any():
-        return Rung(epochs, len(finite), float("nan"))
+        return RungAudit(epochs, len(finite), float("nan"))
     result: Any = spearmanr(finite[:, 0], finite[:, 1])
-    return Rung(epochs, len(finite), float(result.statistic))
+    return RungAudit(epochs, len(finite), float(result.statistic))

@@ -141,17 +141,17 @@ def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:
     }
 
 
-def _fitting(entries: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
-    """The entries that fit into `room` characters, the most telling chosen first."""
+def _fitting(entries: Mapping[str, Sequence[str]], free_slots: int) -> dict[str, Sequence[str]]:
+    """The entries that fit into `free_slots` characters, the most telling chosen first."""
 
     def tells_little(name: str) -> tuple[bool, bool]:
         return len(set(entries[name])) == 1, ABSENT in entries[name]
 
     chosen = set()
     for name in sorted(entries, key=tells_little):
-        if _width(name, entries[name]) <= room:
+        if _width(name, entries[name]) <= free_slots:
             chosen.add(name)
-            room -= _width(name, entries[name])
+            free_slots -= _width(name, entries[name])
     return {name: cells for name, cells in entries.items() if name in chosen}
 
 

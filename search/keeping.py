@@ -11,7 +11,7 @@ from typing import Any
 
 from search.checkpoint import Checkpoints, records_of, trials_of
 from search.records import RunFolder
-from search.replicates import Team
+from search.replicates import Replicates
 from search.search import Search
 from search.signals import deferred
 from search.study import Study
@@ -97,13 +97,13 @@ class Keeper:
     def write_checkpoint(self) -> None:
         """All that a search needs to go on from here."""
         begin = time.monotonic()
-        members, trials = self.search.parked(), self.search.trials
+        members, trials = self.search.snapshots(), self.search.trials
         ids = sorted(members)
         records = {"trials": records_of(trials), "members": ids}
         number = self._trained
 
         def save(path: Path) -> None:
-            self.search.team.save([members[id] for id in ids], path)
+            self.search.replicates.save([members[id] for id in ids], path)
 
         with deferred():  # or what saves would go on in a folder that is being cleared away
             self.checkpoints.write(number, records, save)
@@ -118,7 +118,7 @@ class Keeper:
 
 
 def take_up(
-    team: Team[Any, Any], checkpoints: Checkpoints
+    team: Replicates[Any, Any], checkpoints: Checkpoints
 ) -> tuple[list[Trial], dict[int, list[Any]]]:
     """Trials and members of the latest checkpoint that is whole; none if there is no checkpoint.
 

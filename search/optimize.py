@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from search.plans import expected, planned
-from search.replicates import Team
+from search.plans import expected, make_plan
+from search.replicates import Replicates
 from search.search import Search
 from search.space.space import Space
 from search.trainer import Population, Snapshot, Trainer
 
 
-def find(
+def optimize(
     trainer: Trainer[Population, Snapshot],
     space: Space,
     trials: int | None = 27,
@@ -35,8 +35,8 @@ def find(
     Raises:
         ValueError: A name that is not known, or a number out of range.
     """
-    plan = planned(space, trials, seed=seed, **options)
-    trainer.expect(*expected(plan, plan.scheduler.trials, repeats))
-    found = Search(plan, Team([trainer], repeats, seed))
-    found.run()
-    return found
+    plan = make_plan(space, trials, seed=seed, **options)
+    trainer.plan_for(*expected(plan, plan.scheduler.trials, repeats))
+    search = Search(plan, Replicates([trainer], repeats, seed))
+    search.run()
+    return search

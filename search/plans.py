@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from search.rungs import check_whole
 from search.samplers.enqueued import Enqueued
-from search.samplers.registry import sampler
+from search.samplers.registry import make_sampler
 from search.samplers.sampler import Sampler
 from search.schedulers.pbt import Pbt
-from search.schedulers.registry import scheduler
+from search.schedulers.registry import make_scheduler
 from search.schedulers.scheduler import Scheduler
 from search.space.space import Space
 
@@ -25,7 +25,7 @@ class Plan:
         metric: The score, a name that the trainer's `evaluate` gives.
         mode: `min` or `max`: which scores are better.
         seed: Of all that is random.
-        at_once: The most trials that new ones may fill up.
+        max_concurrent: The most trials that new ones may fill up.
     """
 
     space: Space
@@ -34,35 +34,35 @@ class Plan:
     metric: str = "loss"
     mode: str = "min"
     seed: int = 0
-    at_once: int = 1 << 30
+    max_concurrent: int = 1 << 30
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown mode, or room for nobody."""
         if self.mode not in ("min", "max"):
             raise ValueError(f"`mode` is {self.mode!r}, but must be 'min' or 'max'.")
-        if self.at_once < 1:
-            raise ValueError(f"`at_once` is {self.at_once}, but must be at least 1.")
+        if self.max_concurrent < 1:
+            raise ValueError(f"`max_concurrent` is {self.max_concurrent}, but must be at least 1.")
 
 
-AT_ONCE = 32
+MAX_CONCURRENT = 32
 """Trials that train at once where scores guide what comes next, or lanes where there are more."""
 LEAST_SAMPLE = 128
 """Configurations that tell what others will be like, where these are not known in advance."""
 
 
-def planned(
+def make_plan(
     space: Space,
     trials: int | Sequence[int] | None,
     *,
-    search: str = "random",
-    pruning: str = "halving",
+    sampler: str = "random",
+    scheduler: str = "halving",
     min_epochs: int = 1,
     max_epochs: int = 27,
     eta: int = 3,
     metric: str = "loss",
     mode: str = "min",
     seed: int = 0,
-    at_once: int | None = None,
+    max_concurrent: int | None = None,
     lanes: int = 1,
     grid_points: int = 3,
     starts: Sequence[Mapping[str, Any]] = (),
@@ -72,15 +72,15 @@ def planned(
     Args:
         space: Where to search.
         trials: As `search.schedulers.registry.scheduler` takes it; all of a grid if None.
-        search: Who proposes, one of `SAMPLERS`.
-        pruning: Who prunes, one of `SCHEDULERS`.
+        sampler: Who proposes, one of `SAMPLERS`.
+        scheduler: Who prunes, one of `SCHEDULERS`.
         min_epochs: Epochs before the first comparison.
         max_epochs: Epochs of the trials that are never pruned.
         eta: One in `eta` goes on, where there are rungs.
         metric: What to search by.
         mode: `min` or `max`: which values of it are better.
         seed: Of all that is random.
-        at_once: Trials begin while fewer train. By default all, but where scores guide what comes
+        max_concurrent: Trials begin while fewer train. By default all, but where scores guide what comes
             next at most 32, or `lanes`.
         lanes: Members that train side by side on all devices.
         grid_points: Values of a continuous range in a grid, at least 2.
@@ -90,23 +90,27 @@ def planned(
         ValueError: An unknown name, a number out of range, `starts` that the space does not have,
             or more trials than there are configurations.
     """
-    check_whole("at_once", 2 if at_once is None else at_once, 2 if search == "cmaes" else 1)
+    check_whole(
+        "max_concurrent",
+        2 if max_concurrent is None else max_concurrent,
+        2 if sampler == "cmaes" else 1,
+    )
     check_whole("grid_points", grid_points, 2)
-    batch = at_once or max(AT_ONCE, lanes)
-    proposes = sampler(search, space, seed, batch=batch, points=grid_points)
+    batch = max_concurrent or max(MAX_CONCURRENT, lanes)
+    proposer = make_sampler(sampler, space, seed, batch=batch, points=grid_points)
     if starts:
-        proposes = Enqueued(proposes, space, starts, seed)
-    if trials is None and pruning != "hyperband":
-        trials = proposes.size
-    prunes = scheduler(pruning, trials, min_epochs, max_epochs, eta, seed)
-    if proposes.size is not None and prunes.trials > proposes.size:
+        proposer = Enqueued(proposer, space, starts, seed)
+    if trials is None and scheduler != "hyperband":
+        trials = proposer.size
+    pruner = make_scheduler(scheduler, trials, min_epochs, max_epochs, eta, seed)
+    if proposer.size is not None and pruner.trials > proposer.size:
         raise ValueError(
-            f"`trials` is {prunes.trials}, but there are only {proposes.size} configurations; "
+            f"`trials` is {pruner.trials}, but there are only {proposer.size} configurations; "
             "raise `grid_points`, or leave `trials` out."
         )
-    limited = at_once or proposes.learns or pruning == "asha"
-    together = batch if limited else prunes.trials
-    return Plan(space, proposes, prunes, metric, mode, seed, together)
+    limited = max_concurrent or proposer.learns or scheduler == "asha"
+    together = batch if limited else pruner.trials
+    return Plan(space, proposer, pruner, metric, mode, seed, together)
 
 
 class Expected(NamedTuple):
@@ -114,7 +118,7 @@ class Expected(NamedTuple):
 
     configurations: list[dict[str, Any]]
     max_epochs: int
-    at_once: int
+    max_concurrent: int
     apart: bool
 
 
@@ -130,10 +134,10 @@ def expected(plan: Plan, trials: int, repeats: int = 1) -> Expected:
         repeats: Members of a trial.
     """
     same = not plan.sampler.learns and not isinstance(plan.scheduler, Pbt)
-    like = plan.sampler.ask(trials if same else min(trials, AT_ONCE), [])
+    like = plan.sampler.ask(trials if same else min(trials, MAX_CONCURRENT), [])
     if not same:
-        like += sampler("random", plan.space, plan.seed).ask(max(trials, LEAST_SAMPLE), [])
-    all_known = same and plan.at_once >= plan.scheduler.trials
-    together = 0 if all_known else min(plan.at_once, plan.scheduler.trials) * repeats
+        like += make_sampler("random", plan.space, plan.seed).ask(max(trials, LEAST_SAMPLE), [])
+    all_known = same and plan.max_concurrent >= plan.scheduler.trials
+    together = 0 if all_known else min(plan.max_concurrent, plan.scheduler.trials) * repeats
     configurations, last = [proposal.configuration for proposal in like], plan.scheduler.max_epochs
-    return Expected(configurations, last, together, together > 0 and not plan.scheduler.lockstep)
+    return Expected(configurations, last, together, together > 0 and not plan.scheduler.synchronous)

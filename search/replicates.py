@@ -11,11 +11,11 @@ from search.rungs import check_whole
 from search.trainer import Population, Snapshot, Trainer
 from search.trial import Trial, seed_of
 
-COMMON = 2**32
+FIRST_SHARED_SEED = 2**32
 """Ids from here on give the seeds that all trials share; no trial has one of these."""
 
 
-class Means(NamedTuple):
+class MeanAndError(NamedTuple):
     """Of every trial, over its members, each `(trials,)`; NaN where a member's is not finite.
 
     Attributes:
@@ -28,7 +28,7 @@ class Means(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Team(Generic[Population, Snapshot]):
+class Replicates(Generic[Population, Snapshot]):
     """Trains trials whose members are spread over trainers, one per fold.
 
     With several seeds, these are the same for all trials (common random numbers): what differs
@@ -57,48 +57,50 @@ class Team(Generic[Population, Snapshot]):
         """One for every repeat."""
         if self.repeats == 1:
             return [trial.seed]
-        return [seed_of(self.seed, COMMON + repeat) for repeat in range(self.repeats)]
+        return [seed_of(self.seed, FIRST_SHARED_SEED + repeat) for repeat in range(self.repeats)]
 
-    def draw(self, trials: Sequence[Trial], max_epochs: int) -> list[list[Snapshot]]:
+    def init(self, trials: Sequence[Trial], max_epochs: int) -> list[list[Snapshot]]:
         """The untrained members of every trial, fold by fold, in each seed by seed."""
         configurations = [trial.configuration for trial in trials for _ in range(self.repeats)]
         seeds = [seed for trial in trials for seed in self.seeds(trial)]
         return self._by_trial(
-            [trainer.draw(configurations, seeds, max_epochs) for trainer in self.trainers]
+            [trainer.init(configurations, seeds, max_epochs) for trainer in self.trainers]
         )
 
-    def place(self, members: Sequence[Sequence[Snapshot]]) -> list[Population]:
+    def to_device(self, members: Sequence[Sequence[Snapshot]]) -> list[Population]:
         """A population per fold of the members of some trials."""
         return [
-            trainer.place([one for own in members for one in own[self._of_fold(fold)]])
+            trainer.to_device([one for own in members for one in own[self._of_fold(fold)]])
             for fold, trainer in enumerate(self.trainers)
         ]
 
-    def park(
+    def to_host(
         self, populations: Sequence[Population], positions: Sequence[int]
     ) -> list[list[Snapshot]]:
         """The members of the trials at `positions`, off the devices."""
         chosen = self._members(positions)
         pairs = zip(self.trainers, populations, strict=True)
-        return self._by_trial([trainer.park(population, chosen) for trainer, population in pairs])
+        return self._by_trial(
+            [trainer.to_host(population, chosen) for trainer, population in pairs]
+        )
 
     def train(
         self,
         populations: Sequence[Population],
         epochs: Sequence[int],
-        tell: Callable[[float], None],
+        on_progress: Callable[[float], None],
     ) -> list[Population]:
         """Every trial trained to its own number of epochs."""
         each = [total for total in epochs for _ in range(self.repeats)]
         folds, after = len(self.trainers), []
         for fold, (trainer, population) in enumerate(zip(self.trainers, populations, strict=True)):
-            share = lambda done, fold=fold: tell((fold + done) / folds)  # noqa: E731
+            share = lambda done, fold=fold: on_progress((fold + done) / folds)  # noqa: E731
             after.append(trainer.train(population, each, share))
         return after
 
     def evaluate(
         self, populations: Sequence[Population], positions: Sequence[int]
-    ) -> dict[str, Means]:
+    ) -> dict[str, MeanAndError]:
         """Validation metrics of the trials at `positions`, by name."""
         chosen = self._members(positions)
         tables = [
@@ -106,7 +108,7 @@ class Team(Generic[Population, Snapshot]):
             for trainer, population in zip(self.trainers, populations, strict=True)
         ]
         return {
-            name: means(
+            name: mean_and_error(
                 np.concatenate(
                     [table[name][chosen].reshape(-1, self.repeats) for table in tables], axis=1
                 )
@@ -126,14 +128,14 @@ class Team(Generic[Population, Snapshot]):
             told[name] = np.concatenate(members, axis=2).mean(axis=2, dtype=float)
         return told
 
-    def inherit(
+    def fork(
         self, members: Sequence[Snapshot], configuration: dict[str, Any], trial: Trial
     ) -> list[Snapshot]:
         """Members of `trial` that go on from those of another one."""
         seeds = self.seeds(trial) * len(self.trainers)
         trainers = (trainer for trainer in self.trainers for _ in range(self.repeats))
         return [
-            trainer.inherit(one, configuration, seed)
+            trainer.fork(one, configuration, seed)
             for trainer, one, seed in zip(trainers, members, seeds, strict=True)
         ]
 
@@ -164,7 +166,7 @@ class Team(Generic[Population, Snapshot]):
         ]
 
 
-def means(values: np.ndarray) -> Means:
+def mean_and_error(values: np.ndarray) -> MeanAndError:
     """Over the members of every trial.
 
     Args:
@@ -173,5 +175,5 @@ def means(values: np.ndarray) -> Means:
     values = np.where(np.isfinite(values), values, np.nan).astype(float)
     count = values.shape[1]
     if count == 1:
-        return Means(values[:, 0], np.full(len(values), np.nan))
-    return Means(values.mean(1), values.std(1, ddof=1) / np.sqrt(count))
+        return MeanAndError(values[:, 0], np.full(len(values), np.nan))
+    return MeanAndError(values.mean(1), values.std(1, ddof=1) / np.sqrt(count))

@@ -10,10 +10,10 @@ class Rung(NamedTuple):
     trials: int
 
 
-Plan: TypeAlias = tuple[Rung, ...]
+Bracket: TypeAlias = tuple[Rung, ...]
 
 
-def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Plan:
+def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Bracket:
     """The rungs of successive halving (Jamieson and Talwalkar 2016).
 
     Rung k holds floor(trials / eta**k) trials, at least one, at min_epochs * eta**k epochs (n, r
@@ -39,7 +39,7 @@ def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Plan:
     return (*plan, Rung(max_epochs, max(left, 1)))
 
 
-def hyperband_plans(min_epochs: int, max_epochs: int, eta: int) -> tuple[Plan, ...]:
+def hyperband_brackets(min_epochs: int, max_epochs: int, eta: int) -> tuple[Bracket, ...]:
     """The brackets of Hyperband (Li et al. 2018, Algorithm 1), the one that prunes most first.
 
     For s from s_max = floor(log_eta(R / r_min)) down to 0, a bracket starts with
@@ -63,12 +63,12 @@ def hyperband_plans(min_epochs: int, max_epochs: int, eta: int) -> tuple[Plan, .
     return tuple(_bracket(s, most, max_epochs, eta) for s in range(most, -1, -1))
 
 
-def _bracket(s: int, most: int, max_epochs: int, eta: int) -> Plan:
+def _bracket(s: int, most: int, max_epochs: int, eta: int) -> Bracket:
     trials = -(-(most + 1) * eta**s // (s + 1))
     return tuple(Rung(max_epochs // eta ** (s - i), trials // eta**i) for i in range(s + 1))
 
 
-def trial_epochs(plan: Plan) -> int:
+def trial_epochs(plan: Bracket) -> int:
     """Epochs that the plan trains in all; survivors go on, they do not start again."""
     budgets = [0, *(rung.epochs for rung in plan)]
     return sum(

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.replicates import Means
+from search.replicates import MeanAndError
 from search.schedulers.scheduler import Row
 from search.trial import Trial
 
 
-class Table:
+class ScoreTable:
     """What a scheduler sees of the trials of a search.
 
     It is asked for after every epoch, so the scores of trials that have no new ones are kept.
@@ -22,7 +22,10 @@ class Table:
 
     def rows(self, trials: Sequence[Trial]) -> list[Row]:
         """One for each of the trials."""
-        return [Row(t.id, t.bracket, t.epochs, t.until, t.ended, self._scores(t)) for t in trials]
+        return [
+            Row(t.id, t.bracket, t.epochs, t.target_epochs, t.ended, self._scores(t))
+            for t in trials
+        ]
 
     def _scores(self, trial: Trial) -> dict[int, float]:
         standing = len(trial.metrics), len(trial.changes)
@@ -45,7 +48,7 @@ def scores(trial: Trial, metric: str, mode: str) -> dict[int, float]:
     return found
 
 
-def record(trial: Trial, scores: Mapping[str, Means], position: int) -> None:
+def record_scores(trial: Trial, scores: Mapping[str, MeanAndError], position: int) -> None:
     """What the trial scored where it is now."""
     own: dict[str, Any] = {name: float(s.mean[position]) for name, s in scores.items()}
     trial.metrics[trial.epochs] = own

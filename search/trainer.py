@@ -18,11 +18,11 @@ class Trainer(Protocol[Population, Snapshot]):
     of times, alone or among others: its future is the same to the bit.
     """
 
-    def expect(
+    def plan_for(
         self,
         configurations: Sequence[dict[str, Any]],
         max_epochs: int,
-        at_once: int = 0,
+        max_concurrent: int = 0,
         apart: bool = False,
     ) -> None:
         """Prepare for configurations like these; others may come, but cost time.
@@ -33,12 +33,12 @@ class Trainer(Protocol[Population, Snapshot]):
         Args:
             configurations: Like those that will come, or these very ones.
             max_epochs: Of the members that are never pruned.
-            at_once: How many train together at most; 0 where all do.
+            max_concurrent: How many train together at most; 0 where all do.
             apart: Whether those that do are often at different epochs.
         """
         ...
 
-    def draw(
+    def init(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
     ) -> list[Snapshot]:
         """Untrained members, one per configuration and seed.
@@ -47,11 +47,11 @@ class Trainer(Protocol[Population, Snapshot]):
         """
         ...
 
-    def place(self, snapshots: Sequence[Snapshot]) -> Population:
+    def to_device(self, snapshots: Sequence[Snapshot]) -> Population:
         """A population of these members, in this order, each where it was."""
         ...
 
-    def park(
+    def to_host(
         self, population: Population, positions: Sequence[int] | None = None
     ) -> list[Snapshot]:
         """Snapshots of the members at `positions`, by default of all; they can train on."""
@@ -61,11 +61,11 @@ class Trainer(Protocol[Population, Snapshot]):
         self,
         population: Population,
         epochs: Sequence[int],
-        tell: Callable[[float], None],
+        on_progress: Callable[[float], None],
     ) -> Population:
         """Every member trained until it has seen its own `epochs` in all, going on where it was.
 
-        `epochs` has one total per member; one that is there already rests. Calls `tell` now and
+        `epochs` has one total per member; one that is there already rests. Calls `on_progress` now and
         then with the share that is done, from 0 to 1, and at the end with 1.
         """
         ...
@@ -86,15 +86,15 @@ class Trainer(Protocol[Population, Snapshot]):
         """
         ...
 
-    def changeable(self, name: str) -> bool:
+    def can_change(self, name: str) -> bool:
         """Whether the entry `name` of a configuration may change in the middle of training."""
         ...
 
-    def inherit(self, snapshot: Snapshot, configuration: dict[str, Any], seed: int) -> Snapshot:
+    def fork(self, snapshot: Snapshot, configuration: dict[str, Any], seed: int) -> Snapshot:
         """A member that goes on from `snapshot` with another configuration and seed.
 
         Weights, optimizer and epochs are those of the snapshot; only entries that are
-        `changeable` may differ.
+        `can_change` may differ.
         """
         ...
 
@@ -103,5 +103,5 @@ class Trainer(Protocol[Population, Snapshot]):
         ...
 
     def restore(self, folder: Path) -> list[Snapshot]:
-        """The snapshots that `save` wrote, to the bit, in order; `expect` was told the same."""
+        """The snapshots that `save` wrote, to the bit, in order; `plan_for` was told the same."""
         ...

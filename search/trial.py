@@ -33,7 +33,7 @@ class Trial:
         bracket: Of the scheduler.
         state: What became of it.
         epochs: Epochs trained.
-        until: Epochs it was last sent to.
+        target_epochs: Epochs it was last sent to.
         ended: Whether it will train no more.
         metrics: Validation metrics by name at the epochs of every rung it reached, the mean where
             it has several seeds or folds.
@@ -49,7 +49,7 @@ class Trial:
     bracket: int = 0
     state: State = State.RUNNING
     epochs: int = 0
-    until: int = 0
+    target_epochs: int = 0
     ended: bool = False
     metrics: dict[int, dict[str, float]] = field(default_factory=dict)
     errors: dict[int, dict[str, float]] = field(default_factory=dict)

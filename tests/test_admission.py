@@ -178,11 +178,11 @@ def test_too_many_members_are_refused_before_any_is_placed(
     data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = jaxrnn.Trainer(data, memory_limit=100)
-    trainer.expect(MEMBERS, 3)
+    trainer.plan_for(MEMBERS, 3)
     monkeypatch.setattr(memory_check, "budget", lambda *_: Budget(GIB // 1000, 8, 100))
-    trainer.expect(MEMBERS, 3)
+    trainer.plan_for(MEMBERS, 3)
     with pytest.raises(ValueError, match=r"`memory_limit` is 100 GiB, .* 100000 members need"):
-        trainer.expect(MEMBERS, 3, 100000)
+        trainer.plan_for(MEMBERS, 3, 100000)
 
 
 @pytest.mark.parametrize("limit", [0, -1.0, float("nan")])

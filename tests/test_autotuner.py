@@ -263,15 +263,15 @@ def test_copies_are_timed_for_as_long_as_they_train(
 
     monkeypatch.setattr(Autotuner, "_run", run)
     trainer = jaxrnn.Trainer(data, lanes=4, devices=devices)
-    trainer.expect(MEMBERS, 2, at_once=6, apart=apart)
+    trainer.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
     early = jaxrnn.Trainer(data, lanes=4, devices=devices, autotune=False)
-    early.expect(MEMBERS, 2, at_once=6, apart=apart)
-    snapshots = early.park(early.train(early.start(MEMBERS, range(6), 2), 1))
-    population = trainer.train(trainer.place(snapshots), 2)
+    early.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
+    snapshots = early.to_host(early.train(early.start(MEMBERS, range(6), 2), 1))
+    population = trainer.train(trainer.to_device(snapshots), 2)
     share = min(6, 4 * devices)
     assert steps and all(epochs == [1] * share for epochs, _ in steps)
     assert chosen(trainer) == [(4, 3)]
-    check_same(population, early.train(early.place(snapshots), 2), rtol=1e-4)
+    check_same(population, early.train(early.to_device(snapshots), 2), rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -282,10 +282,10 @@ def test_members_that_cannot_train_time_nothing(
     trainer, plain = made(data), made(data, autotune=False)
     members = [{**MEMBERS[0], "epochs": 1}] * 2
     for one in (trainer, plain):
-        one.expect(members, 5, at_once=2, apart=True)
-    snapshots = plain.park(plain.train(plain.start(members, range(2), 5), 1))
+        one.plan_for(members, 5, max_concurrent=2, apart=True)
+    snapshots = plain.to_host(plain.train(plain.start(members, range(2), 5), 1))
     with pytest.warns(RuntimeWarning, match="for no member has an epoch left to train"):
-        trainer.train(trainer.place(snapshots), 2)
+        trainer.train(trainer.to_device(snapshots), 2)
 
 
 def test_a_cpu_has_nothing_to_choose(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:

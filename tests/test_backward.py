@@ -62,14 +62,20 @@ def of_flax(cell: str, own: Tree) -> Tree:
 
 
 def written_out(
-    given: Tree, own: Tree, carry: Any, x: Any, keep: Any = None, stops: Any = None, unroll: int = 1
+    given: Tree,
+    own: Tree,
+    carry: Any,
+    x: Any,
+    keep: Any = None,
+    stop_gradient_at: Any = None,
+    unroll: int = 1,
 ) -> tuple[Any, Any]:
     """Our layer; `given` is what its configuration has besides a default one's."""
     member = alone({"hidden_size": 6, **given})
     form = rnn_vjp.Form(member.architecture, unroll)
     units = given.get("hidden_size", carry[0].shape[-1])
     constants = Constants(member.numbers, jnp.asarray(units), keep)
-    return rnn_vjp.layer(form, own, carry, x, stops, constants)
+    return rnn_vjp.layer(form, own, carry, x, stop_gradient_at, constants)
 
 
 def read(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:
@@ -155,7 +161,7 @@ def test_unrolled_loops_give_the_same(given: Tree, unroll: int) -> None:
     stops = jnp.arange(TIME) == 4
 
     def felt(unroll: int, own: Tree, carry: Any, x: Any) -> Any:
-        final, y = written_out(given, own, carry, x, stops=stops, unroll=unroll)
+        final, y = written_out(given, own, carry, x, stop_gradient_at=stops, unroll=unroll)
         return jnp.sin(y).sum() + sum(jnp.sin(state).sum() for state in final)
 
     def gradients(steps: int) -> Any:

@@ -24,7 +24,7 @@ from support.single_member import (
 
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.network.tbptt import stops, stream_of
+from jaxrnn.network.tbptt import stop_gradient_at, stream_of
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.training.batches import Samples
 
@@ -41,7 +41,7 @@ def begin_of(time: int, length: int, overlap: int) -> int:
 def first_steps(numbers: Any, epoch: int, time: int, streams: int) -> list[int]:
     """The earliest step that the gradient of the loss at every step reaches, by our rules."""
     of_steps = np.asarray(stream_of(numbers, jnp.int32(epoch), time, streams))
-    stopped = np.asarray(stops(numbers, jnp.int32(epoch), time, streams))
+    stopped = np.asarray(stop_gradient_at(numbers, jnp.int32(epoch), time, streams))
     assert stopped.shape == (streams, time) and stopped.dtype == bool
     firsts = []
     for step, stream in enumerate(of_steps):
@@ -94,7 +94,7 @@ def test_truncation_leaves_the_forward_pass_alone(cell: str) -> None:
     member = alone({"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.5, "block_length": 2})
     samples, key = sequences(4), jax.random.key(0)
     whole = member.apply(samples, key)
-    cut = member.apply(samples, key, stops(member.numbers, jnp.int32(0), TIME, 1)[0])
+    cut = member.apply(samples, key, stop_gradient_at(member.numbers, jnp.int32(0), TIME, 1)[0])
     assert_close(cut, whole, rtol=1e-6)
 
 
@@ -152,9 +152,9 @@ def of_every_step(
         cut = (jnp.arange(TIME) == begin) & (begin > 0)
         network = RecurrentNetwork(architecture)
         out = network.apply({"params": weights}, x, n, numbers, jax.random.key(0), cut)
-        assert isinstance(out, Outputs) and out.every is not None
+        assert isinstance(out, Outputs) and out.per_step is not None
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
-        here, last = cross_entropy(out.every[:, step], labels), cross_entropy(out.last, labels)
+        here, last = cross_entropy(out.per_step[:, step], labels), cross_entropy(out.last, labels)
         replicated = share * jnp.where(step < n, here / n, 0.0)
         return (replicated + (1 - share) * jnp.where(step == n - 1, last, 0.0)).sum()
 

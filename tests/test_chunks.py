@@ -19,7 +19,7 @@ from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import initial, network, scan, structure
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
-from jaxrnn.tasks.spec import Outputs, Problem
+from jaxrnn.tasks.spec import Outputs, TaskSpec
 from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
@@ -108,9 +108,9 @@ def test_padding_of_inputs_has_no_effect(case: str) -> None:
 def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     """Neither in inputs nor in targets: on losses, weights, gradients and evaluation sums."""
     data = made(kind)
-    entries = rules.complete({"hidden_size": 5}, 20, 10, data.problem.without)
-    problem = data.problem._replace(lengths_differ=True)  # of windows and texts, too
-    arch = structure.alone(entries, problem, 20)
+    entries = rules.complete({"hidden_size": 5}, 20, 10, data.spec.excluded)
+    problem = data.spec._replace(lengths_differ=True)  # of windows and texts, too
+    arch = structure.architecture_of(entries, problem, 20)
     numbers = hyperparameters(entries, arch.optimizers)
     step = Step(arch, data.task, Update(arch.optimizers, Packing(arch.shapes())))
 
@@ -130,11 +130,11 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     samples = Samples.of(train)
     true = np.minimum(samples.lengths, 5).astype(np.int32)[:9]
     rows = Samples(*(leaf[:9].copy() for leaf in samples))._replace(lengths=true)
-    weights = initial.draw(arch, entries, 0)
+    weights = initial.init(arch, entries, 0)
     found = []
     for value in (0.0, 2.0, np.nan):
         own = jax.tree.map(np.array, rows)
-        for leaf in (own.inputs, own.targets if data.task.every else own.inputs):
+        for leaf in (own.inputs, own.targets if data.task.per_step else own.inputs):
             whole = leaf.dtype.kind in "iu"
             leaf[np.arange(leaf.shape[1]) >= true[:, None]] = 3 if whole and value else value
         found.append(jax.device_get(run(weights, jax.tree.map(jnp.asarray, own))))
@@ -149,7 +149,7 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
 class Counting(nn.Module):
     """A cell that calls back at every step, for all lanes at once."""
 
-    tell: Callable[[Any], Any]
+    on_progress: Callable[[Any], Any]
     written_out = False
 
     @nn.compact
@@ -160,7 +160,7 @@ class Counting(nn.Module):
         del stop, constants
         h = jnp.tanh(self.parameters()["weight"] * carry[0] + x)
         still = jax.lax.stop_gradient(h)
-        h += jax.pure_callback(self.tell, still, still, vmap_method="broadcast_all")
+        h += jax.pure_callback(self.on_progress, still, still, vmap_method="broadcast_all")
         return (h,), h
 
 
@@ -218,10 +218,12 @@ def test_lanes_keep_the_decision_to_skip(data: jaxrnn.Data, uneven_data: jaxrnn.
 
 def test_both_directions_meet_at_every_step() -> None:
     """Sums from the first step on, and from the last true one back, by hand."""
-    problem = Problem(1, 2, lengths_differ=True, every=True, without=frozenset({"embedding_size"}))
+    problem = TaskSpec(
+        1, 2, lengths_differ=True, per_step=True, excluded=frozenset({"embedding_size"})
+    )
     given = {"cell": "rnn", "activation": "relu", "hidden_size": 1, "bidirectional": True}
-    entries = rules.complete(given, 4, 10, problem.without)
-    arch = structure.alone(entries, problem)
+    entries = rules.complete(given, 4, 10, problem.excluded)
+    arch = structure.architecture_of(entries, problem)
     one = jnp.ones((1, 1, 1))
     gates = {"input_kernel": one, "recurrent_kernel": one, "bias": jnp.zeros((1, 1))}
     head = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}
@@ -229,7 +231,7 @@ def test_both_directions_meet_at_every_step() -> None:
     x, numbers = np.arange(1.0, 11.0).reshape(2, 5, 1), hyperparameters(entries, ("adamw",))
     read = jax.jit(lambda *own: RecurrentNetwork(arch).apply({"params": weights}, *own, numbers))
     found: Any = read(jnp.asarray(x, jnp.float32), jnp.array([5, 3]))
-    for inputs, answers, length in zip(x[..., 0], found.every, (5, 3), strict=True):
+    for inputs, answers, length in zip(x[..., 0], found.per_step, (5, 3), strict=True):
         true = inputs[:length]
         expected = np.stack([true.cumsum(), true[::-1].cumsum()[::-1]], axis=1)
         np.testing.assert_allclose(answers[:length], expected)

@@ -51,7 +51,8 @@ def full_space() -> search.Space:
 
 def drawn(seed: int, count: int = 1) -> list[Entries]:
     return [
-        one.configuration for one in search.sampler("random", full_space(), seed).ask(count, [])
+        one.configuration
+        for one in search.make_sampler("random", full_space(), seed).ask(count, [])
     ]
 
 
@@ -68,7 +69,7 @@ one_drawn = st.integers(0, 100_000).map(lambda seed: drawn(seed)[0])
 def test_completing_twice_is_completing_once(configuration: Entries) -> None:
     entries = full(configuration)
     assert full(entries) == entries
-    assert list(full(entries)) == [name for name in jaxrnn.ENTRIES if name in entries]
+    assert list(full(entries)) == [name for name in jaxrnn.HYPERPARAMETERS if name in entries]
     given = {name: entries[name] for name in configuration if name != "epochs"}
     assert given == {name: value for name, value in configuration.items() if name != "epochs"}
     assert entries["epochs"] == min(configuration["epochs"], MAX_EPOCHS)
@@ -77,7 +78,7 @@ def test_completing_twice_is_completing_once(configuration: Entries) -> None:
 @given(one_drawn)
 def test_exactly_the_active_entries_are_there(configuration: Entries) -> None:
     entries, conditions = full(configuration), jaxrnn.conditions()
-    for name in jaxrnn.ENTRIES:
+    for name in jaxrnn.HYPERPARAMETERS:
         assert (name in entries) == holds(conditions.get(name, {}), entries), name
 
 
@@ -138,7 +139,7 @@ def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     (tmp_path / "space.toml").write_text(space.to_toml())
     again = search.Space.from_toml(tmp_path / "space.toml", conditions)
     assert again.entries == space.entries and list(again.entries) == list(space.entries)
-    first, second = (search.sampler("random", one, 2).ask(5, []) for one in (space, again))
+    first, second = (search.make_sampler("random", one, 2).ask(5, []) for one in (space, again))
     assert [trial.configuration for trial in first] == [trial.configuration for trial in second]
 
 
@@ -146,8 +147,8 @@ def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
 
 
 def test_every_entry_is_traced_or_structural() -> None:
-    assert set(jaxrnn.ENTRIES) - STRUCTURAL == set(Hyperparameters._fields)
-    assert set(jaxrnn.ENTRIES) >= STRUCTURAL
+    assert set(jaxrnn.HYPERPARAMETERS) - STRUCTURAL == set(Hyperparameters._fields)
+    assert set(jaxrnn.HYPERPARAMETERS) >= STRUCTURAL
 
 
 @given(one_drawn)
@@ -155,7 +156,7 @@ def test_numbers_are_those_of_the_configuration(configuration: Entries) -> None:
     entries = full(configuration)
     numbers = hyperparameters(entries, ("sgd", *OPTIMIZERS))._asdict()
     for name, number in numbers.items():
-        entry, value = jaxrnn.ENTRIES[name], entries.get(name)
+        entry, value = jaxrnn.HYPERPARAMETERS[name], entries.get(name)
         kinds = {bool: np.bool_, int: np.int32, float: np.float32, str: np.int32}
         assert type(number) is kinds[entry.kind], name
         if name == "optimizer":
@@ -168,9 +169,9 @@ def test_numbers_are_those_of_the_configuration(configuration: Entries) -> None:
             assert number == kinds[entry.kind](value)
 
 
-@pytest.mark.parametrize("name", jaxrnn.ENTRIES)
+@pytest.mark.parametrize("name", jaxrnn.HYPERPARAMETERS)
 def test_defaults_keep_their_own_rule(name: str) -> None:
-    entry = jaxrnn.ENTRIES[name]
+    entry = jaxrnn.HYPERPARAMETERS[name]
     assert (entry.default is None) == bool(entry.default_is)
     if entry.default is not None:
         check(name, entry.default)
@@ -180,7 +181,7 @@ def test_defaults_keep_their_own_rule(name: str) -> None:
 
 def test_the_full_space_has_every_entry_and_nothing_that_is_refused() -> None:
     space = full_space()
-    assert set(space.entries) == set(jaxrnn.ENTRIES)
+    assert set(space.entries) == set(jaxrnn.HYPERPARAMETERS)
     for name, value in space.extremes():
         check(name, value, MICROBATCH)
     for time, microbatch, epochs in ((1, 1, 1), (2, 3, 2), (1000, 32, 100)):
@@ -188,7 +189,7 @@ def test_the_full_space_has_every_entry_and_nothing_that_is_refused() -> None:
         small = search.Space(jaxrnn.SPACES["full"](asked), jaxrnn.conditions())
         for name, value in small.extremes():
             check(name, value, microbatch)
-        for trial in search.sampler("random", small, 1).ask(5, []):
+        for trial in search.make_sampler("random", small, 1).ask(5, []):
             complete(trial.configuration, microbatch, epochs)
 
 
@@ -197,9 +198,9 @@ def test_the_full_space_can_give_every_choice() -> None:
     for configuration in drawn(seed=5, count=300):
         for name, value in full(configuration).items():
             seen.setdefault(name, set()).add(value)
-    assert set(seen) == set(jaxrnn.ENTRIES)
+    assert set(seen) == set(jaxrnn.HYPERPARAMETERS)
     for name in ("cell", "activation", "kernel_init", "recurrent_init", "output_activation"):
-        assert seen[name] == set(jaxrnn.ENTRIES[name].choices)
+        assert seen[name] == set(jaxrnn.HYPERPARAMETERS[name].choices)
     assert seen["optimizer"] == set(OPTIMIZERS)
     assert seen["schedule"] == set(SCHEDULES) and seen["crop_at"] == set(CROPS)
     assert all(len(values) > 1 for values in seen.values())
@@ -332,19 +333,19 @@ def training_outputs(
 def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: int) -> None:
     drawn, samples = of_cell(cell, 6)[position], sequences(5)
     entries = {name: value for name, value in drawn.items() if name not in WITHOUT}
-    architecture = structure.alone(entries, PROBLEM)
-    weights = initial.draw(architecture, entries, seed=1)
+    architecture = structure.architecture_of(entries, PROBLEM)
+    weights = initial.init(architecture, entries, seed=1)
     numbers = hyperparameters(entries, architecture.optimizers)
     x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
     outputs = training_outputs(architecture, numbers, weights, x, lengths)
     assert isinstance(outputs, Outputs)
     assert outputs.last.shape == (5, PROBLEM.outputs)
     assert np.isfinite(outputs.last).all() and np.ptp(outputs.last) > 0
-    assert (outputs.every is not None) == (entries["target_replication"] > 0)
-    if outputs.every is not None:
+    assert (outputs.per_step is not None) == (entries["target_replication"] > 0)
+    if outputs.per_step is not None:
         true = np.arange(TIME) < np.asarray(outputs.lengths)[:, None]
-        assert outputs.every.shape == (5, TIME, PROBLEM.outputs)
-        assert np.isfinite(np.asarray(outputs.every)[true]).all()
+        assert outputs.per_step.shape == (5, TIME, PROBLEM.outputs)
+        assert np.isfinite(np.asarray(outputs.per_step)[true]).all()
     most = entries["crop_length"] or TIME
     np.testing.assert_array_equal(outputs.lengths, np.minimum(samples.lengths, most))
     loss = TASK.losses(numbers, outputs, jnp.asarray(samples.targets)).sums

@@ -109,7 +109,7 @@ def test_lengths_bound_all_that_is_seen() -> None:
             np.testing.assert_array_equal(split.lengths, lengths[k:])
             assert (split.inputs.dtype, split.lengths.dtype) == (np.float32, np.int32)
             assert not split.inputs[behind[k:]].any()
-        assert data.problem.lengths_differ
+        assert data.spec.lengths_differ
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
@@ -147,11 +147,11 @@ def test_lengths_may_be_left_out() -> None:
     part, full = (X, Y), (X, Y, np.full(200, 6))
     silent, explicit = jaxrnn.from_splits(part, part, part), jaxrnn.from_splits(full, full, part)
     for data in (silent, explicit):
-        assert not data.problem.lengths_differ
+        assert not data.spec.lengths_differ
         np.testing.assert_array_equal(train_of(data).inputs, train_of(silent).inputs)
         np.testing.assert_array_equal(train_of(data).lengths, np.full(200, 6))
     short = X, Y, np.r_[5, np.full(199, 6)]
-    assert jaxrnn.from_splits(part, part, short).problem.lengths_differ  # in any split
+    assert jaxrnn.from_splits(part, part, short).spec.lengths_differ  # in any split
 
 
 def lengths_with(value: Any, dtype: Any = None) -> np.ndarray:
@@ -272,9 +272,9 @@ def test_parts_may_differ_in_time() -> None:
     data = jaxrnn.from_splits(short, (raw, labels, lengths), (wide, labels, lengths))
     assert [split.time for split in splits_of(data)] == [4, 6, 6]
     np.testing.assert_array_equal(data.validation.inputs, data.test.inputs)
-    assert data.problem.lengths_differ
+    assert data.spec.lengths_differ
     even = jaxrnn.from_splits((X, Y), (X[:, :4], Y), (X, Y))
-    assert even.problem.lengths_differ  # padded to one time, the second part is short
+    assert even.spec.lengths_differ  # padded to one time, the second part is short
     one, two, three = ((X[:, :time], STEPS[:, :time]) for time in (6, 5, 4))
     data = jaxrnn.from_splits(one, two, three, task="labelling")
     assert [split.targets.shape[1] for split in splits_of(data)] == [
@@ -330,10 +330,10 @@ def test_notes_say_what_is_odd() -> None:
 
 
 def test_what_data_asks_of_networks() -> None:
-    problem = jaxrnn.from_arrays(X, Y).problem
+    problem = jaxrnn.from_arrays(X, Y).spec
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (3, 3, 0)
-    assert not (problem.lengths_differ or problem.every or problem.carries or problem.forecast)
-    assert problem.without >= {"window_norm", "embedding_size"}
+    assert not (problem.lengths_differ or problem.per_step or problem.stateful or problem.forecast)
+    assert problem.excluded >= {"window_norm", "embedding_size"}
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search import Progress, Space, State, Trial, sampler
+from search import Progress, Space, State, Trial, make_sampler
 from search.display import Display, describe, leaderboard_table
 from search.samplers.sampler import Proposal
 
@@ -81,7 +81,7 @@ def many(count: int) -> list[Trial]:
     entries |= {"forget": {"low": 0.0, "high": 1.0, "when": {"cell": "lstm"}}}
     entries |= {f"long_name_{k}": {"low": 0.0, "high": 1.0} for k in range(20)}
     entries |= {"cell": ["lstm", "gru"], "text": ["x" * 200, "y" * 200]}
-    proposed = sampler("random", Space(entries), 2).ask(count, [])
+    proposed = make_sampler("random", Space(entries), 2).ask(count, [])
     assert "forget" in proposed[0].configuration
     trials = [Trial(id, 0, one.configuration, one) for id, one in enumerate(proposed)]
     for trial in trials:

@@ -12,14 +12,14 @@ from support.datasets import sequences
 
 import jaxrnn
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import FLOATS, Setting, hyperparameters
+from jaxrnn.configuration.hyperparameters import FLOATS, PackedHyperparameters, hyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.batches import Samples
-from jaxrnn.training.member import Member, Report
-from jaxrnn.training.step import Epoch, Step
+from jaxrnn.training.member import EpochMetrics, Member
+from jaxrnn.training.step import EpochContext, Step
 from jaxrnn.training.update import Update
 
 GOOD: dict[str, Any] = {"cell": "gru", "hidden_size": 8, "learning_rate": 1e-2}
@@ -47,15 +47,15 @@ def trainer(data: jaxrnn.Data) -> Callable[[int], jaxrnn.Trainer]:
 def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float) -> Any:
     """The population with another learning rate in one lane, past every check."""
     (cohort,) = population.cohorts
-    floats, place = cohort.setting.floats, (*slot, FLOATS.index("learning_rate"))
+    floats, place = cohort.packed.floats, (*slot, FLOATS.index("learning_rate"))
     changed = jax.device_put(np.array(floats), floats.sharding).at[place].set(rate)
-    setting = cohort.setting._replace(floats=changed)
-    return replace(population, cohorts=(replace(cohort, setting=setting),))
+    setting = cohort.packed._replace(floats=changed)
+    return replace(population, cohorts=(replace(cohort, packed=setting),))
 
 
 def diverged(population: jaxrnn.Population) -> list[bool]:
     (cohort,) = population.cohorts
-    return cohort.of_members(cohort.state.learner.diverged).tolist()
+    return cohort.of_members(cohort.state.train_state.diverged).tolist()
 
 
 @pytest.mark.parametrize("crowd", list(CROWDS))
@@ -110,7 +110,7 @@ def test_history_ends_where_a_member_diverges(trainer: Callable[[int], jaxrnn.Tr
     finite = np.isfinite(history["train_loss"])
     assert finite[:, 1].tolist() == [True, True, False, False, False]
     assert finite[:, [0, 2, 3]].all()
-    assert tuple(history) == Report._fields
+    assert tuple(history) == EpochMetrics._fields
     for name, rows in history.items():
         assert np.isnan(rows[3:, 1]).all(), name
 
@@ -145,17 +145,19 @@ def test_nan_in_the_first_step_leaves_the_first_weights(
 def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     """Steps after the bad one, though good by themselves, change neither weights nor optimizer."""
     entries = rules.complete({**GOOD, "batch_size": batch_size}, 8, 10)
-    problem = Problem(3, 3, False)
+    problem = TaskSpec(3, 3, False)
     architecture = structure.together([entries], problem, 16, 8)
     assert architecture.uses.accumulation == (batch_size == 16)
     packing = Packing(architecture.shapes())
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.draw(structure.alone(entries, problem), entries, 1)
-    first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
-    setting = Setting.of(hyperparameters(entries, architecture.optimizers), jnp.uint32(1))
-    epoch = Epoch(jnp.int32(0), jnp.int32(4), jnp.int32(batch_size // 8), jnp.float32(1))
+    drawn = initial.init(structure.architecture_of(entries, problem), entries, 1)
+    first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
+    setting = PackedHyperparameters.of(
+        hyperparameters(entries, architecture.optimizers), jnp.uint32(1)
+    )
+    epoch = EpochContext(jnp.int32(0), jnp.int32(4), jnp.int32(batch_size // 8), jnp.float32(1))
     inputs, labels = sequences(8)
 
     @jax.jit

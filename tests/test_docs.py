@@ -60,8 +60,8 @@ def test_tasks_are_those_of_the_code() -> None:
         assert set(re.findall(r"`(\w+)`", metrics)) == set(task.metrics) - {"loss"}
         named = set(re.findall(r"`(\w+)`", without))
         if task.name == "language":
-            named |= set(Labelling.without)
-        assert named == task.without
+            named |= set(Labelling.excluded)
+        assert named == task.excluded
 
 
 def test_results_are_those_of_the_files() -> None:

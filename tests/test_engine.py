@@ -17,10 +17,10 @@ from search import State, leaderboard
 from search.audit import audit
 from search.samplers.sampler import Proposal
 from search.schedulers.asha import Asha
-from search.schedulers.no_pruning import Full
+from search.schedulers.no_pruning import NoPruning
 from search.schedulers.pbt import Pbt
 from search.schedulers.successive_halving import halving
-from search.scores import Table, scores
+from search.scores import ScoreTable, scores
 from search.trial import rank, seed_of
 
 
@@ -32,7 +32,7 @@ def done(scores: dict[str, Any], *plan: int, **more: Any) -> search.Search:
 
 
 def trainer_of(running: search.Search) -> Curves:
-    trainer: Any = running.team.trainers[0]
+    trainer: Any = running.replicates.trainers[0]
     return trainer
 
 
@@ -61,9 +61,9 @@ def test_members_leave_the_devices_once_a_rung() -> None:
 
     def after(scored: bool) -> None:
         if scored:
-            parked.append(len(running.parked()))
+            parked.append(len(running.snapshots()))
 
-    running.after = after
+    running.on_epoch = after
     running.run()
     assert parked == [3, 1, 1] and trainer_of(running).parked == 3
     assert {id: len(own) for id, own in running.members.items()} == {0: 1}
@@ -73,8 +73,8 @@ def test_kept_scores_are_those_of_a_fresh_table() -> None:
     """After each epoch, also where trials diverge and take over from others."""
     running = race({"a": math.nan, "b": 2.0, "c": 3.0, "d": 1.0}, Pbt(4, 1, 6))
     tables: list[list[Any]] = []
-    running.after = lambda scored: tables.append(
-        [running._table.rows(running.trials), Table("loss", "min").rows(running.trials)]
+    running.on_epoch = lambda scored: tables.append(
+        [running._scores.rows(running.trials), ScoreTable("loss", "min").rows(running.trials)]
     )
     running.run()
     assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
@@ -88,7 +88,7 @@ def test_the_right_ones_go_on() -> None:
     scores["early"] = lambda epochs: 5.0 if epochs == 1 else 50.0
     told: list[search.Progress] = []
     running = race(scores, halving((9,), 1, 9, 3))
-    running.observe = told.append
+    running.on_progress = told.append
     running.run()
     assert groups(running) == [(9, 1), (3, 2), (3, 3), *((1, e) for e in range(4, 10))]
     assert winner(running) == "late"
@@ -127,7 +127,7 @@ def test_an_interrupted_search_keeps_whole_epochs_and_goes_on() -> None:
         if progress.trained > 4:
             raise KeyboardInterrupt
 
-    running.observe = stop
+    running.on_progress = stop
     with pytest.raises(KeyboardInterrupt):
         running.run()
     assert [trial.epochs for trial in running.trials] == [2, 2]
@@ -219,7 +219,7 @@ def test_leaderboard_never_compares_rungs() -> None:
 def test_room() -> None:
     """With room for three, no more than three begin together; halving still compares them all."""
     scores = {f"n{k}": float(k) for k in range(9)}
-    running = race(scores, halving((9,), 2, 6, 3), at_once=3)
+    running = race(scores, halving((9,), 2, 6, 3), max_concurrent=3)
     running.run()
     goals = [sorted(goals) for goals in trainer_of(running).trained]
     assert goals == [[1] * 3, [2] * 3] * 3 + [[e] * 3 for e in range(3, 7)]
@@ -229,9 +229,9 @@ def test_room() -> None:
 def test_asha_promotes_and_goes_on() -> None:
     """Promoted trials keep their state, lanes are never idle while trials are left (6)."""
     scores = {f"n{k}": lambda e, k=k: abs(k - 5.5) + 1 / e for k in range(12)}
-    running = race(scores, Asha(12, 1, 9, 3), at_once=3)
+    running = race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
     told: list[search.Progress] = []
-    running.observe = told.append
+    running.on_progress = told.append
     running.run()
     while_left = [one.training for one in told if one.begun < 12 and not one.scored]
     assert set(while_left) == {3}
@@ -249,7 +249,7 @@ def test_pbt_copies_weights_and_configurations() -> None:
     curve = lambda c, epochs, seed: c["width"] + 1.0 / epochs  # noqa: E731
     trainer = Curves(curve, changeable=["rate"])
     plan = search.Plan(space, Listed(configurations), Pbt(8, 2, 6, quantile=0.25))
-    running = search.Search(plan, search.Team([trainer]))
+    running = search.Search(plan, search.Replicates([trainer]))
     running.run()
     assert best_of(running).configuration["width"] == 0
     for loser in running.trials[6:]:
@@ -270,7 +270,7 @@ def test_diverged_members_are_revived_by_copies() -> None:
     space = search.Space(width=dict(low=0, high=3), rate=dict(low=0.05, high=0.9))
     curve = lambda c, epochs, seed: math.nan if c["width"] == 3 else c["width"] + 1.0  # noqa: E731
     plan = search.Plan(space, Listed(configurations), Pbt(4, 1, 3))
-    running = search.Search(plan, search.Team([Curves(curve, ["rate"])]))
+    running = search.Search(plan, search.Replicates([Curves(curve, ["rate"])]))
     running.run()
     last = running.trials[3]
     assert last.state is State.COMPLETE
@@ -283,7 +283,7 @@ def test_copies_keep_their_seed_and_change_in_other_ways_every_time() -> None:
     space = search.Space(width=dict(low=0, high=3), rate=dict(low=0.05, high=0.9))
     curve = lambda c, epochs, seed: float(seed == seed_of(0, 0))  # noqa: E731
     plan = search.Plan(space, Listed(configurations), Pbt(4, 1, 8))
-    running = search.Search(plan, search.Team([Curves(curve, ["rate"])]))
+    running = search.Search(plan, search.Replicates([Curves(curve, ["rate"])]))
     running.run()
     changes = running.trials[0].changes
     assert [epochs for epochs, _, _ in changes] == [1, 2, 3, 4, 5, 6, 7]
@@ -311,7 +311,7 @@ def test_repeats_share_their_seeds_and_rank_by_the_mean() -> None:
         Listed([{"name": k} for k in range(3)]),
         halving((3,), 1, 3, 3),
     )
-    team = search.Team([trainer], repeats=4, seed=3)
+    team = search.Replicates([trainer], repeats=4, seed=3)
     running = search.Search(plan, team)
     running.run()
     seeds = team.seeds(running.trials[0])
@@ -332,9 +332,9 @@ def test_one_diverged_seed_is_a_diverged_trial() -> None:
         spoiled = configuration["name"] == "a" and seed == bad
         return math.nan if spoiled else {"a": 1.0, "b": 2.0}[configuration["name"]]
 
-    team = search.Team([Curves(curve)], repeats=3)
+    team = search.Replicates([Curves(curve)], repeats=3)
     names = [{"name": name} for name in "ab"]
-    plan = search.Plan(search.Space(name=["a", "b"]), Listed(names), Full(2, 2))
+    plan = search.Plan(search.Space(name=["a", "b"]), Listed(names), NoPruning(2, 2))
     running = search.Search(plan, team)
     bad = team.seeds(search.Trial(0, 0, {}, Listed(names).ask(1, [])[0]))[1]
     running.run()
@@ -349,7 +349,7 @@ def test_folds_are_members() -> None:
         search.Space(name=[0, 1]), Listed([{"name": 0}, {"name": 1}]), halving((2,), 1, 2, 2)
     )
     told: list[search.Progress] = []
-    running = search.Search(plan, search.Team(folds, repeats=2), observe=told.append)
+    running = search.Search(plan, search.Replicates(folds, repeats=2), on_progress=told.append)
     running.run()
     assert [trial.metrics[1]["loss"] for trial in running.trials] == [1.0, 3.0]
     assert running.trials[0].errors[1]["loss"] == pytest.approx(
@@ -361,7 +361,7 @@ def test_folds_are_members() -> None:
 
 
 def test_nothing_is_placed_again_without_need() -> None:
-    running = race({"a": 1.0, "b": 2.0}, Full(2, 9))
+    running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 9))
     running.run()
     assert trainer_of(running).placed == 1
 
@@ -372,7 +372,7 @@ def test_a_search_taken_up_anywhere_ends_the_same(stop_at: int) -> None:
     scores = {f"n{k}": lambda e, k=k: abs(k - 5.5) + (k % 3) / e for k in range(12)}
 
     def fresh() -> search.Search:
-        return race(scores, Asha(12, 1, 9, 3), at_once=3)
+        return race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
 
     whole, first = fresh(), fresh()
     whole.run()
@@ -382,14 +382,14 @@ def test_a_search_taken_up_anywhere_ends_the_same(stop_at: int) -> None:
         nonlocal steps
         steps += 1
         if steps == stop_at:
-            first.parked()
+            first.snapshots()
             raise KeyboardInterrupt
 
-    first.after = after
+    first.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
         first.run()
     again = search.Search(
-        first.plan, search.Team([Curves(named(scores))]), first.trials, first.members
+        first.plan, search.Replicates([Curves(named(scores))]), first.trials, first.members
     )
     again.run()
     assert again.trials == whole.trials
@@ -397,15 +397,15 @@ def test_a_search_taken_up_anywhere_ends_the_same(stop_at: int) -> None:
 
 
 def test_bad_arguments() -> None:
-    running = race({"a": 1.0}, Full(1, 1), metric="f1")
+    running = race({"a": 1.0}, NoPruning(1, 1), metric="f1")
     with pytest.raises(ValueError, match="`metric` is 'f1', but must be one of 'loss', 'score'"):
         running.run()
     for more, message in (
         ({"mode": "best"}, "`mode` is 'best', but must be 'min' or 'max'."),
-        ({"at_once": 0}, "`at_once` is 0, but must be at least 1."),
+        ({"max_concurrent": 0}, "`max_concurrent` is 0, but must be at least 1."),
     ):
         with pytest.raises(ValueError) as error:
-            race({"a": 1.0}, Full(1, 1), **more)
+            race({"a": 1.0}, NoPruning(1, 1), **more)
         assert str(error.value) == message
 
 
@@ -421,7 +421,7 @@ def test_what_is_kept_decides_nothing() -> None:
 
 def test_no_repeats() -> None:
     with pytest.raises(ValueError, match="`repeats` is 0, but must be a whole number of at least"):
-        search.Team([], repeats=0)
+        search.Replicates([], repeats=0)
 
 
 def test_audit() -> None:

@@ -23,7 +23,7 @@ def raw_of(data: Data) -> tuple[np.ndarray, np.ndarray]:
 def test_digits() -> None:
     data = digits()
     assert [len(split) for split in splits_of(data)] == [1257, 270, 270]
-    assert data.train.time == 8 and data.problem.outputs == 10
+    assert data.train.time == 8 and data.spec.outputs == 10
 
 
 @pytest.mark.parametrize("time", [2, 7, 50])
@@ -35,7 +35,7 @@ def test_adding(time: int) -> None:
     half = time // 2
     assert set(np.unique(marks)) <= {0, 1}
     assert (marks[:, :half].sum(1) == 1).all() and (marks[:, half:].sum(1) == 1).all()
-    sums = data.task.answers(standardised)
+    sums = data.task.decode(standardised)
     np.testing.assert_allclose(sums[:, 0], (values * marks).sum(1), atol=1e-5)
 
 
@@ -43,7 +43,7 @@ def test_adding_has_the_baseline_of_the_literature() -> None:
     data = adding()
     assert [len(split) for split in splits_of(data)] == [1400, 300, 300]
     assert data.train.time == 50
-    sums = data.task.answers(raw_of(data)[1])[:, 0]
+    sums = data.task.decode(raw_of(data)[1])[:, 0]
     assert np.mean((sums - 1) ** 2) == pytest.approx(1 / 6, rel=0.1)
     first = np.argmax(raw_of(data)[0][..., 1] > 0.5, axis=1)
     assert set(first) == set(range(25))  # uniform over the first half
@@ -54,7 +54,7 @@ def test_copy(delay: int, length: int) -> None:
     data = copy(300, delay, length)
     raw, due = raw_of(data)
     time = delay + 2 * length
-    assert raw.shape == (300, time, 10) and data.problem.outputs == 9
+    assert raw.shape == (300, time, 10) and data.spec.outputs == 9
     np.testing.assert_allclose(raw.sum(-1), 1.0, atol=1e-5)
     symbols = raw.argmax(-1)
     shown = symbols[:, :length]

@@ -62,7 +62,7 @@ def test_a_search_leaves_nothing() -> None:
         compiler = trainer.compiler
         pairs = [*compiler._known.values()]
         compiled = [getattr(one, kind) for one in pairs for kind in ("train", "evaluate")]
-        owned = trainer, found, trainer.data, trainer.feed, compiler, *pairs
+        owned = trainer, found, trainer.data, trainer.training_data, compiler, *pairs
         left, waiting = ([weakref.ref(one) for one in some] for some in (owned, compiled))
         del trainer, found, compiler, pairs, compiled, owned
         count = objects()

@@ -25,14 +25,14 @@ def trainer(data: jaxrnn.Data) -> jaxrnn.Trainer:
 
 @pytest.fixture(scope="module")
 def snapshot(trainer: jaxrnn.Trainer) -> jaxrnn.Snapshot:
-    (one,) = trainer.park(trainer.train(trainer.start([LSTM], [1], 9), 2))
+    (one,) = trainer.to_host(trainer.train(trainer.start([LSTM], [1], 9), 2))
     return one
 
 
 def gone_on(trainer: jaxrnn.Trainer, *snapshots: jaxrnn.Snapshot) -> list[jaxrnn.Snapshot]:
     """An epoch later."""
     totals = [one.epochs + 1 for one in snapshots]
-    return trainer.park(trainer.train(trainer.place(snapshots), totals))
+    return trainer.to_host(trainer.train(trainer.to_device(snapshots), totals))
 
 
 def assert_same(one: Any, other: Any) -> None:
@@ -40,24 +40,24 @@ def assert_same(one: Any, other: Any) -> None:
 
 
 def test_what_may_change(trainer: jaxrnn.Trainer) -> None:
-    assert {name for name in jaxrnn.ENTRIES if trainer.changeable(name)} == CHANGEABLE
-    assert not trainer.changeable("no entry")
+    assert {name for name in jaxrnn.HYPERPARAMETERS if trainer.can_change(name)} == CHANGEABLE
+    assert not trainer.can_change("no entry")
 
 
 def test_weights_optimizer_and_past_are_kept(
     trainer: jaxrnn.Trainer, snapshot: jaxrnn.Snapshot
 ) -> None:
-    heir = trainer.inherit(snapshot, {**LSTM, "learning_rate": 0.0}, 5)
-    assert_same((heir.state, heir.reports), (snapshot.state, snapshot.reports))
+    heir = trainer.fork(snapshot, {**LSTM, "learning_rate": 0.0}, 5)
+    assert_same((heir.state, heir.metrics), (snapshot.state, snapshot.metrics))
     assert (heir.seed, heir.epochs, heir.max_epochs) == (5, 2, 9)
     assert heir.configuration == {**snapshot.configuration, "learning_rate": 0.0}
     assert snapshot.seed == 1 and snapshot.configuration["learning_rate"] == 3e-3
     assert heir.architecture == snapshot.architecture
     later, usual = gone_on(trainer, heir, snapshot)
-    assert_same(later.state.learner.parameters, snapshot.state.learner.parameters)
-    assert later.reports[:, 3].tolist() == [*snapshot.reports[:, 3], 0.0]
+    assert_same(later.state.train_state.parameters, snapshot.state.train_state.parameters)
+    assert later.metrics[:, 3].tolist() == [*snapshot.metrics[:, 3], 0.0]
     for own, other, before in zip(
-        *(one.state.learner.slots for one in (later, usual, snapshot)), strict=True
+        *(one.state.train_state.opt_state for one in (later, usual, snapshot)), strict=True
     ):
         if own.ndim == 0:  # steps
             assert own == other == before + 8
@@ -68,9 +68,9 @@ def test_weights_optimizer_and_past_are_kept(
 def test_the_same_configuration_and_seed_go_on_as_the_snapshot_does(
     trainer: jaxrnn.Trainer, snapshot: jaxrnn.Snapshot
 ) -> None:
-    heir = trainer.inherit(snapshot, LSTM, 1)
+    heir = trainer.fork(snapshot, LSTM, 1)
     one, other = gone_on(trainer, heir, snapshot)
-    assert_same((one.state, one.reports), (other.state, other.reports))
+    assert_same((one.state, one.metrics), (other.state, other.metrics))
 
 
 def test_code_that_was_not_compiled_yet_acts_from_now_on(
@@ -84,22 +84,22 @@ def test_code_that_was_not_compiled_yet_acts_from_now_on(
         ({"dropout": 0.4, "batch_size": 32}, 3),
         ({"dropout": 0.0, "batch_size": 16}, 3),
     ]
-    heirs = [trainer.inherit(snapshot, {**LSTM, **given}, seed) for given, seed in changes]
+    heirs = [trainer.fork(snapshot, {**LSTM, **given}, seed) for given, seed in changes]
     assert [one.architecture.uses.dropout for one in heirs] == [True, True, True, False]
     assert all(one.architecture.uses.accumulation for one in heirs)
     later = gone_on(trainer, *heirs, snapshot)
     assert trainer.compiler.programs == programs + 4
-    kernels = [one.state.learner.parameters.kernels for one in later]
+    kernels = [one.state.train_state.parameters.kernels for one in later]
     assert len({one.tobytes() for one in kernels}) == 5
-    back = trainer.inherit(later[0], LSTM, 1)
+    back = trainer.fork(later[0], LSTM, 1)
     assert back.architecture == heirs[0].architecture  # it stays where it can live
 
 
 def test_what_was_expected_needs_no_new_program(data: jaxrnn.Data) -> None:
     trainer = jaxrnn.Trainer(data, devices=1)
-    trainer.expect([{**LSTM, "dropout": 0.1}], 9)
+    trainer.plan_for([{**LSTM, "dropout": 0.1}], 9)
     population = trainer.train(trainer.start([LSTM], [1], 9), 1)
-    heir = trainer.inherit(trainer.park(population)[0], {**LSTM, "dropout": 0.3}, 1)
+    heir = trainer.fork(trainer.to_host(population)[0], {**LSTM, "dropout": 0.3}, 1)
     gone_on(trainer, heir)
     assert trainer.compiler.programs == 2
 
@@ -117,19 +117,19 @@ OTHER = {"batch_size": 24, "plateau_patience": 7, "batch_growth": 3.5}
 def test_no_change_asks_for_another_state(trainer: jaxrnn.Trainer, name: str) -> None:
     """The widened architecture starts from a state of the very same arrays."""
     parents = PARENTS.get(name) or ({"schedule": "plateau"} if "plateau" in name else {})
-    (before,) = trainer.draw([{**LSTM, **parents}], [1], 9)
+    (before,) = trainer.init([{**LSTM, **parents}], [1], 9)
     value = OTHER.get(name, 0.25)
     assert before.configuration[name] != value
-    heir = trainer.inherit(before, {**LSTM, **parents, name: value}, 1)
+    heir = trainer.fork(before, {**LSTM, **parents, name: value}, 1)
     entries = {**before.configuration, name: value}
     assert heir.configuration == entries
-    assert heir.architecture.covers(structure.alone(entries, trainer.data.problem, 8))
-    assert float(getattr(heir.setting.numbers, name)) == value
+    assert heir.architecture.covers(structure.architecture_of(entries, trainer.data.spec, 8))
+    assert float(getattr(heir.packed.hp, name)) == value
     packing = trainer.compiler.member(heir.architecture).step.update.packing
     own = trainer.compiler.member(before.architecture).step.update.packing
     assert packing.shapes == own.shapes
     member = trainer.compiler.member(heir.architecture)
-    fresh = member.start(before.state.learner.parameters, entries["optimizer"])
+    fresh = member.start(before.state.train_state.parameters, entries["optimizer"])
     assert jax.tree.structure(fresh) == jax.tree.structure(heir.state)
     shapes = [
         [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(t)] for t in (fresh, heir.state)
@@ -160,11 +160,11 @@ def test_what_may_not_change(
     trainer: jaxrnn.Trainer, snapshot: jaxrnn.Snapshot, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError) as error:
-        trainer.inherit(snapshot, {**LSTM, **change}, 1)
+        trainer.fork(snapshot, {**LSTM, **change}, 1)
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_are_checked(trainer: jaxrnn.Trainer, snapshot: jaxrnn.Snapshot, seed: int) -> None:
     with pytest.raises(ValueError, match=f"`seed` is {seed}, but must be from 0"):
-        trainer.inherit(snapshot, LSTM, seed)
+        trainer.fork(snapshot, LSTM, seed)

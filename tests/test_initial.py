@@ -15,7 +15,7 @@ from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import GATES
 from jaxrnn.network.dropout import dropout
 from jaxrnn.network.packing import Packing
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 
 cells = pytest.mark.parametrize("cell", list(GATES))
 
@@ -26,7 +26,9 @@ def complete(**given: Any) -> dict[str, Any]:
 
 def draw(inputs: int = 5, outputs: int = 3, seed: int = 1, **given: Any) -> initial.Layers:
     entries = complete(**given)
-    return initial.draw(structure.alone(entries, Problem(inputs, outputs, False)), entries, seed)
+    return initial.init(
+        structure.architecture_of(entries, TaskSpec(inputs, outputs, False)), entries, seed
+    )
 
 
 def shapes(weights: initial.Layers) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -192,21 +194,21 @@ def test_padding_changes_nothing_inside(
     members: list[dict[str, Any]], seed: int, inputs: int, outputs: int
 ) -> None:
     """Every member of a cohort, whatever it has in common with the others."""
-    problem = Problem(inputs, outputs, False)
-    layers = [structure.alone(entries, problem).sizes.layers for entries in members]
+    problem = TaskSpec(inputs, outputs, False)
+    layers = [structure.architecture_of(entries, problem).sizes.layers for entries in members]
     width = structure.bucket(max(map(max, layers)))
     wide = structure.together(members, problem, width, 8)
     assert wide.sizes.layers == (width,) * members[0]["layers"]
     packing = Packing(wide.shapes())
     for entries in members:
-        true = structure.alone(entries, problem)
+        true = structure.architecture_of(entries, problem)
         sizes = [
             entries[f"hidden_size{'' if k == 1 else f'_{k}'}"]
             for k in range(1, 5)
             if k <= entries["layers"]
         ]
         assert list(true.sizes.layers) == sizes
-        drawn = initial.draw(true, entries, seed)
+        drawn = initial.init(true, entries, seed)
         assert shapes(drawn) == true.shapes()
         padded = initial.pad(drawn, wide.shapes())
         assert shapes(padded) == wide.shapes()
@@ -221,7 +223,7 @@ def test_padding_changes_nothing_inside(
 @given(members())
 def test_packing_separates_what_decays(members: list[dict[str, Any]]) -> None:
     """Kernels in one vector, the rest in the other; there and back, every number its own place."""
-    architecture = structure.alone(members[0], Problem(3, 4, False))
+    architecture = structure.architecture_of(members[0], TaskSpec(3, 4, False))
     packing = Packing(architecture.shapes())
     count = iter(range(10**9))
     tree = {
@@ -263,7 +265,9 @@ def test_dropout_draws_do_not_depend_on_padding() -> None:
 
 
 def test_the_unknown_token_means_nothing() -> None:
-    problem = Problem(0, 3, True, vocabulary=7, without=frozenset({"input_noise"}))
-    entries = rules.complete({}, 8, 10, problem.without)
-    table = initial.draw(structure.alone(entries, problem), entries, 0)["embedding"]["embedding"]
+    problem = TaskSpec(0, 3, True, vocabulary=7, excluded=frozenset({"input_noise"}))
+    entries = rules.complete({}, 8, 10, problem.excluded)
+    table = initial.init(structure.architecture_of(entries, problem), entries, 0)["embedding"][
+        "embedding"
+    ]
     assert not table[0].any() and table[1:].all()

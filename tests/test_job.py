@@ -55,11 +55,11 @@ def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
     few = ("--space", "space.toml", "--trials", "3", "--microbatch", "16", "--lanes", "2")
     job = begin(*few, "--seed", "7", "--checkpoint-minutes", "2", "--precision", "high")
     assert job.keeper.seconds == 120
-    assert job.plan.seed == job.search.team.seed == 7
+    assert job.plan.seed == job.search.replicates.seed == 7
     (trainer,), train = job.trainers, job.data[0].train
     assert (trainer.microbatch, trainer.lanes) == (16, 2)
     assert trainer.compiler._building.precision == "high"
-    feed: Any = trainer.feed
+    feed: Any = trainer.training_data
     assert isinstance(train, Split)
     np.testing.assert_array_equal(feed.order(2), epoch_order(train.lengths, 16, 7, 2))
     with pytest.raises(ValueError, match=r"`memory_limit` is 0\.001 GiB"):
@@ -73,14 +73,14 @@ def test_a_run_goes_on_as_it_began(begin: Begin, tmp_path: Path) -> None:
     starts.write_text('[{"hidden_size": 11}, {"hidden_size": 12}]')
     first = begin(*few, "--enqueue", str(starts))
     saved = json.loads(Path("out/settings.json").read_text())["settings"]
-    assert first.plan.at_once == saved["at_once"] < 90
+    assert first.plan.max_concurrent == saved["at_once"] < 90
     was = proposed(first, 5)
     assert [one["hidden_size"] for one in was[:2]] == [11, 12]
     first.keeper.study.close()
     first.open.close()
     starts.write_text('[{"hidden_size": 13}]')
     again = begin("--resume", "out")
-    assert again.plan.at_once == first.plan.at_once
+    assert again.plan.max_concurrent == first.plan.max_concurrent
     assert proposed(again, 5) == was
 
 
@@ -108,7 +108,7 @@ def test_the_model_is_the_best_in_validation(metric: str, mode: str) -> None:
     job: Any = SimpleNamespace(
         task=SimpleNamespace(metrics={"loss": "min", "accuracy": "max"}),
         plan=SimpleNamespace(metric=metric, mode=mode),
-        search=SimpleNamespace(members={4: [0, 1, 0, 1]}, team=SimpleNamespace(repeats=2)),
+        search=SimpleNamespace(members={4: [0, 1, 0, 1]}, replicates=SimpleNamespace(repeats=2)),
         trainers=folds,
     )
     winner = crown(job, search.Trial(4, 0, {}, Proposal({}, {}, {})))

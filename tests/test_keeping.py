@@ -13,7 +13,7 @@ from search import keeping
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.records import RunFolder
-from search.schedulers.no_pruning import Full
+from search.schedulers.no_pruning import NoPruning
 from search.schedulers.successive_halving import halving
 from search.study import Study
 
@@ -68,7 +68,7 @@ def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tup
         clock.now += 1.0
         keeper(scored)
 
-    running.after = after
+    running.on_epoch = after
     return checkpoints, study
 
 
@@ -100,7 +100,7 @@ def test_checkpoints_take_little_of_the_time(
 
 
 def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> None:
-    running = race({"a": 1.0, "b": 2.0}, Full(2, 20))
+    running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 20))
     checkpoints, study = kept(running, tmp_path, clock, seconds=6.0)
     running.run()
     assert checkpoints.numbers == [12, 24, 36, 40]
@@ -109,7 +109,7 @@ def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> Non
 
 def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
     """After the epoch, with a checkpoint; at once where nothing was trained, or if asked again."""
-    running = race({"a": 1.0, "b": 2.0}, Full(2, 20))
+    running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 20))
     checkpoints = Noted(tmp_path / "checkpoints", clock, 0.0)
     keeper = Keeper(running, RunFolder(tmp_path / "run"), Quiet(), checkpoints)
     with pytest.raises(KeyboardInterrupt):
@@ -122,7 +122,7 @@ def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixtur
                 keeper.stop()
         keeper(scored)
 
-    running.after = after
+    running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
         running.run()
     assert checkpoints.numbers == [6] and running.trials[0].epochs == 3
@@ -134,16 +134,16 @@ def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(keeping, "FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
     checkpoints, _ = kept(running, tmp_path, clock)
-    team: Any = running.team
+    team: Any = running.replicates
     assert take_up(team, checkpoints) == ([], {})
-    inner = running.after
+    inner = running.on_epoch
 
     def after(scored: bool) -> None:
         inner(scored)
         if checkpoints.numbers == [9, 15]:
             raise KeyboardInterrupt
 
-    running.after = after
+    running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
         running.run()
     trials, members = take_up(team, checkpoints)
@@ -164,12 +164,12 @@ def test_find() -> None:
         trainer = Curves(curve)
         trials = None if pruning == "hyperband" else 40
         found = search.optimize(
-            trainer, space, trials=trials, search=name, pruning=pruning, max_epochs=9
+            trainer, space, trials=trials, sampler=name, scheduler=pruning, max_epochs=9
         )
         assert found.best is not None and found.best.epochs == 9
         assert abs(found.best.configuration["rate"] - 0.3) < 0.1
         (runner,) = found.members[found.best.id]
         assert trainer.evaluate([runner])["loss"] == found.best.last("loss")
         assert trainer.expected
-    with pytest.raises(ValueError, match="`search` is 'tpee'"):
-        search.optimize(Curves(curve), space, search="tpee")
+    with pytest.raises(ValueError, match="`sampler` is 'tpee'"):
+        search.optimize(Curves(curve), space, sampler="tpee")

@@ -178,7 +178,7 @@ def compiled(data: jaxrnn.Data, lanes: int, devices: int, entries: dict[str, Any
     count = 2 * lanes * devices
     (cohort,) = trainer.start([entries] * count, range(count)).cohorts
     programs = [cohort.programs.train, cohort.programs.evaluate]
-    return programs, member_bytes((cohort.setting, cohort.state)), cohort
+    return programs, member_bytes((cohort.packed, cohort.state)), cohort
 
 
 SMALL = {"cell": "lstm", "hidden_size": 12}
@@ -187,10 +187,10 @@ LARGE = {"cell": "gru", "hidden_size": 50, "layers": 2, "dropout": 0.2, "patienc
 
 def test_bytes_of_a_member_are_those_of_its_arrays(data: jaxrnn.Data) -> None:
     _, member, cohort = compiled(data, 2, 1, LARGE)
-    parked = cohort.on_host()[0]
+    parked = cohort.members_on_host()[0]
     sizes = [np.asarray(leaf).nbytes for leaf in jax.tree.leaves(parked)]
     assert member == sum(sizes)
-    weights = sum(leaf[0, 0].size for leaf in cohort.state.learner.parameters)
+    weights = sum(leaf[0, 0].size for leaf in cohort.state.train_state.parameters)
     assert 4 * 4 * weights <= member < 4 * 4 * weights + 1000  # two moments, and the best ones
 
 

@@ -45,23 +45,25 @@ def finished(
     """Metrics as an evaluation finds them: a loop over the batches in use."""
 
     def answered(k: Any) -> Outputs:
-        last, every = (None, outputs[k]) if task.every else (outputs[k], None)
+        last, every = (None, outputs[k]) if task.per_step else (outputs[k], None)
         return Outputs(last, every, lengths[k])
 
     def add(k: Any, carry: Any) -> Any:
         total, kept = carry
         sums = task.sums(answered(k), targets[k], weights[k])
-        kept = jax.tree.map(lambda all_, one: all_.at[k].set(one), kept, task.kept(answered(k)))
+        kept = jax.tree.map(
+            lambda all_, one: all_.at[k].set(one), kept, task.per_sample(answered(k))
+        )
         return jax.tree.map(jnp.add, total, sums), kept
 
     def zeros(tree: Any, *more: int) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros((*more, *leaf.shape), leaf.dtype), tree)
 
     sums = jax.eval_shape(lambda: task.sums(answered(0), targets[0], weights[0]))
-    kept = jax.eval_shape(lambda: task.kept(answered(0)))
+    kept = jax.eval_shape(lambda: task.per_sample(answered(0)))
     start = zeros(sums), zeros(kept, len(outputs))
     total, kept = jax.lax.fori_loop(0, len(outputs) - UNUSED, add, start)
-    return task.finish(Scored(total, kept, targets, lengths, weights))
+    return task.metrics_from(Scored(total, kept, targets, lengths, weights))
 
 
 def evaluate(
@@ -391,7 +393,7 @@ def anything(task: Task, shape: tuple[int, ...], samples: int) -> tuple[np.ndarr
         targets = rng.normal(size=room).astype(np.float32)
     else:
         targets = rng.integers(0, 3, outputs.shape[:-1])
-    return (outputs, targets, rng.integers(1, TIME + 1, samples))[: 3 if task.every else 2]
+    return (outputs, targets, rng.integers(1, TIME + 1, samples))[: 3 if task.per_step else 2]
 
 
 @named

@@ -125,7 +125,9 @@ def alone(data: jaxrnn.Data, population: Population, position: int) -> Following
             max_epochs=population.max_epochs,
         )
 
-    return Following(run, initial.draw(structure.alone(entries, data.problem), entries, seed))
+    return Following(
+        run, initial.init(structure.architecture_of(entries, data.spec), entries, seed)
+    )
 
 
 def compare(

@@ -16,14 +16,14 @@ from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import Setting, hyperparameters
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.batches import Samples
 from jaxrnn.training.member import Member
-from jaxrnn.training.step import Epoch, Step
+from jaxrnn.training.step import EpochContext, Step
 from jaxrnn.training.update import Update
 
 BOTH_WAYS: dict[str, Any] = {"cell": "gru", "layers": 2, "bidirectional": True, "hidden_size": 9}
@@ -71,7 +71,7 @@ def test_it_learned_and_speaks_the_users_labels(predictor: jaxrnn.Predictor) -> 
 
 
 def test_parameters_have_the_true_width(predictor: jaxrnn.Predictor) -> None:
-    expected = structure.alone(predictor.configuration, Problem(3, 3, True)).shapes()
+    expected = structure.architecture_of(predictor.configuration, TaskSpec(3, 3, True)).shapes()
     assert expected["layer_0"]["recurrent_kernel"] == (11, 3, 11)
     assert set(predictor.parameters) == set(expected)
     for layer, own in predictor.parameters.items():
@@ -170,16 +170,18 @@ NETWORKS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", ["crop", *slow("both ways", "blocks")])
 def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     """Loss, gradients and update keep their bits, whatever the padding holds."""
-    problem, entries = Problem(3, 3, True), rules.complete(NETWORKS[name], 8, 10)
+    problem, entries = TaskSpec(3, 3, True), rules.complete(NETWORKS[name], 8, 10)
     architecture = structure.together([entries], problem, 16, 8)
     packing = Packing(architecture.shapes())
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.draw(structure.alone(entries, problem), entries, 3)
-    learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").learner
-    setting = Setting.of(hyperparameters(entries, architecture.optimizers), jnp.uint32(3))
-    epoch = Epoch(jnp.int32(1), jnp.int32(4), jnp.int32(1), jnp.float32(1))
+    drawn = initial.init(structure.architecture_of(entries, problem), entries, 3)
+    learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
+    setting = PackedHyperparameters.of(
+        hyperparameters(entries, architecture.optimizers), jnp.uint32(3)
+    )
+    epoch = EpochContext(jnp.int32(1), jnp.int32(4), jnp.int32(1), jnp.float32(1))
 
     @jax.jit
     def stepped(inputs: jax.Array) -> Any:

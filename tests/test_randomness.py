@@ -122,9 +122,9 @@ def test_outputs_drop_out_between_layers_and_before_the_head() -> None:
 
 def test_every_step_has_the_mask_of_the_last_one() -> None:
     seen = passed_on({"dropout": RATE, "target_replication": 0.5}, steps(1.0, 0.0, 0.0))
-    assert seen.every is not None
+    assert seen.per_step is not None
     for step in range(3):
-        np.testing.assert_array_equal(seen.every[:, step], seen.last)
+        np.testing.assert_array_equal(seen.per_step[:, step], seen.last)
     check_shares(shares(seen.last), {0.0: RATE, KEPT: 1 - RATE})
 
 
@@ -132,10 +132,10 @@ def test_the_state_drops_out_with_one_mask_for_all_steps() -> None:
     """And only where it enters the next step: the first output is whole."""
     given = {"recurrent_dropout": RATE, "target_replication": 0.5}
     seen = passed_on(given, steps(1.0, 0.0, 0.0))
-    assert seen.every is not None
-    assert shares(seen.every[:, 0]) == {1.0: 1.0}
-    check_shares(shares(seen.every[:, 1]), {0.0: RATE, KEPT: 1 - RATE})
-    np.testing.assert_allclose(seen.last, seen.every[:, 1] ** 2, rtol=1e-6)
+    assert seen.per_step is not None
+    assert shares(seen.per_step[:, 0]) == {1.0: 1.0}
+    check_shares(shares(seen.per_step[:, 1]), {0.0: RATE, KEPT: 1 - RATE})
+    np.testing.assert_allclose(seen.last, seen.per_step[:, 1] ** 2, rtol=1e-6)
 
 
 def test_layers_have_masks_of_their_own() -> None:

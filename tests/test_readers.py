@@ -654,7 +654,7 @@ def test_real_ts(
         steps = [float(value) for value in variable.split(",")]
         assert raw.inputs[0, : raw.lengths[0], feature].tolist() == steps
     assert raw.targets[0] == int(label)
-    assert load(real(f"{name}_TRAIN.ts")).problem.outputs == classes
+    assert load(real(f"{name}_TRAIN.ts")).spec.outputs == classes
 
 
 def test_real_csv() -> None:
@@ -716,7 +716,7 @@ def test_real_questions(tmp_path: Path) -> None:
     )
     raw = read(tmp_path / "trec.csv", target="kind")
     assert isinstance(raw, Texts) and raw.parts is not None
-    assert load(tmp_path / "trec.csv", target="kind").problem.vocabulary > 5000
+    assert load(tmp_path / "trec.csv", target="kind").spec.vocabulary > 5000
     assert len(raw.inputs) == 5952 and (raw.parts == "test").sum() == 500
     assert raw.inputs == [row[1] for row in rows]
     assert raw.targets.tolist() == [int(row[0]) for row in rows]

@@ -58,7 +58,7 @@ def test_toml_block_is_the_default_space() -> None:
 def test_toml_block_of_conditions() -> None:
     _, block = blocks("toml")
     space = search.Space(tomllib.loads(block), jaxrnn.conditions())
-    for trial in search.sampler("random", space, 0).ask(100, []):
+    for trial in search.make_sampler("random", space, 0).ask(100, []):
         c = trial.configuration
         assert ("momentum" in c) == (c["optimizer"] == "momentum")
         assert ("warmup_epochs" in c) == (c["schedule"] == "cosine" and c["optimizer"] == "adam")
@@ -69,7 +69,7 @@ def test_table_of_entries_is_that_of_the_code() -> None:
     table = entry_table()
     assert table in README
     rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert rows == list(jaxrnn.ENTRIES)
+    assert rows == list(jaxrnn.HYPERPARAMETERS)
 
 
 def test_figures_are_those_of_the_results_file() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.scheduler_loop import Play, play
 
-from search.schedulers.registry import scheduler
+from search.schedulers.registry import make_scheduler
 
 TRIALS, END, LANES, SEARCHES = 243, 81, 32, 10
 
@@ -29,7 +29,7 @@ def learning_curves(seed: int) -> np.ndarray:
 @cache
 def replay(name: str, seed: int) -> Play:
     curves, least = learning_curves(seed), 3 if name == "median" else 1
-    return play(scheduler(name, TRIALS, least, END), lambda id, at: curves[id, at - 1], LANES)
+    return play(make_scheduler(name, TRIALS, least, END), lambda id, at: curves[id, at - 1], LANES)
 
 
 def regret(name: str, seed: int) -> float:
@@ -77,7 +77,7 @@ def test_asha_never_idles_while_trials_remain(seed: int) -> None:
     result = replay("asha", seed)
     begun, full = 0, 0
     for (decision, _), busy in zip(result.decisions, result.busy, strict=True):
-        begun += len(decision.new)
+        begun += len(decision.start)
         assert busy <= LANES
         if begun < TRIALS:
             assert busy == LANES

@@ -28,9 +28,9 @@ def test_targets_are_a_step_ahead() -> None:
             np.testing.assert_array_equal(split.inputs[k, :steps], roll[:-1])
             np.testing.assert_array_equal(split.targets[k, :steps], roll[1:])
             assert not split.inputs[k, steps:].any() and not split.targets[k, steps:].any()
-    problem = data.problem
-    assert (problem.inputs, problem.outputs, problem.every) == (3, 3, True)
-    assert problem.lengths_differ and not problem.carries
+    problem = data.spec
+    assert (problem.inputs, problem.outputs, problem.per_step) == (3, 3, True)
+    assert problem.lengths_differ and not problem.stateful
 
 
 def test_rolls_are_divided_by_group() -> None:

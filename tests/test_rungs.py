@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.rungs import Rung, hyperband_plans, rungs, trial_epochs
+from search.rungs import Rung, hyperband_brackets, rungs, trial_epochs
 
 TABLES = [
     # trials, min_epochs, max_epochs, eta: (epochs, trials) of every rung
@@ -106,7 +106,7 @@ def test_tables(arguments: tuple[int, ...], expected: list[tuple[int, int]]) -> 
 
 @pytest.mark.parametrize(("arguments", "expected"), BRACKETS)
 def test_brackets(arguments: tuple[int, ...], expected: list[list[tuple[int, int]]]) -> None:
-    plans = hyperband_plans(*arguments)
+    plans = hyperband_brackets(*arguments)
     assert [[(rung.trials, rung.epochs) for rung in plan] for plan in plans] == expected
 
 
@@ -115,14 +115,14 @@ def test_powers_are_exact(eta: int, power: int) -> None:
     """Logarithms in floats lose a rung at 3**5, 3**10, 9**5 and 10**3."""
     for most, count in ((eta**power - 1, power), (eta**power, power + 1)):
         assert len(rungs(1, 1, most, eta)) == count
-        plans = hyperband_plans(1, most, eta)
+        plans = hyperband_brackets(1, most, eta)
         assert [len(plan) for plan in plans] == list(range(count, 0, -1))
         assert plans[0][0].trials == eta ** (count - 1)
 
 
 def test_survivors_go_on() -> None:
     """What brackets cost if survivors go on, and if they start again: 1581 against 1902."""
-    plans = hyperband_plans(1, 81, 3)
+    plans = hyperband_brackets(1, 81, 3)
     assert plans[0] == rungs(81, 1, 81, 3)
     assert [trial_epochs(plan) for plan in plans] == [297, 276, 279, 324, 405]
     again = [sum(rung.trials * rung.epochs for rung in plan) for plan in plans]
@@ -151,7 +151,7 @@ def test_every_plan(trials: int, low: int, more: int, eta: int) -> None:
 @given(low=st.integers(1, 100), more=st.integers(0, 10**6), eta=st.integers(2, 50))
 def test_every_bracket(low: int, more: int, eta: int) -> None:
     most = low + more
-    plans = hyperband_plans(low, most, eta)
+    plans = hyperband_brackets(low, most, eta)
     count = len(rungs(1, low, most, eta))
     assert [len(plan) for plan in plans] == list(range(count, 0, -1))
     shared = [rung.epochs for rung in plans[0]]
@@ -181,7 +181,7 @@ BAD = [
 def test_bad_arguments(arguments: tuple, message: str) -> None:
     calls: list[tuple[Callable, tuple]] = [(rungs, arguments)]
     if "trials" not in message:
-        calls.append((hyperband_plans, arguments[1:]))
+        calls.append((hyperband_brackets, arguments[1:]))
     for function, given_ones in calls:
         with pytest.raises(ValueError) as error:
             function(*given_ones)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from support.spaces import conditional, present, spaces
 
-from search.samplers.registry import SAMPLERS, sampler
+from search.samplers.registry import SAMPLERS, make_sampler
 from search.samplers.sampler import Proposal, Sampler, Seen
 from search.space.space import Space
 
@@ -37,7 +37,7 @@ MIXED = {
 
 
 def make(name: str, space: Space, seed: int = 0) -> Sampler:
-    return sampler(name, space, seed, batch=8, points=2)
+    return make_sampler(name, space, seed, batch=8, points=2)
 
 
 def loss(configuration: Mapping[str, Any]) -> float:
@@ -242,7 +242,7 @@ def distance(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> 
 def test_no_two_proposals_of_a_batch_are_near(name: str) -> None:
     """Of 64, in a cube of six dimensions where a choice that differs is a distance of 1."""
     space = Space(MIXED)
-    seen = search(sampler(name, space, 0, batch=64), 3, 64)
+    seen = search(make_sampler(name, space, 0, batch=64), 3, 64)
     batch = [one.proposal.configuration for one in seen[128:]]
     known = [one.proposal.configuration for one in seen[:128]]
     within = min(distance(space, a, b) for k, a in enumerate(batch) for b in batch[:k])
@@ -257,7 +257,7 @@ def typical(name: str) -> float:
     """Loss of the last 16 of 64 trials, the median, and of that the mean over three seeds."""
     medians = []
     for seed in range(3):
-        last = search(sampler(name, Space(MIXED), seed, batch=16), 4, 16)[48:]
+        last = search(make_sampler(name, Space(MIXED), seed, batch=16), 4, 16)[48:]
         medians.append(np.median([loss(one.proposal.configuration) for one in last]))
     return float(np.mean(medians))
 
@@ -325,10 +325,10 @@ def test_names() -> None:
     assert [name for name in ALL if make(name, space).learns] == MODELS
     assert [make(name, space).size for name in ALL] == [None, None, 128, None, None, None]
     with pytest.raises(ValueError) as error:
-        sampler("cmae", space, 0)
+        make_sampler("cmae", space, 0)
     assert str(error.value) == (
-        "`search` is 'cmae', but must be one of `random`, `sobol`, `grid`, `tpe`, `cmaes`, `gp`"
+        "`sampler` is 'cmae', but must be one of `random`, `sobol`, `grid`, `tpe`, `cmaes`, `gp`"
         "; did you mean `cmaes`?"
     )
     with pytest.raises(ValueError, match="`batch` is 1, but a generation must have at least 2"):
-        sampler("cmaes", space, 0, batch=1)
+        make_sampler("cmaes", space, 0, batch=1)

@@ -14,7 +14,7 @@ from support.spaces import conditional, spaces
 from search.samplers.grid import Grid
 from search.samplers.random import Random
 from search.samplers.sobol import Sobol
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 
 EVERYTHING = Space(
@@ -149,7 +149,7 @@ def test_grids_that_are_too_large() -> None:
     with pytest.raises(ValueError) as error:
         Grid(Space(a=dict(low=1, high=10**9), b=[1, 2, 3]))
     assert str(error.value) == (
-        "`search` is 'grid', but the grid of this space has more than 100000 configurations "
+        "`sampler` is 'grid', but the grid of this space has more than 100000 configurations "
         "(its values make 3000000000 without conditions); give choices, larger steps or fixed "
         "values."
     )
@@ -176,9 +176,9 @@ def test_points_and_configurations(entries: dict[str, Any], seed: int) -> None:
         space = Space(entries)
     except ValueError:
         return
-    points = Points(space)
+    points = UnitCube(space)
     (drawn,) = configurations(Random(space, seed), 1)
-    point = points.locate(drawn)
+    point = points.to_cube(drawn)
     assert ((point >= 0) & (point <= 1)).all()
     again = points.proposal(point).configuration
     assert again.keys() == drawn.keys()
@@ -190,16 +190,16 @@ def test_points_and_configurations(entries: dict[str, Any], seed: int) -> None:
 
 
 def test_places() -> None:
-    points = Points(EVERYTHING)
+    points = UnitCube(EVERYTHING)
     assert points.names == tuple(n for n in EVERYTHING.distributions if n != "single")
     assert points.chosen.tolist() == [n in ("cell", "optimizer", "residual") for n in points.names]
     low, high = (points.proposal(np.full(9, end)).configuration for end in (0.0, 1.0))
     assert values(low) == ("lstm", 1, 16, 8, 0.0, "sgd", 0.5, pytest.approx(1e-4), 3, 9)
     assert values(high) == ("gru", 4, 128, 200, 0.5, "adam", pytest.approx(0.1), 3, False, 9)
-    place = points.places([low, {**low, "cell": "gru"}, {**low, "rate": 0.1}])
+    place = points.features_of([low, {**low, "cell": "gru"}, {**low, "rate": 0.1}])
     assert np.linalg.norm(place[0] - place[1]) == pytest.approx(1.0)
     assert np.linalg.norm(place[0] - place[2]) == pytest.approx(1.0)
     # What one lacks is in the middle.
-    place = points.places([{**high, "momentum": 0.745}, high])
+    place = points.features_of([{**high, "momentum": 0.745}, high])
     assert np.linalg.norm(place[0] - place[1]) == pytest.approx(0.0)
-    assert points.places([]).shape == (0, points.width)
+    assert points.features_of([]).shape == (0, points.width)

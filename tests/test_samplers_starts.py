@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.samplers.enqueued import Enqueued, read_configurations
-from search.samplers.registry import SAMPLERS, sampler
+from search.samplers.registry import SAMPLERS, make_sampler
 from search.samplers.sampler import Seen
 from search.space.space import Space
 
@@ -29,7 +29,7 @@ SPACE = Space(
 
 
 def enqueued(*configurations: Mapping[str, Any], name: str = "random", seed: int = 3) -> Enqueued:
-    asked = sampler(name, SPACE, 0, batch=4, points=2)
+    asked = make_sampler(name, SPACE, 0, batch=4, points=2)
     return Enqueued(asked, SPACE, configurations, seed)
 
 
@@ -98,7 +98,7 @@ def test_refused(configuration: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_the_sampler_comes_after_them(name: str) -> None:
-    bare = sampler(name, SPACE, 0, batch=4, points=2)
+    bare = make_sampler(name, SPACE, 0, batch=4, points=2)
     asked = enqueued({"units": 16}, {"units": 32}, {"units": 48}, name=name)
     assert asked.learns == bare.learns
     assert asked.size == (None if bare.size is None else bare.size + 3)

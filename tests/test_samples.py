@@ -5,15 +5,17 @@ import pytest
 
 from jaxrnn.data.split import Split
 from jaxrnn.network import scan
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training import batches
 from jaxrnn.training.batches import Batches, Piece, epoch_order, padded_share, stretches
 
 EVEN = np.full(50, 9)
 SEVERAL = np.random.default_rng(0).integers(1, 30, 500)
-PROBLEM = Problem(inputs=2, outputs=3, lengths_differ=True)
-LABELS = Problem(inputs=2, outputs=3, lengths_differ=True, every=True)
-TEXT = Problem(inputs=0, outputs=9, lengths_differ=False, vocabulary=9, every=True, carries=True)
+PROBLEM = TaskSpec(inputs=2, outputs=3, lengths_differ=True)
+LABELS = TaskSpec(inputs=2, outputs=3, lengths_differ=True, per_step=True)
+TEXT = TaskSpec(
+    inputs=0, outputs=9, lengths_differ=False, vocabulary=9, per_step=True, stateful=True
+)
 
 # Order
 
@@ -80,9 +82,9 @@ def test_everybody_finds_the_own_order_in_a_piece() -> None:
     orders = np.arange(12).reshape(3, 2, 2)
     piece = Piece.whole(orders, 5)
     for behind in (5, 6, 7):
-        assert [int(one) for one in piece.at(np.int32(behind))] == [behind - 5, behind]
+        assert [int(one) for one in piece.position(np.int32(behind))] == [behind - 5, behind]
     alone = Piece.whole(orders[:1], 5)
-    assert [int(one) for one in alone.at(np.int32(3))] == [0, 5]  # all are equally far
+    assert [int(one) for one in alone.position(np.int32(3))] == [0, 5]  # all are equally far
 
 
 # Padding

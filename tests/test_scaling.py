@@ -99,7 +99,7 @@ def test_rungs_compile_nothing(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatc
             return train(*given)
 
         monkeypatch.setattr(trainer, "train", told)
-        found = search.optimize(trainer, space, 9, pruning="halving", max_epochs=9, eta=3)
+        found = search.optimize(trainer, space, 9, scheduler="halving", max_epochs=9, eta=3)
     assert found.best is not None and found.best.epochs == 9
     assert [members for members, _ in rounds] == [9, *[3] * 2, *[1] * 6]
     assert len({trial.configuration["cell"] for trial in found.trials}) == 2

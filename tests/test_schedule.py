@@ -34,8 +34,8 @@ CURVES: dict[str, Callable[[float], Curve]] = {  # each with its horizon
 }
 
 
-def rates(numbers: Hyperparameters, times: np.ndarray, plateau: float = 1.0) -> np.ndarray:
-    at = jax.vmap(lambda time: learning_rate(numbers, time, jnp.float32(plateau)))
+def rates(hp: Hyperparameters, times: np.ndarray, plateau: float = 1.0) -> np.ndarray:
+    at = jax.vmap(lambda time: learning_rate(hp, time, jnp.float32(plateau)))
     return np.asarray(at(jnp.asarray(times, jnp.float32)))
 
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.scheduler_loop import Play, play, waiting
 
-from search.plans import expected, planned
-from search.rungs import hyperband_plans
+from search.plans import expected, make_plan
+from search.rungs import hyperband_brackets
 from search.schedulers.asha import Asha
-from search.schedulers.median_stopping import Median
-from search.schedulers.no_pruning import Full
+from search.schedulers.median_stopping import MedianStopping
+from search.schedulers.no_pruning import NoPruning
 from search.schedulers.pbt import Pbt
-from search.schedulers.registry import SCHEDULERS, scheduler
+from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.schedulers.scheduler import Scheduler
-from search.schedulers.successive_halving import Brackets, halving, hyperband
+from search.schedulers.successive_halving import SuccessiveHalving, halving, hyperband
 from search.space.space import Space
 
 NAMES = list(SCHEDULERS)
@@ -31,22 +31,26 @@ curves = st.lists(st.lists(scores, min_size=4, max_size=4), min_size=5, max_size
 def made(name: str, trials: int, least: int, most: int, eta: int = 3, seed: int = 0) -> Scheduler:
     """The scheduler; Hyperband with enough trials for its first bracket."""
     if name == "hyperband":
-        trials += hyperband_plans(least, most, eta)[0][0].trials - 1
-    return scheduler(name, trials, least, most, eta, seed)
+        trials += hyperband_brackets(least, most, eta)[0][0].trials - 1
+    return make_scheduler(name, trials, least, most, eta, seed)
 
 
 def check(player: Scheduler, result: Play) -> None:
     """The search is whole: its trials, its epochs, and somebody at the end."""
     assert [row.id for row in result.rows] == list(range(player.trials))
     for row in result.rows:
-        assert row.epochs == row.until == max(row.scores)
+        assert row.epochs == row.target_epochs == max(row.scores)
     assert result.spent == sum(row.epochs for row in result.rows)
     assert player.total in (None, result.spent)
     at_end = [row for row in result.rows if row.epochs == player.max_epochs]
     assert not result.stopped & {row.id for row in at_end}
     diverged = [row for row in result.rows if not math.isfinite(row.scores[row.epochs])]
     # Median stopping may stop all others before those that led diverge.
-    assert at_end or len(diverged) == player.trials or (isinstance(player, Median) and diverged)
+    assert (
+        at_end
+        or len(diverged) == player.trials
+        or (isinstance(player, MedianStopping) and diverged)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,18 +125,18 @@ def test_same_arguments_same_decisions(name: str) -> None:
 def test_room(name: str) -> None:
     """New trials fill the room and no more; none where there is none."""
     player = made(name, 30, 1, 9)
-    assert player.decide([], 0).new == ()
-    assert len(player.decide([], 4).new) == 4
-    assert len(player.decide([], 10**6).new) == player.trials
-    assert len(player.decide(waiting([1.0] * 3), 4).new) == (3 if name == "asha" else 4)
+    assert player.decide([], 0).start == ()
+    assert len(player.decide([], 4).start) == 4
+    assert len(player.decide([], 10**6).start) == player.trials
+    assert len(player.decide(waiting([1.0] * 3), 4).start) == (3 if name == "asha" else 4)
 
 
 KINDS: list[tuple[str, Any]] = [
-    ("none", Full(64, 27)),
+    ("none", NoPruning(64, 27)),
     ("halving", halving((64,), 2, 27, 4)),
     ("hyperband", hyperband(64, 2, 27, 4)),
     ("asha", Asha(64, 2, 27, 4)),
-    ("median", Median(64, 2, 27, startup=5)),
+    ("median", MedianStopping(64, 2, 27, startup=5)),
     ("pbt", Pbt(64, 2, 27, quantile=0.25, seed=8)),
 ]
 
@@ -140,28 +144,28 @@ KINDS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("name", "expected"), KINDS)
 def test_kinds(name: str, expected: Any) -> None:
     assert list(SCHEDULERS) == [name for name, _ in KINDS]
-    assert scheduler(name, 64, 2, 27, 4, 8) == expected
-    assert scheduler(name, [64], 2, 27, eta=4, seed=8) == expected
+    assert make_scheduler(name, 64, 2, 27, 4, 8) == expected
+    assert make_scheduler(name, [64], 2, 27, eta=4, seed=8) == expected
     assert expected.max_epochs == 27
 
 
 def test_more_trials_when_a_search_is_extended() -> None:
-    extended = scheduler("halving", (9, 36), 1, 9)
-    assert isinstance(extended, Brackets)
-    assert [plan[0].trials for plan in extended.plans] == [9, 27]
-    assert extended.plans[:1] == halving([9], 1, 9, 3).plans
+    extended = make_scheduler("halving", (9, 36), 1, 9)
+    assert isinstance(extended, SuccessiveHalving)
+    assert [plan[0].trials for plan in extended.brackets] == [9, 27]
+    assert extended.brackets[:1] == halving([9], 1, 9, 3).brackets
     for name in ("none", "asha", "median", "hyperband"):
-        assert scheduler(name, (64, 96), 1, 27) == scheduler(name, 96, 1, 27)
+        assert make_scheduler(name, (64, 96), 1, 27) == make_scheduler(name, 96, 1, 27)
 
 
 @pytest.mark.parametrize("trials", [27, 38, 39, 44, 45, 48, 49, 75, 76, 98, 200])
 def test_hyperband_takes_whole_brackets(trials: int) -> None:
     """R=27: brackets of 27, 12, 6 and 4 trials, over and over, until the next does not fit."""
-    sizes = [plan[0].trials for plan in hyperband(trials, 1, 27, 3).plans]
+    sizes = [plan[0].trials for plan in hyperband(trials, 1, 27, 3).brackets]
     assert sizes == ([27, 12, 6, 4] * 5)[: len(sizes)]
     assert sum(sizes) <= trials < sum(([27, 12, 6, 4] * 5)[: len(sizes) + 1])
     assert hyperband(None, 1, 27, 3) == hyperband(49, 1, 27, 3)
-    assert scheduler("hyperband", None, 1, 27) == hyperband(49, 1, 27, 3)
+    assert make_scheduler("hyperband", None, 1, 27) == hyperband(49, 1, 27, 3)
 
 
 GOOD = {"name": "pbt", "trials": 9, "min_epochs": 1, "max_epochs": 27, "eta": 3, "seed": 0}
@@ -196,19 +200,19 @@ BAD = [
 @pytest.mark.parametrize(("change", "message"), BAD)
 def test_bad_arguments(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as error:
-        scheduler(**{**GOOD, **change})
+        make_scheduler(**{**GOOD, **change})
     assert str(error.value) == message
 
 
 DIRECT = [
-    (lambda: Full(0, 1), "`trials` is 0"),
-    (lambda: Full(1, 0), "`max_epochs` is 0"),
+    (lambda: NoPruning(0, 1), "`trials` is 0"),
+    (lambda: NoPruning(1, 0), "`max_epochs` is 0"),
     (lambda: Asha(0, 1, 9, 3), "`trials` is 0"),
     (lambda: Asha(9, 10, 9, 3), "`min_epochs` is 10"),
     (lambda: Asha(9, 1, 9, 1), "`eta` is 1"),
-    (lambda: Median(0, 1, 9), "`trials` is 0"),
-    (lambda: Median(9, 10, 9), "`min_epochs` is 10"),
-    (lambda: Median(9, 1, 9, startup=0), "`startup` is 0"),
+    (lambda: MedianStopping(0, 1, 9), "`trials` is 0"),
+    (lambda: MedianStopping(9, 10, 9), "`min_epochs` is 10"),
+    (lambda: MedianStopping(9, 1, 9, startup=0), "`startup` is 0"),
     (lambda: Pbt(0, 1, 9), "`trials` is 0"),
     (lambda: Pbt(9, 0, 9), "`interval` is 0"),
     (lambda: Pbt(9, 10, 9), "`max_epochs` is 9, but must be a whole number of at least 10."),
@@ -244,7 +248,7 @@ def test_bad_arguments_of_classes(call: Any, message: str) -> None:
 )
 def test_what_a_trainer_is_told(kind: str, pruning: str, limited: bool, apart: bool) -> None:
     """Whether fewer than all train together, and whether at different epochs."""
-    plan = planned(Space({"rate": dict(low=0.0, high=1.0)}), 300, search=kind, pruning=pruning)
+    plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, sampler=kind, scheduler=pruning)
     told = expected(plan, plan.scheduler.trials)
-    assert (told.at_once > 0, told.apart) == (limited, apart)
+    assert (told.max_concurrent > 0, told.apart) == (limited, apart)
     assert told.max_epochs == plan.scheduler.max_epochs and told.configurations

@@ -107,7 +107,7 @@ def test_both_directions_and_drawing_anew_come_as_often_as_they_should() -> None
 
 def drawn(what: Any, count: int = 3000) -> np.ndarray:
     space = Space({"x": what})
-    start = space.draw(lambda _, distribution: getattr(distribution, "low", "a"))
+    start = space.sample(lambda _, distribution: getattr(distribution, "low", "a"))
     return np.array(
         [explore(start, space, always, np.random.default_rng(s), 1.0)["x"] for s in range(count)]
     )

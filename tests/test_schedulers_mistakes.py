@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.scheduler_loop import ended, play, trains, waiting, waits
 
-from search.rungs import hyperband_plans, rungs
+from search.rungs import hyperband_brackets, rungs
 from search.schedulers.asha import Asha
-from search.schedulers.median_stopping import Median
+from search.schedulers.median_stopping import MedianStopping
 from search.schedulers.pbt import Pbt
-from search.schedulers.registry import SCHEDULERS, scheduler
+from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.schedulers.scheduler import Decision
 from search.schedulers.successive_halving import halving, hyperband
 
@@ -29,8 +29,8 @@ def test_mistake_1_logarithms_in_floats(eta: int, most: int, count: int) -> None
     """Optuna builds 5 brackets for R=243 (PR 6835); SMAC3 and scikit-learn share the mistake."""
     assert math.floor(math.log(243) / math.log(3)) == 4  # what they compute
     assert len(Asha(9, 1, most, eta).budgets) == len(rungs(9, 1, most, eta)) == count
-    assert len(hyperband(None, 1, most, eta).plans) == count
-    assert len(hyperband(None, 1, 1000, 10).plans) == 4
+    assert len(hyperband(None, 1, most, eta).brackets) == count
+    assert len(hyperband(None, 1, 1000, 10).brackets) == 4
 
 
 @pytest.mark.parametrize("capacity", [1, 5, 1000])
@@ -47,7 +47,7 @@ def test_mistake_3_later_brackets_never_reach_the_end(low: int, more: int, eta: 
     """Ray's HyperBand; it also hangs where few can train at a time."""
     player = hyperband(None, low, low + more, eta)
     result = play(player, lambda id, epochs: (id * 7 % 13) / epochs, capacity=1)
-    for bracket, plan in enumerate(player.plans):
+    for bracket, plan in enumerate(player.brackets):
         assert len(result.scored(low + more, bracket)) == plan[-1].trials
 
 
@@ -55,15 +55,15 @@ def test_mistake_4_best_so_far_or_off_by_one() -> None:
     """W&B compared the best so far in place of the score at the band, and bands one off."""
     rows = [waits(0, {1: 0.0, 3: 9.0}), waits(1, {1: 1.0, 3: 8.0}), waits(2, {1: 2.0, 3: 7.0})]
     rows += [ended(k, {1: 5.0}) for k in range(3, 9)]
-    assert halving([9], 1, 9, 3).decide(rows, 0) == Decision(go={2: 9}, stop=(0, 1))
-    assert Asha(9, 1, 9, 3).decide(rows, 1) == Decision(go={2: 9})
+    assert halving([9], 1, 9, 3).decide(rows, 0) == Decision(promote={2: 9}, prune=(0, 1))
+    assert Asha(9, 1, 9, 3).decide(rows, 1) == Decision(promote={2: 9})
     for player in (halving([3], 3, 27, 3), Asha(3, 3, 27, 3)):
         beside = [
             waits(0, {2: 0.0, 4: 0.0}),
             waits(1, {2: 1.0, 4: 1.0}),
             waits(2, {2: 2.0, 4: 2.0}),
         ]
-        assert not player.decide(beside, 0).go
+        assert not player.decide(beside, 0).promote
 
 
 def test_mistake_4_the_first_always_passes_then_always_dies() -> None:
@@ -71,9 +71,9 @@ def test_mistake_4_the_first_always_passes_then_always_dies() -> None:
     for first in (0.0, 9.0):
         rows = waiting([first, 1.0, 2.0])
         for player in (halving([3], 1, 9, 3), Asha(3, 1, 9, 3)):
-            assert not player.decide(rows[:1], 0).go and not player.decide(rows[:1], 0).stop
-            assert list(player.decide(rows, 1).go) == [0 if first == 0 else 1]
-        assert Median(3, 1, 9).decide(rows[:1], 0).go == {0: 2}
+            assert not player.decide(rows[:1], 0).promote and not player.decide(rows[:1], 0).prune
+            assert list(player.decide(rows, 1).promote) == [0 if first == 0 else 1]
+        assert MedianStopping(3, 1, 9).decide(rows[:1], 0).promote == {0: 2}
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF], ids=str)
@@ -81,16 +81,18 @@ def test_mistake_5_nan_is_the_best_or_stops_nothing(bad: float) -> None:
     """NaN was chosen as the best, as the threshold, and passed every `nan < threshold`."""
     values = [bad, 5.0, bad, 1.0, bad, 7.0]
     rows = waiting(values)
-    assert halving([6], 1, 9, 3).decide(rows, 0) == Decision(go={3: 3, 1: 3}, stop=(0, 2, 4, 5))
-    assert Asha(6, 1, 9, 3).decide(rows, 9).go == {3: 3, 1: 3}
-    assert Asha(6, 1, 9, 2).decide(waiting([bad, bad, 1.0, bad]), 1).go == {2: 2}
-    assert Median(6, 1, 9, startup=1).decide(rows, 0).stop == (0, 2, 4)
+    assert halving([6], 1, 9, 3).decide(rows, 0) == Decision(
+        promote={3: 3, 1: 3}, prune=(0, 2, 4, 5)
+    )
+    assert Asha(6, 1, 9, 3).decide(rows, 9).promote == {3: 3, 1: 3}
+    assert Asha(6, 1, 9, 2).decide(waiting([bad, bad, 1.0, bad]), 1).promote == {2: 2}
+    assert MedianStopping(6, 1, 9, startup=1).decide(rows, 0).prune == (0, 2, 4)
     healthy = [waits(k, {1: float(k)}) for k in range(6, 12)]
-    assert Median(12, 1, 9).decide([*rows, *healthy], 0).stop == (0, 2, 4, 9, 10, 11)
-    copies = Pbt(6, 1, 9).decide(rows, 0).copy
+    assert MedianStopping(12, 1, 9).decide([*rows, *healthy], 0).prune == (0, 2, 4, 9, 10, 11)
+    copies = Pbt(6, 1, 9).decide(rows, 0).exploit
     assert [(copy.loser, copy.winner) for copy in copies] == [(0, 3), (2, 3), (4, 3)]
-    assert Asha(6, 1, 9, 3).decide(waiting([bad] * 6), 9) == Decision(stop=tuple(range(6)))
-    assert Median(6, 1, 9).decide(waiting([bad] * 6), 9) == Decision(stop=tuple(range(6)))
+    assert Asha(6, 1, 9, 3).decide(waiting([bad] * 6), 9) == Decision(prune=tuple(range(6)))
+    assert MedianStopping(6, 1, 9).decide(waiting([bad] * 6), 9) == Decision(prune=tuple(range(6)))
 
 
 def test_mistake_7_scores_from_later_fill_lower_rungs() -> None:
@@ -98,15 +100,15 @@ def test_mistake_7_scores_from_later_fill_lower_rungs() -> None:
     skipped = waits(0, {2: 0.0})
     rows = [skipped, waits(1, {1: 1.0}), waits(2, {1: 2.0})]
     assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
-    assert Asha(4, 1, 9, 3).decide(rows, 0).go == {}
-    assert Median(4, 1, 9, startup=2).decide(rows, 0).stop == ()
+    assert Asha(4, 1, 9, 3).decide(rows, 0).promote == {}
+    assert MedianStopping(4, 1, 9, startup=2).decide(rows, 0).prune == ()
     rows = [waits(0, {3: 0.0}), waits(1, {1: 1.0, 3: 1.0}), waits(2, {1: 2.0, 3: 2.0})]
     assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
     # A trial that has gone further is ranked below by its score there.
     gone = ended(0, {1: 3.0, 3: 0.0})
     rows = [gone, waits(1, {1: 2.0}), waits(2, {1: 1.0})]
-    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision(go={2: 3}, stop=(1,))
-    assert Asha(3, 1, 9, 3).decide(rows, 1).go == {2: 3}
+    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision(promote={2: 3}, prune=(1,))
+    assert Asha(3, 1, 9, 3).decide(rows, 1).promote == {2: 3}
 
 
 @pytest.mark.parametrize("name", ["none", "halving", "asha", "median"])
@@ -115,7 +117,7 @@ def test_mistake_8_the_first_trials_survive(name: str) -> None:
     fates = []
     for turn in (1, -1):
         scores = [k * 7 % 27 + 0.5 for k in range(27)][::turn]
-        result = play(scheduler(name, 27, 1, 9), lambda id, epochs, s=scores: s[id] / epochs)
+        result = play(make_scheduler(name, 27, 1, 9), lambda id, epochs, s=scores: s[id] / epochs)
         fates.append({scores[row.id]: row.epochs for row in result.rows})
     assert fates[0] == fates[1]
 
@@ -123,7 +125,7 @@ def test_mistake_8_the_first_trials_survive(name: str) -> None:
 def test_mistake_8_chance_without_a_seed() -> None:
     """KerasTuner's `seed or random` ignores seed 0; brackets of others hang on global chance."""
     rows = waiting([float(k) for k in range(40)])
-    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(rows, 0).copy for seed in (0, 0, 1, 2)]
+    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(rows, 0).exploit for seed in (0, 0, 1, 2)]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 3
     # Known numbers, so that another process or machine draws the same.
@@ -136,7 +138,7 @@ def test_mistake_9_copies_of_what_is_not_there() -> None:
     player = Pbt(8, 2, 10)
     for other in (trains(0, 4, {2: 0.0}), waits(0, {2: 0.0}), waits(0, {4: 0.0, 6: 0.0})):
         assert player.decide([other, *rows[1:]], 8) == Decision()
-    assert player.decide(rows, 8).copy
+    assert player.decide(rows, 8).exploit
 
 
 def test_mistake_11_scores_of_different_rungs_are_compared() -> None:
@@ -144,10 +146,10 @@ def test_mistake_11_scores_of_different_rungs_are_compared() -> None:
     player = Asha(9, 1, 9, 3)
     high = [waits(k, {1: 50.0, 3: 40.0 + k}) for k in range(3)]
     low = [waits(k, {1: 10.0 + k}) for k in range(3, 9)]
-    assert list(player.decide([*high, *low], 9).go.items()) == [(0, 9), (3, 3), (4, 3), (5, 3)]
+    assert list(player.decide([*high, *low], 9).promote.items()) == [(0, 9), (3, 3), (4, 3), (5, 3)]
     halves = [waits(0, {1: 0.0}, bracket=0), waits(1, {3: 9.0}, bracket=1)]
-    two = replace(hyperband(None, 1, 9, 3), plans=(rungs(1, 1, 9, 3), rungs(1, 3, 9, 3)))
-    assert two.decide(halves, 0).go == {0: 3, 1: 9}
+    two = replace(hyperband(None, 1, 9, 3), brackets=(rungs(1, 1, 9, 3), rungs(1, 3, 9, 3)))
+    assert two.decide(halves, 0).promote == {0: 3, 1: 9}
 
 
 @pytest.mark.parametrize("lost", [0, 1, 5, 8, 9])
@@ -162,8 +164,8 @@ def test_mistake_12_failures_shrink_a_rung(lost: int) -> None:
 
 def test_mistake_12_failures_count_in_asha() -> None:
     """One of three goes on, although the two others diverged."""
-    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0, INF]), 1).go == {1: 3}
-    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0]), 1).go == {}
+    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0, INF]), 1).promote == {1: 3}
+    assert Asha(9, 1, 9, 3).decide(waiting([INF, 4.0]), 1).promote == {}
 
 
 rows_of_any = st.lists(
@@ -174,9 +176,9 @@ rows_of_any = st.lists(
 
 
 @pytest.mark.parametrize("name", list(SCHEDULERS))
-@given(what=rows_of_any, room=st.integers(0, 9), random=st.randoms(use_true_random=False))
+@given(what=rows_of_any, free_slots=st.integers(0, 9), random=st.randoms(use_true_random=False))
 def test_mistake_8_order_of_arrival(
-    name: str, what: list[tuple[int, float, bool]], room: int, random: Any
+    name: str, what: list[tuple[int, float, bool]], free_slots: int, random: Any
 ) -> None:
     """Any table, in any order, gives the same decision; asking changes nothing."""
     rows = []
@@ -184,9 +186,9 @@ def test_mistake_8_order_of_arrival(
         history = {at: score + at for at in (1, 3, 9) if at <= epochs}
         make = ended if trained or epochs == 9 else waits
         rows.append(make(id, history))
-    player = scheduler(name, None if name == "hyperband" else max(27, len(rows)), 1, 9)
+    player = make_scheduler(name, None if name == "hyperband" else max(27, len(rows)), 1, 9)
     if name == "hyperband":
-        rows = rows[: hyperband_plans(1, 9, 3)[0][0].trials]
-    decision = player.decide(rows, room)
-    assert player.decide(random.sample(rows, len(rows)), room) == decision
-    assert player.decide(rows, room) == decision
+        rows = rows[: hyperband_brackets(1, 9, 3)[0][0].trials]
+    decision = player.decide(rows, free_slots)
+    assert player.decide(random.sample(rows, len(rows)), free_slots) == decision
+    assert player.decide(rows, free_slots) == decision

@@ -151,7 +151,7 @@ def test_the_winner_without_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     winner = json.loads((folder / "summary.json").read_text())["winner"]
     space = search.Space.from_toml(folder / "space.toml")
-    proposed = search.sampler("random", space, 0).ask(9, [])
+    proposed = search.make_sampler("random", space, 0).ask(9, [])
     seeds = [seed_of(0, id) for id in range(9)]
     trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=8)
     planned = trainer.start([one.configuration for one in proposed], seeds, 3)
@@ -197,7 +197,7 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     # 7 seeds the proposals, the split and the data order
     winner = summaries[0]["winner"]
     space = search.Space.from_toml(tmp_path / "space.toml")
-    proposed = search.sampler("random", space, 7).ask(9, [])[winner["id"]]
+    proposed = search.make_sampler("random", space, 7).ask(9, [])[winner["id"]]
     assert winner["configuration"] == proposed.configuration
     assert winner["seed"] == seed_of(7, winner["id"])
     trainer = jaxrnn.Trainer(
@@ -421,7 +421,7 @@ def test_the_full_space(tmp_path: Path) -> None:
     assert [int(row["id"]) for row in rows] == list(range(32))
     assert {row["state"] for row in rows} <= {"complete", "pruned", "diverged"}
     elsewhere = {"embedding_size", "window_norm"}  # entries of texts, and of forecasts
-    assert set(jaxrnn.ENTRIES) - elsewhere <= set(rows[0])
+    assert set(jaxrnn.HYPERPARAMETERS) - elsewhere <= set(rows[0])
     assert not elsewhere & set(rows[0])
     for row in rows:  # an entry is there where it acts, and nowhere else
         assert (row["momentum"] != "") == (row["optimizer"] in ("momentum", "nesterov"))

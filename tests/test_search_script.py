@@ -120,9 +120,9 @@ def test_seeds_and_folds(main: Main) -> None:
     assert all(float(row["loss_error_at_1"]) > 0 for row in rows)
     assert set(summary["test_deviation"]) == set(summary["test"])
     trainers = [jaxrnn.Trainer(one, lanes=2) for one in jaxrnn.load_folds("thirds.npz", 3)]
-    team = search.Team(trainers, repeats=2)
+    team = search.Replicates(trainers, repeats=2)
     winner = summary["winner"]
-    proposal = search.sampler("random", search.Space.from_toml("out/space.toml"), 0).ask(3, [])
+    proposal = search.make_sampler("random", search.Space.from_toml("out/space.toml"), 0).ask(3, [])
     trial = search.Trial(0, 0, winner["configuration"], proposal[winner["id"]])
     losses = []
     for trainer in trainers:
@@ -221,10 +221,13 @@ BAD = [
     (("--folds", "0"), "`folds` is 0, but must be a whole number of at least 1."),
     (("--folds", "1000"), "`folds` is 1000, but there are only"),
     (("--folds", "2", "--split", "0.8/0.1/0.1"), "`split` is given, but folds divide by them"),
-    (("--at-once", "0"), "`at_once` is 0, but must be a whole number of at least 1."),
-    (("--at-once", "1", "--search", "cmaes"), "`at_once` is 1, but must be a whole number of at"),
+    (("--at-once", "0"), "`max_concurrent` is 0, but must be a whole number of at least 1."),
+    (
+        ("--at-once", "1", "--search", "cmaes"),
+        "`max_concurrent` is 1, but must be a whole number of at",
+    ),
     (("--grid-points", "1"), "`grid_points` is 1, but must be a whole number of at least 2."),
-    (("--search", "tpee"), "`search` is 'tpee', but must be one of"),
+    (("--search", "tpee"), "`sampler` is 'tpee', but must be one of"),
     (("--scheduler", "hyper"), "`scheduler` is 'hyper', but must be one of"),
     (("--scheduler", "hyperband", "--trials", "2"), "`trials` is 2, but"),
     (("--search", "grid", "--trials", "9999"), "`trials` is 9999, but there are only"),

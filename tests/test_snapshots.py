@@ -75,15 +75,15 @@ def case(request: pytest.FixtureRequest) -> Any:
     data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxrnn.population.input_pipeline.STEPS", 2)
-        patch.setattr("jaxrnn.population.input_pipeline.SPREAD", spread)
+        patch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
         if spread > 1:
-            trainer.expect(members, EPOCHS, 2 * len(members), apart=True)
+            trainer.plan_for(members, EPOCHS, 2 * len(members), apart=True)
         population = trainer.start(members, range(len(members)), EPOCHS)
-        lockstep = [trainer.park(population)]
+        lockstep = [trainer.to_host(population)]
         for epochs in range(1, EPOCHS + 1):
             population = trainer.train(population, epochs)
-            lockstep.append(trainer.park(population))
+            lockstep.append(trainer.to_host(population))
         yield Case(trainer, lockstep)
 
 
@@ -95,7 +95,7 @@ def assert_same(one: jaxrnn.Snapshot, other: jaxrnn.Snapshot) -> None:
         other.max_epochs,
     )
     assert one.architecture == other.architecture and one.epochs == other.epochs
-    leaves = [jax.tree.flatten((each.setting, each.state, each.reports)) for each in (one, other)]
+    leaves = [jax.tree.flatten((each.packed, each.state, each.metrics)) for each in (one, other)]
     assert leaves[0][1] == leaves[1][1]
     for first, second in zip(leaves[0][0], leaves[1][0], strict=True):
         assert (first.dtype, first.shape) == (second.dtype, second.shape)
@@ -105,33 +105,37 @@ def assert_same(one: jaxrnn.Snapshot, other: jaxrnn.Snapshot) -> None:
 def check(case: Case, population: jaxrnn.Population, members: list[int], seen: list[int]) -> None:
     """Every member is where it was in lockstep after as many epochs as it has seen."""
     assert population.epochs.tolist() == seen
-    for member, epochs, snapshot in zip(members, seen, case.trainer.park(population), strict=True):
+    for member, epochs, snapshot in zip(
+        members, seen, case.trainer.to_host(population), strict=True
+    ):
         assert_same(snapshot, case.lockstep[epochs][member])
     history = case.trainer.history(population)
     for position, (member, epochs) in enumerate(zip(members, seen, strict=True)):
         reports = np.stack([rows[:, position] for rows in history.values()], axis=1)
         assert len(reports) == max(seen) and np.isnan(reports[epochs:]).all()
-        np.testing.assert_array_equal(reports[:epochs], case.lockstep[epochs][member].reports)
+        np.testing.assert_array_equal(reports[:epochs], case.lockstep[epochs][member].metrics)
 
 
 def test_lockstep_has_something_to_tell(case: Case) -> None:
     """Or the tests that follow could not fail."""
     for member in range(case.members):
         states = [snapshots[member].state for snapshots in case.lockstep]
-        moved = np.any(states[0].learner.parameters.kernels != states[2].learner.parameters.kernels)
-        assert moved or states[2].learner.diverged
+        moved = np.any(
+            states[0].train_state.parameters.kernels != states[2].train_state.parameters.kernels
+        )
+        assert moved or states[2].train_state.diverged
     last = case.lockstep[-1]
     ran = [int(one.state.epochs) for one in last]
     assert min(ran) < max(ran) == EPOCHS  # somebody stopped
-    assert all(len(one.reports) == one.epochs == EPOCHS for one in last)
+    assert all(len(one.metrics) == one.epochs == EPOCHS for one in last)
     assert [one.seed for one in last] == list(range(case.members))
     if case.members > 3:
-        assert [bool(one.state.learner.diverged) for one in last].count(True) == 1
+        assert [bool(one.state.train_state.diverged) for one in last].count(True) == 1
 
 
 def test_own_totals_change_no_bit(case: Case) -> None:
     trainer, count = case.trainer, case.members
-    population = trainer.place(case.lockstep[0])
+    population = trainer.to_device(case.lockstep[0])
     members, programs = [*range(count)], trainer.compiler.programs
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -154,20 +158,20 @@ def test_parked_and_placed_anywhere(case: Case, seed: int) -> None:
         seen = rng.integers(EPOCHS, size=count).tolist()
         snapshots = [case.lockstep[epochs][k] for k, epochs in zip(members, seen, strict=True)]
         for _ in range(2):
-            population = trainer.place(snapshots)
+            population = trainer.to_device(snapshots)
             check(case, population, members, seen)
             seen = [int(rng.integers(low, EPOCHS + 1)) for low in seen]
             population = trainer.train(population, seen)
             check(case, population, members, seen)
             order = rng.permutation(count).tolist()
-            parked = trainer.park(population)
+            parked = trainer.to_host(population)
             snapshots = [parked[k] for k in order]
             members, seen = [members[k] for k in order], [seen[k] for k in order]
 
 
 def test_chosen_positions_score_as_all_do(case: Case) -> None:
     trainer, snapshots = case.trainer, case.lockstep[2]
-    population = trainer.place(snapshots)
+    population = trainer.to_device(snapshots)
     for split in ("validation", "test"):
         whole = trainer.evaluate(population, split)
         for positions in ([case.members - 1], [1, 0], [2, 2], []):
@@ -191,7 +195,7 @@ def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     for one, other in zip(restored, snapshots, strict=True):
         assert_same(one, other)
         assert jax.tree.map(type, one.configuration) == jax.tree.map(type, other.configuration)
-    population = trainer.train(trainer.place(restored[:4]), EPOCHS)
+    population = trainer.train(trainer.to_device(restored[:4]), EPOCHS)
     check(case, population, [one.seed for one in restored[:4]], [EPOCHS] * 4)
 
 
@@ -201,41 +205,43 @@ def test_members_that_may_be_apart_learn_the_same(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
-    monkeypatch.setattr("jaxrnn.population.input_pipeline.SPREAD", EPOCHS)
+    monkeypatch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", EPOCHS)
     parked = []
     for apart in (False, True):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
-        trainer.expect(MIXED, EPOCHS, 9, apart)
+        trainer.plan_for(MIXED, EPOCHS, 9, apart)
         population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
-        assert population.spread == (EPOCHS if apart else 1)
+        assert population.epoch_window == (EPOCHS if apart else 1)
         population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
-        parked.append(trainer.park(trainer.train(population, EPOCHS)))
+        parked.append(trainer.to_host(trainer.train(population, EPOCHS)))
     for one, other in zip(*parked, strict=True):
-        np.testing.assert_allclose(one.reports, other.reports, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(one.metrics, other.metrics, rtol=1e-5, atol=1e-7)
         for first, second in zip(
-            jax.tree.leaves(one.state.learner), jax.tree.leaves(other.state.learner), strict=True
+            jax.tree.leaves(one.state.train_state),
+            jax.tree.leaves(other.state.train_state),
+            strict=True,
         ):
             np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
 def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few as hold all who are due, those who lag behind first."""
-    monkeypatch.setattr("jaxrnn.population.input_pipeline.SPREAD", 3)
+    monkeypatch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", 3)
     trainer = jaxrnn.Trainer(in_memory(), devices=1)
-    trainer.expect([LSTM], 9, 5, apart=True)
+    trainer.plan_for([LSTM], 9, 5, apart=True)
     begun = trainer.start([LSTM] * 5, range(5), 9)
     asked: list[tuple[int, int]] = []
-    epochs = trainer.feed.epochs
+    epochs = trainer.training_data.epochs
 
     class Told:
-        in_pieces, pieces = trainer.feed.in_pieces, trainer.feed.pieces
+        in_pieces, pieces = trainer.training_data.in_pieces, trainer.training_data.pieces
 
         def epochs(self, first: int, spread: int) -> Any:
             asked.append((first, spread))
             return epochs(first, spread)
 
     loop = trainer._loop
-    monkeypatch.setattr(trainer, "_loop", replace(loop, feed=Told()))  # type: ignore[arg-type]
+    monkeypatch.setattr(trainer, "_loop", replace(loop, training_data=Told()))  # type: ignore[arg-type]
     population = trainer.train(begun, [0, 1, 2, 4, 7])
     assert asked == [(first, 3) for first in range(7)]
     asked.clear()
@@ -255,40 +261,42 @@ def small(data: jaxrnn.Data) -> jaxrnn.Trainer:
 def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Trainer) -> None:
     """On one device, where arrays on the host may be those of the device."""
     population = small.train(small.start([LSTM] * 3, range(3)), 1)
-    parked, again = small.park(population), small.park(population)
-    copies = [jax.tree.map(np.copy, (one.state, one.reports)) for one in parked]
+    parked, again = small.to_host(population), small.to_host(population)
+    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in parked]
     population = small.train(population, [4, 1, 2])
     for one, other, (state, reports) in zip(parked, again, copies, strict=True):
-        jax.tree.map(np.testing.assert_array_equal, (one.state, one.reports), (state, reports))
+        jax.tree.map(np.testing.assert_array_equal, (one.state, one.metrics), (state, reports))
         assert_same(one, other)
-        assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.learner.parameters))
-    twice = small.train(small.place([parked[1], *parked]), 4)
-    alone = small.train(small.place(parked[1:2]), 4)
-    assert_same(small.park(twice)[0], small.park(twice)[2])
-    assert_same(small.park(twice)[0], small.park(alone)[0])
-    assert_same(small.park(twice)[1], small.park(small.train(population, 4))[0])
+        assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.train_state.parameters))
+    twice = small.train(small.to_device([parked[1], *parked]), 4)
+    alone = small.train(small.to_device(parked[1:2]), 4)
+    assert_same(small.to_host(twice)[0], small.to_host(twice)[2])
+    assert_same(small.to_host(twice)[0], small.to_host(alone)[0])
+    assert_same(small.to_host(twice)[1], small.to_host(small.train(population, 4))[0])
 
 
 def test_who_is_at_one_epoch_shares_rows(small: jaxrnn.Trainer) -> None:
     """So that rows run, or rest, as a whole; order in the population is as asked."""
-    parked = [small.park(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)]
-    population = small.place([one for (one,) in parked])
+    parked = [
+        small.to_host(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)
+    ]
+    population = small.to_device([one for (one,) in parked])
     assert population.epochs.tolist() == [0, 1, 0, 1, 0, 1]
-    assert [one.seed for one in small.park(population)] == [*range(6)]
+    assert [one.seed for one in small.to_host(population)] == [*range(6)]
     (cohort,) = population.cohorts
-    assert cohort.turn(population.epochs == 0).waves == 2
-    assert cohort.turn(population.epochs == 1).waves == 2
-    assert cohort.turn(np.full(6, True)).waves == 3
+    assert cohort.active_waves(population.epochs == 0).busiest == 2
+    assert cohort.active_waves(population.epochs == 1).busiest == 2
+    assert cohort.active_waves(np.full(6, True)).busiest == 3
 
 
 def test_rows_without_a_chosen_member_do_not_run(small: jaxrnn.Trainer) -> None:
     population = small.start([LSTM] * 6, range(6))
     (cohort,) = population.cohorts
-    turn = cohort.turn(np.arange(6) == 3)
+    turn = cohort.active_waves(np.arange(6) == 3)
     metrics = np.asarray(cohort.evaluate(turn, small._splits["validation"]))
     rows = np.flatnonzero(np.isfinite(metrics[..., 0]).all(1))
     assert rows.tolist() == [1]
-    samples, piece = small.feed.example(1)
+    samples, piece = small.training_data.example(1)
     before = np.asarray(cohort.state.epochs).copy()
     after = cohort.train(turn, samples, small._splits["validation"], piece)
     ran = np.argwhere(np.asarray(after.state.epochs) != before)
@@ -318,18 +326,18 @@ def test_a_turn_holds_whoever_is_due(draw: st.DataObject) -> None:
     layout = Layout(population_mesh(devices), draw.draw(st.integers(1, 4)), lanes)
     room = layout.shape[0] * lanes
     due: Any = np.array(draw.draw(st.lists(st.booleans(), min_size=1, max_size=room)))
-    turn = layout.turn(due)
-    np.testing.assert_array_equal(turn.due.reshape(-1)[layout.slots(len(due))], due)
-    assert turn.due.sum() == due.sum()  # free lanes rest
+    turn = layout.active_waves(due)
+    np.testing.assert_array_equal(turn.active.reshape(-1)[layout.slots(len(due))], due)
+    assert turn.active.sum() == due.sum()  # free lanes rest
     rows = np.arange(layout.shape[0]).reshape(devices, -1)
-    whole = [list(turn.order[k, slice(*turn.span[k])]) for k in range(devices)]
+    whole = [list(turn.order[k, slice(*turn.bounds[k])]) for k in range(devices)]
     for k in range(devices):
-        assert whole[k] == [*np.flatnonzero(turn.due[rows[k]].any(1))]
-    cuts = sorted(draw.draw(st.lists(st.integers(0, turn.waves), max_size=3)))
-    parts = [turn.part(*cut) for cut in zip([0, *cuts], [*cuts, turn.waves], strict=True)]
+        assert whole[k] == [*np.flatnonzero(turn.active[rows[k]].any(1))]
+    cuts = sorted(draw.draw(st.lists(st.integers(0, turn.busiest), max_size=3)))
+    parts = [turn.part(*cut) for cut in zip([0, *cuts], [*cuts, turn.busiest], strict=True)]
     for k in range(devices):
-        assert [row for one in parts for row in one.order[k, slice(*one.span[k])]] == whole[k]
-    assert turn.waves == max(map(len, whole))
+        assert [row for one in parts for row in one.order[k, slice(*one.bounds[k])]] == whole[k]
+    assert turn.busiest == max(map(len, whole))
 
 
 # What is compiled
@@ -348,7 +356,7 @@ def test_fewer_members_need_no_program_and_more_need_few(data: jaxrnn.Data) -> N
     assert trainer.compiler.programs == 4
     assert [waves(count) for count in (20, 9)] == [10, 10]
     assert trainer.compiler.programs == 6
-    again = trainer.place(trainer.park(trainer.start([LSTM] * 6, range(6))))
+    again = trainer.to_device(trainer.to_host(trainer.start([LSTM] * 6, range(6))))
     assert again.cohorts[0].layout.waves == 4 and trainer.compiler.programs == 6
     assert waves(1, GRU) == 1 and trainer.compiler.programs == 8  # whatever others have
 
@@ -361,7 +369,7 @@ def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
         {**LSTM, "optimizer": "sgd", "patience": 2},
         {**GRU, "input_noise": 0.1},
     ]
-    trainer.expect(expected, 9)
+    trainer.plan_for(expected, 9)
     planned = trainer.plan(expected, 9)
     assert [group.members for group in planned] == [(0, 1), (2,)]
     population = trainer.train(trainer.start(expected, range(3), 9), 1)
@@ -369,8 +377,8 @@ def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
     assert trainer.compiler.programs == 4
     later = [{**LSTM, "hidden_size": 3}, GRU, {**LSTM, "dropout": 0.5, "optimizer": "sgd"}]
     for number, one in enumerate(later):  # each takes the place of the first
-        parked = [*trainer.park(population)[1:], *trainer.draw([one], [number], 9)]
-        population = trainer.train(trainer.place(parked), [4, 3, 2])
+        parked = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
+        population = trainer.train(trainer.to_device(parked), [4, 3, 2])
     assert trainer.compiler.programs == 4
     (own,) = trainer.plan([{**LSTM, "hidden_size": 17}], 9)
     assert own.architecture.sizes.layers == (32,)

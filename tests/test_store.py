@@ -26,7 +26,7 @@ def trainer(data: jaxrnn.Data) -> jaxrnn.Trainer:
 
 @pytest.fixture
 def saved(trainer: jaxrnn.Trainer, tmp_path: Path) -> Path:
-    trainer.save(trainer.draw([LSTM, GRU, LSTM], [1, 2, 3], 9), tmp_path / "snapshots")
+    trainer.save(trainer.init([LSTM, GRU, LSTM], [1, 2, 3], 9), tmp_path / "snapshots")
     return tmp_path / "snapshots"
 
 
@@ -46,9 +46,9 @@ def test_all_lies_there_and_nothing_else(saved: Path) -> None:
 def test_architectures_come_from_the_folder(data: jaxrnn.Data, tmp_path: Path) -> None:
     """Those that were expected then, whatever is expected now."""
     first, second = (jaxrnn.Trainer(data, devices=1) for _ in range(2))
-    first.expect([{**LSTM, "hidden_size": 60, "dropout": 0.1, "optimizer": "sgd"}, LSTM], 9)
+    first.plan_for([{**LSTM, "hidden_size": 60, "dropout": 0.1, "optimizer": "sgd"}, LSTM], 9)
     first.save(
-        first.draw([LSTM, {**LSTM, "dropout": 0.2, "optimizer": "sgd"}], [1, 2], 9), tmp_path
+        first.init([LSTM, {**LSTM, "dropout": 0.2, "optimizer": "sgd"}], [1, 2], 9), tmp_path
     )
     restored = second.restore(tmp_path)
     assert restored[1].architecture.sizes.layers == (64,)
@@ -60,7 +60,7 @@ def test_nobody_hears_of_it(
     trainer: jaxrnn.Trainer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     level = logging.getLogger("absl").level
-    trainer.save(trainer.draw([LSTM], [1], 9), tmp_path)
+    trainer.save(trainer.init([LSTM], [1], 9), tmp_path)
     trainer.restore(tmp_path)
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("absl").level == level
@@ -74,7 +74,7 @@ def test_another_process_hears_of_nothing_either(tmp_path: Path) -> None:
         "trainer = jaxrnn.Trainer(jaxrnn.digits(), devices=1)\n"
         "logging.basicConfig()\n"
         "logging.getLogger('absl').setLevel(logging.INFO)\n"
-        f"trainer.save(trainer.draw([{LSTM}], [1], 9), {str(tmp_path)!r})\n"
+        f"trainer.save(trainer.init([{LSTM}], [1], 9), {str(tmp_path)!r})\n"
         f"print(trainer.restore({str(tmp_path)!r})[0].seed)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -37,7 +37,7 @@ def test_a_stream_is_the_data_it_holds() -> None:
     whole = jaxrnn.from_splits((kept[0], kept[1], kept[2]), *EVALUATED)
     stream = stream_of(data)
     assert (len(stream), stream.batch, stream.time) == (5 * BATCH, BATCH, TIME)
-    assert (data.task, data.problem) == (whole.task, whole.problem)
+    assert (data.task, data.spec) == (whole.task, whole.spec)
     np.testing.assert_allclose(scaling_of(data).mean, scaling_of(whole).mean, rtol=1e-12)
     np.testing.assert_allclose(scaling_of(data).scale, scaling_of(whole).scale, rtol=1e-12)
     for epoch in (0, 1):
@@ -68,7 +68,7 @@ def test_every_epoch_is_opened_anew() -> None:
     one, other = found
     assert not np.array_equal(one, other)
     np.testing.assert_array_equal(np.sort(one, axis=None), np.sort(other, axis=None))
-    assert not data.problem.lengths_differ
+    assert not data.spec.lengths_differ
 
 
 def test_batches_differ_in_time() -> None:
@@ -83,7 +83,7 @@ def test_batches_differ_in_time() -> None:
     assert [split.inputs.shape for split in stream_of(data).epoch(1)] == [
         (BATCH, TIME, FEATURES)
     ] * 3
-    assert stream_of(data).shortest == 2 and data.problem.lengths_differ
+    assert stream_of(data).shortest == 2 and data.spec.lengths_differ
 
 
 def test_targets_of_every_kind() -> None:
@@ -94,7 +94,7 @@ def test_targets_of_every_kind() -> None:
     found = np.concatenate([split.targets for split in stream_of(data).epoch(0)])
     np.testing.assert_allclose(found.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(found.std(0), 1, rtol=1e-6)
-    np.testing.assert_allclose(data.task.answers(found), values, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(data.task.decode(found), values, rtol=1e-4, atol=1e-3)
     steps = (x[..., 0] > 0).astype(int)
     data = from_stream(batches_of(x, steps), (x, steps), (x, steps))
     assert data.task.name == "labelling"

@@ -12,7 +12,7 @@ from support.streams import MICROBATCH, SEED, Batch, in_memory, streamed
 import jaxrnn
 from jaxrnn.data.dataset import Data
 from jaxrnn.population import input_pipeline
-from jaxrnn.population.input_pipeline import Streamed
+from jaxrnn.population.input_pipeline import Streaming
 
 EPOCHS = 5
 
@@ -142,9 +142,9 @@ def test_a_failing_source_reaches_the_caller(started: Started) -> None:
         trainer.train(population, 2)
 
 
-def pieces(source: Source, data: Data) -> Streamed:
+def pieces(source: Source, data: Data) -> Streaming:
     stream: Any = streamed(data, 1, source).train
-    return Streamed(stream, MICROBATCH, lambda values: values)
+    return Streaming(stream, MICROBATCH, lambda values: values)
 
 
 def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,5 +186,5 @@ def test_smaller_microbatches_of_a_batch() -> None:
     """By default a batch is one step; it may be several."""
     data = streamed(in_memory(), 1)
     assert jaxrnn.Trainer(data).microbatch == 8
-    given = input_pipeline.feed(data, 2, 0, lambda values: values)
-    assert isinstance(given, Streamed) and (given.steps, given.pieces) == (20, 1)
+    given = input_pipeline.training_data(data, 2, 0, lambda values: values)
+    assert isinstance(given, Streaming) and (given.steps, given.pieces) == (20, 1)

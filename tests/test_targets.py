@@ -64,12 +64,12 @@ def test_values_are_standardised_with_the_training_part() -> None:
     data = jaxrnn.from_arrays(X, values, task="regression")
     task = data.task
     assert isinstance(task, Regression)
-    assert task.names == ("target 1", "target 2", "target 3") and data.problem.outputs == 3
+    assert task.names == ("target 1", "target 2", "target 3") and data.spec.outputs == 3
     assert train_of(data).targets.dtype == np.float32
     np.testing.assert_allclose(train_of(data).targets.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(train_of(data).targets.std(0), [1, 1, 0], atol=1e-6)
     assert np.abs(data.test.targets.mean(0)[:2]).min() > 1e-3
-    back = [task.answers(split.targets) for split in splits_of(data)]
+    back = [task.decode(split.targets) for split in splits_of(data)]
     np.testing.assert_allclose(
         np.sort(np.concatenate(back), axis=0), np.sort(values, axis=0), rtol=1e-5, atol=1e-4
     )
@@ -82,7 +82,7 @@ def test_labels_of_true_steps_alone_count() -> None:
     behind = np.isnan(raw[..., 0])
     labels = np.where(behind, 99, (raw[..., 0] > 0) * 5)
     data = jaxrnn.from_arrays(raw, labels, lengths=lengths)
-    assert data.task == Labelling((0, 5)) and data.problem.every
+    assert data.task == Labelling((0, 5)) and data.spec.per_step
     for split in splits_of(data):
         assert split.targets.dtype == np.int32 and split.targets.shape == split.inputs.shape[:2]
         true = np.arange(split.time) < split.lengths[:, None]

@@ -91,7 +91,7 @@ def alone(data: Data, population: Population, position: int) -> Following:
             microbatch=MICROBATCH,
         )
 
-    first = initial.draw(structure.alone(given, data.problem), given, 11 + position)
+    first = initial.init(structure.architecture_of(given, data.spec), given, 11 + position)
     return Following(run, first)
 
 
@@ -130,9 +130,9 @@ def check_zeros(data: Data, population: Population) -> None:
         update = Update(architecture.optimizers, Packing(architecture.shapes()))
         for k, member in enumerate(cohort.members):
             given = population.configurations[member]
-            padded = padding(architecture, structure.alone(given, data.problem))
+            padded = padding(architecture, structure.architecture_of(given, data.spec))
             assert any(map(np.any, jax.tree.leaves(padded)))
-            learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.learner)
+            learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
             kept = moments(update, given["optimizer"], learner.slots)
             for tree in (update.packing.unpack(learner.parameters), *kept):
                 check_padding(tree, padded, given["optimizer"], alive=0.5)

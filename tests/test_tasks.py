@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import log_expit, log_softmax
 
-from jaxrnn.configuration.registry import ENTRIES
+from jaxrnn.configuration.registry import HYPERPARAMETERS
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
@@ -60,7 +60,7 @@ def answers(task: Task, seed: int = 0) -> Outputs:
     rng = np.random.default_rng(seed)
     every = rng.normal(size=(BATCH, TIME, task.outputs)).astype(np.float32)
     last = rng.normal(size=(BATCH, task.outputs)).astype(np.float32)
-    if task.every:
+    if task.per_step:
         return Outputs(None, every, LENGTHS)
     return Outputs(last, every if task in BOTH else None, LENGTHS)
 
@@ -73,7 +73,7 @@ def truth(task: Task, seed: int = 1) -> np.ndarray:
         return rng.normal(size=(BATCH, 2)).astype(np.float32)
     if isinstance(task, Forecasting):
         return rng.normal(size=(BATCH, HORIZON, 2)).astype(np.float32)
-    shape = (BATCH, TIME) if task.every else (BATCH,)
+    shape = (BATCH, TIME) if task.per_step else (BATCH,)
     return rng.integers(0, task.outputs, shape).astype(np.int32)
 
 
@@ -98,13 +98,13 @@ def of_outputs(task: Task, outputs: Any, targets: Any, smoothing: float) -> Any:
 
 def expected(task: Task, outputs: Outputs, targets: Any, smoothing: float, share: float) -> Any:
     """Sums and weights of the losses."""
-    if task.every:
-        return (of_outputs(task, outputs.every, targets, smoothing) * TRUE).sum(1), LENGTHS
+    if task.per_step:
+        return (of_outputs(task, outputs.per_step, targets, smoothing) * TRUE).sum(1), LENGTHS
     at_end = of_outputs(task, outputs.last, targets, smoothing)
-    if outputs.every is None:
+    if outputs.per_step is None:
         return at_end, np.ones(BATCH)
     repeated = np.repeat(targets[:, None], TIME, 1)
-    at_steps = of_outputs(task, outputs.every, repeated, smoothing)
+    at_steps = of_outputs(task, outputs.per_step, repeated, smoothing)
     return (1 - share) * at_end + share * (at_steps * TRUE).sum(1) / LENGTHS, np.ones(BATCH)
 
 
@@ -120,10 +120,10 @@ def gradients(task: Task, outputs: Outputs, targets: Any) -> Any:
     """Of the sum of the losses with both regularisers, by the outputs."""
 
     def loss(answered: Any) -> jax.Array:
-        now = outputs._replace(last=answered[0], every=answered[1])
+        now = outputs._replace(last=answered[0], per_step=answered[1])
         return losses(task, jnp.float32(0.1), jnp.float32(0.4), now, targets).sums.sum()
 
-    return jax.grad(loss)((outputs.last, outputs.every))
+    return jax.grad(loss)((outputs.last, outputs.per_step))
 
 
 @for_each(ALL)
@@ -153,7 +153,7 @@ def test_target_replication(task: Task, share: float) -> None:
     sums, weights = expected(task, outputs, targets, 0.0, share)
     np.testing.assert_allclose(found.sums, sums, rtol=1e-6)
     np.testing.assert_array_equal(found.weights, weights)
-    without = losses(task, 0.0, share, outputs._replace(every=None), targets)
+    without = losses(task, 0.0, share, outputs._replace(per_step=None), targets)
     plain, _ = expected(task, outputs, targets, 0.0, 0.0)
     np.testing.assert_allclose(without.sums, plain, rtol=1e-6)
 
@@ -163,21 +163,21 @@ def test_regularisers_that_make_no_sense_do_nothing(task: Task) -> None:
     """Numbers of a member are 0 then; but if they were not, nothing would change."""
     outputs, targets = answers(task), truth(task)
     if task not in SMOOTHED:
-        assert "label_smoothing" in task.without
+        assert "label_smoothing" in task.excluded
         same = losses(task, 0.3, 0.0, outputs, targets), losses(task, 0.0, 0.0, outputs, targets)
         np.testing.assert_array_equal(same[0].sums, same[1].sums)
     if task not in BOTH:
-        assert "target_replication" in task.without
+        assert "target_replication" in task.excluded
         same = losses(task, 0.0, 0.3, outputs, targets), losses(task, 0.0, 0.0, outputs, targets)
         np.testing.assert_array_equal(same[0].sums, same[1].sums)
 
 
 def spoiled(task: Task, outputs: Outputs, targets: np.ndarray) -> tuple[Outputs, np.ndarray]:
     """NaN and wild targets behind the true lengths."""
-    if outputs.every is not None:
-        every = np.where(TRUE[..., None], outputs.every, np.nan).astype(np.float32)
-        outputs = outputs._replace(every=every)
-    if task.every:
+    if outputs.per_step is not None:
+        every = np.where(TRUE[..., None], outputs.per_step, np.nan).astype(np.float32)
+        outputs = outputs._replace(per_step=every)
+    if task.per_step:
         targets = targets.copy()
         targets[~TRUE] = 201 if targets.dtype == np.uint8 else -9
     return outputs, targets
@@ -210,10 +210,10 @@ def test_the_loss_of_an_evaluation_is_that_of_training(task: Task) -> None:
     outputs, targets = spoiled(task, answers(task), truth(task))
     weights = np.array([1, 0, 1, 1], np.float32)
     found = losses(
-        task, 0.0, 0.0, outputs._replace(every=None) if not task.every else outputs, targets
+        task, 0.0, 0.0, outputs._replace(per_step=None) if not task.per_step else outputs, targets
     )
     mean = (found.sums * weights).sum() / (found.weights * weights).sum()
-    name = "every" if task.every else "last"
+    name = "per_step" if task.per_step else "last"
     array = np.array(getattr(outputs, name))
     array[1] = np.nan
     if targets.dtype == np.float32:
@@ -222,10 +222,10 @@ def test_the_loss_of_an_evaluation_is_that_of_training(task: Task) -> None:
     arrays = (targets, outputs.lengths, weights)
     scored = Scored(
         task.sums(outputs, targets, weights),
-        jax.tree.map(lambda leaf: leaf[None], task.kept(outputs)),
+        jax.tree.map(lambda leaf: leaf[None], task.per_sample(outputs)),
         *(jnp.asarray(array)[None] for array in arrays),
     )
-    metrics = task.finish(scored)
+    metrics = task.metrics_from(scored)
     assert metrics.shape == (len(task.metrics),) and metrics.dtype == np.float32
     np.testing.assert_allclose(metrics[0], mean, rtol=1e-6)
     assert np.isfinite(metrics).all() or "roc_auc" in task.metrics
@@ -233,10 +233,10 @@ def test_the_loss_of_an_evaluation_is_that_of_training(task: Task) -> None:
 
 @for_each(ALL)
 def test_sums_of_a_batch_do_not_depend_on_replication(task: Task) -> None:
-    if task.every:
+    if task.per_step:
         return
     outputs, targets, ones = answers(task), truth(task), np.ones(BATCH, np.float32)
-    both = (task.sums(o, targets, ones) for o in (outputs, outputs._replace(every=None)))
+    both = (task.sums(o, targets, ones) for o in (outputs, outputs._replace(per_step=None)))
     jax.tree.map(np.testing.assert_array_equal, *both)
 
 
@@ -245,8 +245,8 @@ def test_names(task: Task) -> None:
     assert TASKS[task.name] is type(task)
     assert next(iter(task.metrics)) == task.primary == "loss"
     assert set(task.metrics.values()) <= {MIN, MAX} and task.metrics["loss"] == MIN
-    assert task.without <= set(ENTRIES)
-    assert (task.every, task.carries) == (task in TASKS_EVERY, task.name == "language")
+    assert task.excluded <= set(HYPERPARAMETERS)
+    assert (task.per_step, task.stateful) == (task in TASKS_EVERY, task.name == "language")
     assert task.name not in {field.name for field in dataclasses.fields(task)}  # pyright: ignore[reportArgumentType]
 
 
@@ -262,7 +262,7 @@ def test_directions_of_metrics(task: Task) -> None:
 def test_what_makes_no_sense() -> None:
     """Written out, since nobody else says so."""
     steps = {"target_replication", "crop_length", "crop_at", "window_norm"}
-    assert {name: set(kind.without) for name, kind in TASKS.items()} == {
+    assert {name: set(kind.excluded) for name, kind in TASKS.items()} == {
         "classification": {"window_norm"},
         "regression": {"label_smoothing", "window_norm"},
         "forecasting": {"label_smoothing", "target_replication", "crop_length", "crop_at"},
@@ -275,17 +275,17 @@ def test_what_makes_no_sense() -> None:
 def test_answers() -> None:
     """Labels, marks and values as people know them."""
     rows = np.array([[0.0, 2.0, 1.0], [3.0, 2.0, 1.0]], np.float32)
-    assert Classification(("x", "y", "z")).answers(rows).tolist() == ["y", "x"]
-    assert Classification((False, True)).answers(rows[:, :2]).tolist() == [True, False]
-    assert Labelling((10, 20, 30)).answers(rows[None]).tolist() == [[20, 10]]
-    assert Language(("?", "a", "b"), "word").answers(rows[None]).tolist() == [["a", "?"]]
-    assert NextStep(3).answers(rows[None] - 1).tolist() == [
+    assert Classification(("x", "y", "z")).decode(rows).tolist() == ["y", "x"]
+    assert Classification((False, True)).decode(rows[:, :2]).tolist() == [True, False]
+    assert Labelling((10, 20, 30)).decode(rows[None]).tolist() == [[20, 10]]
+    assert Language(("?", "a", "b"), "word").decode(rows[None]).tolist() == [["a", "?"]]
+    assert NextStep(3).decode(rows[None] - 1).tolist() == [
         [[False, True, False], [True, True, False]]
     ]
-    values = Regression(**VALUES).answers(np.array([[1.0, -1.0], [-12.0, 70 / 13]], np.float32))
+    values = Regression(**VALUES).decode(np.array([[1.0, -1.0], [-12.0, 70 / 13]], np.float32))
     assert values.tolist() == [[3.25, -83.0], [0.0, 0.0]]
     four = np.array([[0, 1, 2, 3]], np.float32)
-    ahead = Forecasting(**VALUES, features=(1, 0), horizon=HORIZON).answers(four)
+    ahead = Forecasting(**VALUES, features=(1, 0), horizon=HORIZON).decode(four)
     assert ahead.tolist() == [[[3.0, -57.0], [3.5, -31.0]]]
 
 
@@ -305,8 +305,8 @@ def test_zero_comes_back_as_zero() -> None:
     mean, scale = 10 ** rng.uniform(-6, 6, 300), 10 ** rng.uniform(-6, 6, 300)
     task = Regression(("v",) * 300, tuple(mean.tolist()), tuple(scale.tolist()))
     zeros = (-mean / scale).astype(np.float32)[None]
-    assert (task.answers(zeros) == 0).all()
-    assert (task.answers(zeros * (1 + 1e-6)) != 0).all()
+    assert (task.decode(zeros) == 0).all()
+    assert (task.decode(zeros * (1 + 1e-6)) != 0).all()
 
 
 @for_each(

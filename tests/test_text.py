@@ -60,9 +60,9 @@ def test_parts_follow_each_other(text: str, block: int) -> None:
 
 def test_what_a_text_asks_of_networks() -> None:
     data = prepare(Text("abc", "abc" * 100 + "z" * 100), task="language", split=(300, 50, 50))
-    problem = data.problem
+    problem = data.spec
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (0, 4, 4)
-    assert problem.every and problem.carries and "embedding_size" not in problem.without
+    assert problem.per_step and problem.stateful and "embedding_size" not in problem.excluded
     assert train_of(data).inputs.shape == (5, 64)
     assert data.notes == (
         "Tokens are characters, 3 different ones: train 300, validation 50, test 50.",
@@ -111,8 +111,8 @@ def test_labelled_texts() -> None:
         for tokens, label in zip(split.inputs, split.targets, strict=True):
             assert words[tokens[0]] == task.classes[label]
     assert (data.test.inputs[:, 3] == 0).all()  # numbers that the training part lacks
-    problem = data.problem
-    assert problem.vocabulary == len(words) and not problem.every and not problem.lengths_differ
+    problem = data.spec
+    assert problem.vocabulary == len(words) and not problem.per_step and not problem.lengths_differ
 
 
 def test_words_of_the_training_part_alone() -> None:
@@ -121,4 +121,4 @@ def test_words_of_the_training_part_alone() -> None:
     parts = np.repeat(["train", "validation", "test"], 20)
     data = prepare(Texts(raw.name, raw.inputs, raw.targets, parts=parts))
     assert "longest" not in tokens_of(data) and "19" in tokens_of(data)
-    assert (data.train.time, data.test.time) == (4, 10) and data.problem.lengths_differ
+    assert (data.train.time, data.test.time) == (4, 10) and data.spec.lengths_differ

@@ -24,10 +24,10 @@ from jaxrnn.network import structure
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.population.devices import enable_x64, population_mesh
 from jaxrnn.population.layout import Layout
-from jaxrnn.population.loop import Slices
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.population.loop import TimeSlices
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.batches import epoch_order
-from jaxrnn.training.epoch_metrics import Report
+from jaxrnn.training.epoch_metrics import EpochMetrics
 
 # Two cohorts of the narrowest bucket. Every number of waves compiles anew, so most tests have one
 # or two members of each, for which `trainer` has one wave.
@@ -89,7 +89,7 @@ def test_slices_change_nothing(
     trainer, mixed, results = by_lanes, [LSTM, GRU, LSTM, LSTM, GRU, LSTM, LSTM], []
     for seconds in (0.0, 1e9):
         monkeypatch.setattr("jaxrnn.population.loop.SECONDS", seconds)
-        monkeypatch.setattr(trainer, "_loop", replace(trainer._loop, slices=Slices()))
+        monkeypatch.setattr(trainer, "_loop", replace(trainer._loop, slices=TimeSlices()))
         told: list[float] = []
         population = trainer.start(mixed, range(7))
         assert all(one.programs.train and one.programs.evaluate for one in population.cohorts)
@@ -116,7 +116,7 @@ def test_lane_wave_and_neighbours_change_no_bit(by_lanes: jaxrnn.Trainer, lanes:
         members[place], seeds[place] = LSTM, 7
         crowd = trainer.train(trainer.start(members, seeds), 3)
         (cohort,) = crowd.cohorts
-        assert cohort.turn(np.full(5, True)).waves == (3 if lanes == 1 else 2)
+        assert cohort.active_waves(np.full(5, True)).busiest == (3 if lanes == 1 else 2)
         assert_same(trainer.evaluate(alone), columns(trainer.evaluate(crowd), [place]))
         assert_same(trainer.history(alone), columns(trainer.history(crowd), [place]))
         assert_same(weights(trainer, alone)[0], weights(trainer, crowd)[place])
@@ -181,7 +181,7 @@ def test_history_and_stopped_members(trainer: jaxrnn.Trainer) -> None:
     population = trainer.start(members, SEEDS, max_epochs=6)
     none = trainer.history(population)
     assert {name: rows.shape for name, rows in none.items()} == dict.fromkeys(
-        Report._fields, (0, 4)
+        EpochMetrics._fields, (0, 4)
     )
     population = trainer.train(population, 1)
     first, best = trainer.evaluate(population), weights(trainer, population)[2]
@@ -189,7 +189,7 @@ def test_history_and_stopped_members(trainer: jaxrnn.Trainer) -> None:
     second, early = weights(trainer, population), trainer.evaluate(population)
     population = trainer.train(population, 5)
     history, last = trainer.history(population), trainer.evaluate(population)
-    assert tuple(history) == Report._fields
+    assert tuple(history) == EpochMetrics._fields
     ran = np.arange(5)[:, None] < [2, 5, 2, 5]
     for name, rows in history.items():
         assert rows.shape == (5, 4)
@@ -302,7 +302,7 @@ def test_linen_holds_the_parameters_that_are_drawn(cell: str, more: dict) -> Non
     """Same tree, same shapes as Linen's own init, whose values nobody can use by mistake."""
     entries = rules.complete({"cell": cell, **more}, 8, 1)
     # In a cohort: alone, layers of different sizes have no shortcut between them yet.
-    architecture = structure.together([entries], Problem(4, 5, False), 16, 8)
+    architecture = structure.together([entries], TaskSpec(4, 5, False), 16, 8)
     numbers = hyperparameters(entries, architecture.optimizers)
     given = jnp.zeros((2, 6, 4)), jnp.full(2, 6), numbers
     init = jax.jit(RecurrentNetwork(architecture).init)  # compiles no more than the values
@@ -345,13 +345,15 @@ def test_what_is_pruned_no_longer_runs(trainer: jaxrnn.Trainer) -> None:
     losses = trainer.evaluate(before)["train_loss"]
     population = trainer.select(before, [4, 1])
     np.testing.assert_array_equal(trainer.evaluate(population)["train_loss"], losses[[4, 1]])
-    unused = np.asarray(population.cohorts[0].state.report.train_loss)
+    unused = np.asarray(population.cohorts[0].state.metrics.train_loss)
     after = trainer.train(population, 2)
-    assert np.sum(np.asarray(after.cohorts[0].state.report.train_loss) != unused) == 2
+    assert np.sum(np.asarray(after.cohorts[0].state.metrics.train_loss) != unused) == 2
     with pytest.raises(ValueError, match="was trained before"):
         population.check()
     # Of the report this test holds a view, which JAX 0.11 keeps.
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(population.cohorts[0].state.learner))
+    assert all(
+        leaf.is_deleted() for leaf in jax.tree.leaves(population.cohorts[0].state.train_state)
+    )
     before.check()
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(before.cohorts[0].state))
 
@@ -374,20 +376,20 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
     mesh = population_mesh(devices)
     layout = Layout.for_members(members, mesh, lanes)
     for present in range(1, members + 1):
-        slots, turn = layout.slots(present), layout.turn(np.full(present, True))
+        slots, turn = layout.slots(present), layout.active_waves(np.full(present, True))
         assert len(set(slots)) == present
         device, place = np.divmod(slots, layout.waves * lanes)
-        begin, end = turn.span.T
+        begin, end = turn.bounds.T
         assert not begin.any() and begin.shape == (devices,)
         running = [set(turn.order[k, : end[k]]) for k in range(devices)]
         used = [set(place[device == k] // lanes) for k in range(devices)]
         assert running == used  # the rows that hold members, and no device runs more
-        assert turn.waves == max(map(len, used)) == -(-present // (devices * lanes))
+        assert turn.busiest == max(map(len, used)) == -(-present // (devices * lanes))
     assert layout.waves == -(-members // (devices * lanes))
     rows = np.repeat(np.arange(members, dtype=np.float32), 2).reshape(-1, 2)
-    placed = layout.place([{"a": row, "b": np.int32(row[0])} for row in rows])
+    placed = layout.to_device([{"a": row, "b": np.int32(row[0])} for row in rows])
     assert placed["a"].shape == (*layout.shape, 2) and placed["b"].shape == layout.shape
-    free = np.ones(layout.room, bool)
+    free = np.ones(layout.capacity, bool)
     free[layout.slots(members)] = False
     assert not np.asarray(placed["a"]).reshape(-1, 2)[free].any()
     np.testing.assert_array_equal(layout.collect(placed["a"], members), rows)
@@ -423,8 +425,8 @@ BAD_CALLS = [
     (lambda t, p: t.train(p, 101), "`epochs` is 101"),
     (lambda t, p: t.train(p, 1.5), "`epochs` is 1.5"),
     (lambda t, p: (t.train(p, 1), t.train(p, 1)), "`population` was trained before; go on with"),
-    (lambda t, p: (t.train(p, 1), t.park(p)), "`population` was trained before; go on with"),
-    (lambda t, p: t.park(p, [1]), "`positions` are [1], but must be 0 or more whole"),
+    (lambda t, p: (t.train(p, 1), t.to_host(p)), "`population` was trained before; go on with"),
+    (lambda t, p: t.to_host(p, [1]), "`positions` are [1], but must be 0 or more whole"),
     (lambda t, p: t.select(p, [True]), "`indices` are [True], but must be"),
     (lambda t, p: t.select(p, [0.0]), "`indices` are [0.0]"),
     (lambda t, p: t.evaluate(p, "train"), "`split` is 'train'"),
@@ -437,9 +439,12 @@ BAD_CALLS = [
     (lambda t, p: t.evaluate(p, positions=[1]), "`positions` are [1], but must be 0 or more whole"),
     (lambda t, p: t.evaluate(p, positions=[-1]), "`positions` are [-1]"),
     (lambda t, p: t.evaluate(p, positions=[0.0]), "`positions` are [0.0]"),
-    (lambda t, p: t.place([]), "`snapshots` have `max_epochs` [], but must be at least one, all"),
     (
-        lambda t, p: t.place([*t.park(p), *t.draw([LSTM], [1], 9)]),
+        lambda t, p: t.to_device([]),
+        "`snapshots` have `max_epochs` [], but must be at least one, all",
+    ),
+    (
+        lambda t, p: t.to_device([*t.to_host(p), *t.init([LSTM], [1], 9)]),
         "`snapshots` have `max_epochs` [9, 100], but must be at least one, all of the same.",
     ),
     (lambda t, p: t.predictor(p, 1), "`index` is 1, but must be from 0 to 0"),
@@ -561,7 +566,7 @@ def test_bad_configurations(trainer: jaxrnn.Trainer, bad: dict, message: str) ->
 
 
 @given(
-    st.sampled_from(list(jaxrnn.ENTRIES)),
+    st.sampled_from(list(jaxrnn.HYPERPARAMETERS)),
     st.one_of(st.integers(), st.floats(), st.booleans(), st.text("abdehlmnorst_", max_size=9)),
 )
 def test_the_nearest_value_is_allowed(trainer: jaxrnn.Trainer, name: str, value: Any) -> None:
@@ -578,7 +583,7 @@ def test_the_nearest_value_is_allowed(trainer: jaxrnn.Trainer, name: str, value:
 def test_inactive_defaults_are_absent(trainer: jaxrnn.Trainer) -> None:
     """And what is active is complete, in the order of `ENTRIES`, bounded by the run."""
     (kept,) = trainer.start([{**LSTM, "epochs": 200}], [1]).configurations
-    order = list(jaxrnn.ENTRIES)
+    order = list(jaxrnn.HYPERPARAMETERS)
     assert list(kept) == sorted(kept, key=order.index)
     assert (kept["batch_size"], kept["epochs"], kept["b2"]) == (8, 100, 0.999)
     absent = set(order) - set(kept)

@@ -21,13 +21,13 @@ from support.single_member import (
 )
 
 import jaxrnn
-from jaxrnn.configuration.hyperparameters import Setting, hyperparameters
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.training.batches import Samples
-from jaxrnn.training.step import Batch, Epoch, Learner, Seen, Step
+from jaxrnn.training.step import EpochContext, GradientSum, Step, StepInfo, TrainState
 from jaxrnn.training.update import Slots, Update
 
 NAMES = (*OPTIMIZERS, "optax.lamb")
@@ -66,9 +66,9 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
     states = cohort.of_members(cohort.state)
     update = Update(NAMES, Packing(architecture.shapes()))
     for k, name in enumerate(NAMES):
-        true = structure.alone(population.configurations[k], data.problem)
+        true = structure.architecture_of(population.configurations[k], data.spec)
         padded = padding(architecture, true)
-        learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.learner)
+        learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
         assert not learner.diverged and states.epochs[k] == 17
         check_padding(update.packing.unpack(learner.parameters), padded, name)
         for moment in moments(update, name, learner.slots):
@@ -76,7 +76,7 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
         (own,) = (one for one in update._optimizers if one.name == name)
         unused = set(range(len(learner.slots))) - set(own.places)
         assert not any(np.any(learner.slots[place]) for place in unused), name
-        first = initial.draw(true, population.configurations[k], k)["head"]["kernel"]
+        first = initial.init(true, population.configurations[k], k)["head"]["kernel"]
         last = trainer.predictor(population, k).parameters["head"]["kernel"]
         assert np.abs(last - first).max() > 1e-3, name
 
@@ -313,25 +313,32 @@ def test_other_optimizers_are_optaxs_or_refused(name: str) -> None:
 class Sent(NamedTuple):
     """What a step is called with, but the run so far."""
 
-    setting: Setting
-    epoch: Epoch
+    packed: PackedHyperparameters
+    epoch: EpochContext
     samples: Samples
     index: Any
 
 
 @jit_by_architecture
-def call(architecture: Architecture, sent: Sent, learner: Learner, batch: Batch | None) -> Any:
+def call(
+    architecture: Architecture, sent: Sent, train_state: TrainState, batch: GradientSum | None
+) -> Any:
     step = Step(architecture, TASK, Update(architecture.optimizers, Packing(architecture.shapes())))
-    given = sent.setting, sent.epoch, learner, step.first(learner) if batch is None else batch
+    given = (
+        sent.packed,
+        sent.epoch,
+        train_state,
+        step.first(train_state) if batch is None else batch,
+    )
     return step(*given, sent.samples, sent.index)
 
 
 def train(
     member: Direct, parts: list[Samples], steps: int, batch: int, begin: int = 0
-) -> tuple[Learner, list[Seen]]:
+) -> tuple[TrainState, list[StepInfo]]:
     """One call of a step for each part; `steps` of them in an epoch, `batch` in an update."""
     learner, so_far, seen = member.learner(), None, []
-    epoch = Epoch(jnp.int32(2), jnp.int32(steps), jnp.int32(batch), jnp.float32(1))
+    epoch = EpochContext(jnp.int32(2), jnp.int32(steps), jnp.int32(batch), jnp.float32(1))
     for index, samples in enumerate(parts, start=begin):
         sent = Sent(member.setting, epoch, samples, jnp.int32(index))
         learner, so_far, _, told = call(member.architecture, sent, learner, so_far)
@@ -369,7 +376,7 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     assert float(seen[-1].rate) == float(whole.rate) == pytest.approx(0.1 * 28 / 30)
     assert_close(piecewise, together, rtol=1e-4, atol=1e-6)
     if optimizer == "momentum":  # its slot is the gradient as it was clipped
-        norm = np.sqrt(sum(float(np.sum(np.square(slot))) for slot in piecewise.slots))
+        norm = np.sqrt(sum(float(np.sum(np.square(slot))) for slot in piecewise.opt_state))
         assert norm == pytest.approx(CLIPPED["clip_norm"], rel=1e-5)
 
 
@@ -400,7 +407,7 @@ def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> No
     learner, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
     assert [bool(one.updated) for one in seen] == [False, False, True, True]
     first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
-    epoch = Epoch(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))
+    epoch = EpochContext(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))
     sent = Sent(member.setting, epoch, parts[3], jnp.int32(3))
     expected, _, _, last = call(member.architecture, sent, first, None)
     np.testing.assert_allclose(seen[3].norm, last.norm, rtol=1e-5)

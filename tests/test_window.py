@@ -11,10 +11,12 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import initial, inputs, structure
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.tasks.spec import Outputs, Problem
+from jaxrnn.tasks.spec import Outputs, TaskSpec
 
 FORECAST = (2, 0, 2, 0)  # two rows ahead of the last variable and the first
-PROBLEM = Problem(3, 4, lengths_differ=True, forecast=FORECAST, without=frozenset({"crop_length"}))
+PROBLEM = TaskSpec(
+    3, 4, lengths_differ=True, forecast=FORECAST, excluded=frozenset({"crop_length"})
+)
 ON = jnp.bool_(True)
 FULL = np.full(4, 6, np.int32)
 
@@ -29,9 +31,9 @@ def windows(seed: int = 0) -> np.ndarray:
 def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndarray:
     """Of a fresh network, whose code for windows is compiled in any case."""
     entries = rules.complete({"hidden_size": 8, "window_norm": True, **given}, 4, 10)
-    arch = structure.alone({**entries, "window_norm": True}, PROBLEM)
+    arch = structure.architecture_of({**entries, "window_norm": True}, PROBLEM)
     numbers = hyperparameters(entries, arch.optimizers)
-    weights = {"params": initial.draw(arch, entries, 1)}
+    weights = {"params": initial.init(arch, entries, 1)}
     apply = jax.jit(RecurrentNetwork(arch).apply)
     outputs = apply(weights, jnp.asarray(x), jnp.asarray(lengths), numbers)
     assert isinstance(outputs, Outputs)

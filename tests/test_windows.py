@@ -76,7 +76,7 @@ def test_windows_lie_in_their_parts(reach_back: bool, firsts: list[range]) -> No
         f"train holds {counts[0]} windows, validation holds {counts[1]} windows, "
         f"test holds {counts[2]} windows."
     )
-    assert not data.problem.lengths_differ
+    assert not data.spec.lengths_differ
 
 
 def test_counts_are_rows_from_the_start() -> None:
@@ -107,11 +107,11 @@ def test_some_variables_are_forecast() -> None:
     assert (task.names, task.features, task.horizon) == (("wind", "load"), (2, 0), 2)
     assert task.mean == tuple(scaling_of(data).mean[[2, 0]])
     assert task.scale == tuple(scaling_of(data).scale[[2, 0]])
-    assert data.problem.forecast == (2, 0, 2, 0)
-    assert (data.problem.inputs, data.problem.outputs) == (3, 4)
-    own = task.answers(train_of(data).targets.reshape(len(data.train), -1))
+    assert data.spec.forecast == (2, 0, 2, 0)
+    assert (data.spec.inputs, data.spec.outputs) == (3, 4)
+    own = task.decode(train_of(data).targets.reshape(len(data.train), -1))
     np.testing.assert_allclose(own[7], raw.values[11:13][:, [2, 0]], rtol=1e-5)
-    assert {"embedding_size", "crop_length"} <= data.problem.without
+    assert {"embedding_size", "crop_length"} <= data.spec.excluded
 
 
 def test_several_series_are_divided_each_by_itself() -> None:

@@ -57,7 +57,7 @@ def run(own: jaxrnn.Trainer, population: jaxrnn.Population) -> Run:
     population = own.train(population, EPOCHS)
     losses = own.history(population)["train_loss"]
     validation = own.evaluate(population)["loss"]
-    states = [_bytes(one.state) for one in own.park(population)]
+    states = [_bytes(one.state) for one in own.to_host(population)]
     return Run(np.vstack([losses, validation]), states)
 
 

@@ -17,7 +17,7 @@ MOST = {float: float(np.finfo(np.float32).max), int: 2**31 - 1}
 
 
 @dataclass(frozen=True)
-class Entry:
+class Hyperparameter:
     """What one entry may be.
 
     Attributes:

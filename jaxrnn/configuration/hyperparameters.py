@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.configuration.registry import ENTRIES
+from jaxrnn.configuration.registry import HYPERPARAMETERS
 from jaxrnn.types import AnyArray, Number
 
 
@@ -85,7 +85,7 @@ def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> 
     """
 
     def number(name: str) -> Any:
-        entry, value = ENTRIES[name], entries.get(name)
+        entry, value = HYPERPARAMETERS[name], entries.get(name)
         if name == "optimizer":
             return np.int32(optimizers.index(entries["optimizer"]))
         if entry.kind is str:
@@ -97,11 +97,11 @@ def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> 
 
 
 FIELDS = Hyperparameters._fields
-FLOATS = tuple(name for name in FIELDS if ENTRIES[name].kind is float)
-INTEGERS = tuple(name for name in FIELDS if ENTRIES[name].kind is not float)
+FLOATS = tuple(name for name in FIELDS if HYPERPARAMETERS[name].kind is float)
+INTEGERS = tuple(name for name in FIELDS if HYPERPARAMETERS[name].kind is not float)
 
 
-class Setting(NamedTuple):
+class PackedHyperparameters(NamedTuple):
     """Hyperparameters as two vectors, since a device takes two arrays much faster than fifty.
 
     Attributes:
@@ -115,19 +115,22 @@ class Setting(NamedTuple):
     seed: AnyArray
 
     @classmethod
-    def of(cls, numbers: Hyperparameters, seed: AnyArray) -> "Setting":
+    def of(cls, hp: Hyperparameters, seed: AnyArray) -> "PackedHyperparameters":
         """The setting of these numbers, on the host."""
 
         def vector(names: tuple[str, ...], kind: type) -> np.ndarray:
-            return np.stack([getattr(numbers, name) for name in names], axis=-1).astype(kind)
+            return np.stack([getattr(hp, name) for name in names], axis=-1).astype(kind)
 
         return cls(vector(FLOATS, np.float32), vector(INTEGERS, np.int32), seed)
 
     @property
-    def numbers(self) -> Hyperparameters:
+    def hp(self) -> Hyperparameters:
         """Each by its name, `(...)`."""
         parts = [*zip(FLOATS, jnp.unstack(self.floats, axis=-1), strict=True)]
         parts += zip(INTEGERS, jnp.unstack(self.integers, axis=-1), strict=True)
         return Hyperparameters(
-            **{name: part != 0 if ENTRIES[name].kind is bool else part for name, part in parts}
+            **{
+                name: part != 0 if HYPERPARAMETERS[name].kind is bool else part
+                for name, part in parts
+            }
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jaxrnn.configuration.activations import ACTIVATIONS
-from jaxrnn.configuration.hyperparameter import Entry
+from jaxrnn.configuration.hyperparameter import Hyperparameter
 from jaxrnn.configuration.initialisers import INITIALISERS
 from jaxrnn.configuration.optimizers import LEAST_EPS, OPTIMIZERS, arguments
 
@@ -17,27 +17,27 @@ PER_SEQUENCE = "a class or values per sequence are due"
 DEEP, GROWN = {"low": 2}, {"low": 1}
 
 
-def _name(default: str, choices: Iterable[str], meaning: str, **more: Any) -> Entry:
-    return Entry(str, default, meaning, choices=tuple(choices), **more)
+def _name(default: str, choices: Iterable[str], meaning: str, **more: Any) -> Hyperparameter:
+    return Hyperparameter(str, default, meaning, choices=tuple(choices), **more)
 
 
-def _number(default: float | None, meaning: str, **more: Any) -> Entry:
-    return Entry(float, default, meaning, **more)
+def _number(default: float | None, meaning: str, **more: Any) -> Hyperparameter:
+    return Hyperparameter(float, default, meaning, **more)
 
 
-def _whole(default: int | None, meaning: str, **more: Any) -> Entry:
-    return Entry(int, default, meaning, **more)
+def _whole(default: int | None, meaning: str, **more: Any) -> Hyperparameter:
+    return Hyperparameter(int, default, meaning, **more)
 
 
-def _switch(meaning: str, **more: Any) -> Entry:
-    return Entry(bool, False, meaning, **more)
+def _switch(meaning: str, **more: Any) -> Hyperparameter:
+    return Hyperparameter(bool, False, meaning, **more)
 
 
-def _share(meaning: str, high: float = 0.95, **more: Any) -> Entry:
-    return Entry(float, 0.0, meaning, high=high, **more)
+def _share(meaning: str, high: float = 0.95, **more: Any) -> Hyperparameter:
+    return Hyperparameter(float, 0.0, meaning, high=high, **more)
 
 
-def _units_of(layer: int) -> Entry:
+def _units_of(layer: int) -> Hyperparameter:
     return _whole(
         None,
         f"units of layer {layer}",
@@ -48,7 +48,7 @@ def _units_of(layer: int) -> Entry:
     )
 
 
-def _of_optimizer(name: str, meaning: str, **more: Any) -> Entry:
+def _of_optimizer(name: str, meaning: str, **more: Any) -> Hyperparameter:
     return _number(None, meaning, when={"optimizer": takers(name)}, default_is="Optax's", **more)
 
 
@@ -57,7 +57,7 @@ def takers(argument: str, optimizers: Iterable[str] = OPTIMIZERS) -> list[str]:
     return [name for name in optimizers if argument in arguments(name)]
 
 
-def _dense(place: str, what: str) -> dict[str, Entry]:
+def _dense(place: str, what: str) -> dict[str, Hyperparameter]:
     when = {f"dense_{place}": GROWN}
     return {
         f"dense_{place}": _whole(0, what, high=3),
@@ -66,7 +66,7 @@ def _dense(place: str, what: str) -> dict[str, Entry]:
     }
 
 
-GROUPS: dict[str, dict[str, Entry]] = {
+GROUPS: dict[str, dict[str, Hyperparameter]] = {
     "cell": {
         "cell": _name(
             "lstm",
@@ -245,6 +245,6 @@ GROUPS: dict[str, dict[str, Entry]] = {
     },
 }
 
-ENTRIES: dict[str, Entry] = {
+HYPERPARAMETERS: dict[str, Hyperparameter] = {
     name: entry for group in GROUPS.values() for name, entry in group.items()
 }

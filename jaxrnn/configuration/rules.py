@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxrnn.configuration.hyperparameter import MOST, holds, words
 from jaxrnn.configuration.optimizers import ARGUMENTS, OPTIMIZERS, arguments, factory
-from jaxrnn.configuration.registry import ENTRIES, GROUPS, takers
+from jaxrnn.configuration.registry import GROUPS, HYPERPARAMETERS, takers
 from jaxrnn.types import Configuration
 
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
@@ -38,9 +38,9 @@ def check(
         ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule
             (the nearest allowed one is suggested), or an entry that makes no sense.
     """
-    entry = ENTRIES.get(name)
+    entry = HYPERPARAMETERS.get(name)
     if entry is None:
-        near = difflib.get_close_matches(name, ENTRIES, n=1)
+        near = difflib.get_close_matches(name, HYPERPARAMETERS, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else "; README.md lists them all."
         raise ValueError(f"`{name}` is no hyperparameter{hint}")
     if name in without:
@@ -80,12 +80,12 @@ def complete(
     for name, value in configuration.items():
         check(name, value, microbatch, without=without)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
-    optimizer = str(plain.get("optimizer", ENTRIES["optimizer"].default))
+    optimizer = str(plain.get("optimizer", HYPERPARAMETERS["optimizer"].default))
     own = {"batch_size": microbatch, "epochs": max_epochs, **arguments(optimizer)}
     whens = _conditions(optimizer)
     entries: dict[str, Any] = {}
     for name in _parents_first():
-        entry = ENTRIES[name]
+        entry = HYPERPARAMETERS[name]
         if holds(whens.get(name, {}), entries):
             if name in UNITS_OF_LAYERS[1:]:
                 own[name] = entries["hidden_size"]
@@ -93,7 +93,9 @@ def complete(
         elif name in plain:
             raise ValueError(_inactive(name, plain[name], whens[name], entries))
     entries["epochs"] = min(entries["epochs"], max_epochs)
-    return {name: entries[name] for name in ENTRIES if name in entries and name not in without}
+    return {
+        name: entries[name] for name in HYPERPARAMETERS if name in entries and name not in without
+    }
 
 
 def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
@@ -104,7 +106,7 @@ def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
     """
     known = dict.fromkeys((*OPTIMIZERS, *optimizers))
     dynamic = {name: {"optimizer": takers(name, known)} for name in ARGUMENTS}
-    return {name: entry.when for name, entry in ENTRIES.items() if entry.when} | dynamic
+    return {name: entry.when for name, entry in HYPERPARAMETERS.items() if entry.when} | dynamic
 
 
 def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
@@ -121,7 +123,7 @@ def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
     for name, when in conditions(optimizers).items():
         absent = {parent: what for parent, what in when.items() if parent not in given}
         # A parent that is itself conditional, such as `block_length`, has its own default.
-        known = {parent: defaults.get(parent, ENTRIES[parent].default) for parent in absent}
+        known = {parent: defaults.get(parent, HYPERPARAMETERS[parent].default) for parent in absent}
         if name in given and not holds(absent, known):
             parent = next(iter(absent))
             raise ValueError(
@@ -142,9 +144,11 @@ def _conditions(optimizer: str) -> dict[str, Mapping[str, Any]]:
 @cache
 def _parents_first() -> list[str]:
     """All names, each after those that its condition names."""
-    order = [name for name, entry in ENTRIES.items() if not entry.when]
-    while len(order) < len(ENTRIES):
-        order += [n for n, e in ENTRIES.items() if n not in order and set(e.when) <= set(order)]
+    order = [name for name, entry in HYPERPARAMETERS.items() if not entry.when]
+    while len(order) < len(HYPERPARAMETERS):
+        order += [
+            n for n, e in HYPERPARAMETERS.items() if n not in order and set(e.when) <= set(order)
+        ]
     return order
 
 
@@ -162,10 +166,10 @@ EVERY_STEP = ("regularisation", "optimizer", "learning rate", "batch", "stabilit
 """Groups of entries that act in every step; others shape arrays, or act at the start or end."""
 
 
-def changeable(name: str) -> bool:
+def can_change(name: str) -> bool:
     """Whether the entry `name` may change in mid-run.
 
     Numbers that act in every step may. Names pick code, and what counts epochs sets the clock.
     """
     acts = any(name in GROUPS[group] for group in EVERY_STEP)
-    return acts and ENTRIES[name].kind is not str and not name.endswith("epochs")
+    return acts and HYPERPARAMETERS[name].kind is not str and not name.endswith("epochs")

@@ -10,7 +10,7 @@ from jaxrnn.data.encoding import Encoder
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
 from jaxrnn.tasks.forecasting import Forecasting
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.tasks.task import Task
 
 
@@ -37,26 +37,26 @@ class Data:
     notes: tuple[str, ...] = ()
 
     @property
-    def problem(self) -> Problem:
+    def spec(self) -> TaskSpec:
         """What it asks of a network."""
         splits = self.train, self.validation, self.test
         differ = min(s.shortest for s in splits) < max(s.time for s in splits)
-        return problem_of(self.task, self.encoder, differ)
+        return spec_of(self.task, self.encoder, differ)
 
 
-def problem_of(task: Task, encoder: Encoder, lengths_differ: bool) -> Problem:
+def spec_of(task: Task, encoder: Encoder, lengths_differ: bool) -> TaskSpec:
     """What a task asks of a network that reads what the encoder writes."""
     senseless = {"input_noise"} if encoder.size else {"embedding_size"}
-    return Problem(
+    return TaskSpec(
         inputs=encoder.inputs,
         outputs=task.outputs,
         # The end of a text is the only short block, and the loss alone needs to know.
-        lengths_differ=lengths_differ and not task.carries,
+        lengths_differ=lengths_differ and not task.stateful,
         vocabulary=encoder.size,
-        every=task.every,
-        carries=task.carries,
+        per_step=task.per_step,
+        stateful=task.stateful,
         forecast=task.features * task.horizon if isinstance(task, Forecasting) else (),
-        without=task.without | senseless,
+        excluded=task.excluded | senseless,
     )
 
 

@@ -22,4 +22,4 @@ def read(part: str, samples: Checked, task: Task, scaling: Scaling) -> Split:
     """Standardised inputs and the targets that `task` wants; `part` names them in a message."""
     x, y, lengths = samples
     inputs = scaling.pad(x, lengths, f"`{part}` inputs")
-    return Split(inputs, encode(task, y, lengths, part), lengths).trimmed(task.every)
+    return Split(inputs, encode(task, y, lengths, part), lengths).trimmed(task.per_step)

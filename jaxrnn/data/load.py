@@ -12,13 +12,13 @@ from jaxrnn.data.dataset import Data
 from jaxrnn.data.folds import folds
 from jaxrnn.data.prepare import BLOCK, Raw, prepare
 from jaxrnn.data.readers import numpy_files, rolls, tables, text, ucr
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.synthetic import digits_record
 from jaxrnn.data.vocabulary import CHARACTER
 
 Source: TypeAlias = str | Path | pd.DataFrame
 
-READERS: Mapping[str, Callable[[Path, Options], Raw]] = {
+READERS: Mapping[str, Callable[[Path, ColumnRoles], Raw]] = {
     ".npz": numpy_files.read,
     ".npy": numpy_files.read,
     ".csv": tables.read,
@@ -144,7 +144,7 @@ def read(
         ValueError: A missing or damaged file, or columns that it lacks.
     """
     targets = (target,) if isinstance(target, str) else tuple(target or ())
-    options = Options(targets, group, time, forecast)
+    options = ColumnRoles(targets, group, time, forecast)
     if isinstance(source, pd.DataFrame):
         return tables.from_frame(source, options)
     path = Path(source)

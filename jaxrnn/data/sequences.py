@@ -39,7 +39,7 @@ def from_texts(raw: Texts, split: Division, seed: int, unit: str = WORD) -> Data
     splits, originals = {}, {}
     for part, rows in parts._asdict().items():
         due = targets.encode(about, y[rows], lengths[rows], part)
-        splits[part] = Split(tokens[rows], due, lengths[rows]).trimmed(about.every)
+        splits[part] = Split(tokens[rows], due, lengths[rows]).trimmed(about.per_step)
         originals[part] = Split(exact[rows], due, lengths[rows])
     said = notes(about, splits, originals)
     return Data(raw.name, about, **splits, encoder=vocabulary, notes=said)

@@ -72,7 +72,7 @@ class Stream:
             )
 
     def _padded(self, one: Split) -> Split:
-        targets = lengthened(one.targets, self.time) if self.task.every else one.targets
+        targets = lengthened(one.targets, self.time) if self.task.per_step else one.targets
         return Split(lengthened(one.inputs, self.time), targets, one.lengths)
 
 

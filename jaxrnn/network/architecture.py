@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.types import Shape
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -54,7 +54,7 @@ class Sizes(NamedTuple):
         )
 
 
-class Uses(NamedTuple):
+class OptionalCode(NamedTuple):
     """Code that is compiled only where a member of the cohort needs it."""
 
     layer_norm: bool = False
@@ -84,7 +84,7 @@ class Architecture:
     """Members that share one share a compiled program.
 
     Attributes:
-        problem: What data and task ask.
+        spec: What data and task ask.
         cell: A name of `jaxrnn.network.cells.CELLS`.
         bidirectional: Whether every layer also reads backwards.
         sizes: Units as compiled; a member's own may be smaller.
@@ -96,11 +96,11 @@ class Architecture:
         optimizers: Names of `jaxrnn.configuration.optimizers`, likewise.
     """
 
-    problem: Problem
+    spec: TaskSpec
     cell: str
     bidirectional: bool
     sizes: Sizes
-    uses: Uses
+    uses: OptionalCode
     activations: tuple[str, ...]
     output_activations: tuple[str, ...]
     before_activations: tuple[str, ...]
@@ -109,9 +109,9 @@ class Architecture:
 
     def covers(self, own: "Architecture") -> bool:
         """Whether a member that needs `own` by itself can live in this one."""
-        same = (own.problem, own.cell, own.bidirectional)
+        same = (own.spec, own.cell, own.bidirectional)
         return (
-            same == (self.problem, self.cell, self.bidirectional)
+            same == (self.spec, self.cell, self.bidirectional)
             and self.sizes.hold(own.sizes)
             and all(here or not needed for needed, here in zip(own.uses, self.uses, strict=True))
             and all(set(getattr(own, name)) <= set(getattr(self, name)) for name in NAMES)
@@ -132,8 +132,8 @@ class Architecture:
         """Shape of every parameter by layer and name: the tree that `RecurrentNetwork` holds."""
         sizes, tree = self.sizes, {}
         below = sizes.inputs
-        if self.problem.vocabulary:
-            tree["embedding"] = {"embedding": (self.problem.vocabulary, below)}
+        if self.spec.vocabulary:
+            tree["embedding"] = {"embedding": (self.spec.vocabulary, below)}
         for k, units in enumerate(sizes.before):
             tree[f"dense_before_{k}"] = _dense(below, units)
             below = units

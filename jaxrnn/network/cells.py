@@ -29,12 +29,12 @@ class Constants(NamedTuple):
     """What a layer reads at every time step alike.
 
     Attributes:
-        numbers: The member's.
+        hp: The member's.
         units: `()`, its own units of this layer.
         keep: `(batch, units)` factors of recurrent dropout, or None.
     """
 
-    numbers: Hyperparameters
+    hp: Hyperparameters
     units: Array
     keep: Array | None
 
@@ -45,7 +45,7 @@ class Constants(NamedTuple):
     def layer_norm(self, scale: Array) -> LayerNorm:
         """The normalisation of a map whose gates have this `scale`, `(gates, units)`."""
         mask = self.mask(scale.shape[-1])
-        return LayerNorm(jnp.asarray(self.numbers.layer_norm), self.units, mask, scale)
+        return LayerNorm(jnp.asarray(self.hp.layer_norm), self.units, mask, scale)
 
     def kept(self, h: Array) -> Array:
         """The state `(..., batch, units)` on its way to the next step."""
@@ -95,7 +95,7 @@ class Cell(nn.Module):
     def activation(self, x: Array, constants: Constants) -> Array:
         """The member's activation, of `(batch, units)`."""
         names, mask = self.architecture.activations, constants.mask(x.shape[-1])
-        return activate(names, constants.numbers.activation, x, mask)
+        return activate(names, constants.hp.activation, x, mask)
 
 
 class LSTM(Cell):
@@ -115,7 +115,7 @@ class LSTM(Cell):
         gates = from_input + from_state + own["bias"].reshape(1, -1)
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = nn.sigmoid(f) * c + nn.sigmoid(i) * self.activation(g, constants)
-        names, index = self.architecture.output_activations, constants.numbers.output_activation
+        names, index = self.architecture.output_activations, constants.hp.output_activation
         h = nn.sigmoid(o) * activate(names, index, c, constants.mask(c.shape[-1]))
         return (h, c), h
 

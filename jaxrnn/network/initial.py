@@ -20,7 +20,7 @@ FORGET = {"lstm": 1, "gru": 1}
 """The gate that keeps memory: f of i, f, g, o, and z of r, z, n."""
 
 
-def draw(architecture: Architecture, entries: Mapping[str, Any], seed: int) -> Layers:
+def init(architecture: Architecture, entries: Mapping[str, Any], seed: int) -> Layers:
     """First parameters of one member: float32 arrays of its true sizes.
 
     Args:

@@ -12,22 +12,22 @@ from jaxrnn.types import Array, Key
 
 
 def crop(
-    numbers: Hyperparameters, inputs: Array, lengths: Array, key: Key | None
+    hp: Hyperparameters, inputs: Array, lengths: Array, key: Key | None
 ) -> tuple[Array, Array]:
     """At most `crop_length` steps of each sequence, moved to the front, and the new lengths.
 
     Args:
-        numbers: The member's; `crop_at` says which steps.
+        hp: The member's; `crop_at` says which steps.
         inputs: `(batch, time, features)`.
         lengths: True steps, `(batch,)`.
         key: Of a training step; without one, a crop at random is the whole sequence.
     """
-    at_random = numbers.crop_at == CROPS.index("random")
-    keep = jnp.where(numbers.crop_length > 0, jnp.minimum(lengths, numbers.crop_length), lengths)
+    at_random = hp.crop_at == CROPS.index("random")
+    keep = jnp.where(hp.crop_length > 0, jnp.minimum(lengths, hp.crop_length), lengths)
     if key is None:
         keep = jnp.where(at_random, lengths, keep)
     spare = lengths - keep
-    begin = jnp.where(numbers.crop_at == CROPS.index("end"), spare, 0)
+    begin = jnp.where(hp.crop_at == CROPS.index("end"), spare, 0)
     if key is not None:
         draws = jax.random.uniform(jax.random.fold_in(key, Use.CROP), lengths.shape)
         drawn = jnp.minimum((draws * (spare + 1)).astype(jnp.int32), spare)
@@ -52,14 +52,14 @@ EPSILON = 1e-2
 """Least deviation, in units of the training data's: a flat window is not blown up."""
 
 
-class Seen(NamedTuple):
+class Window(NamedTuple):
     """Where windows end and how far they spread, each `(batch, features)`."""
 
     last: Array
     spread: Array
 
 
-def normalise(x: Array, lengths: Array, wanted: Array) -> tuple[Array, Seen]:
+def normalise(x: Array, lengths: Array, wanted: Array) -> tuple[Array, Window]:
     """Windows `(batch, time, features)` relative to their ends, if `wanted` `()` says so.
 
     Args:
@@ -75,11 +75,13 @@ def normalise(x: Array, lengths: Array, wanted: Array) -> tuple[Array, Seen]:
     steps = lengths.astype(x.dtype)[:, None]
     mean = jnp.where(true, x, 0.0).sum(1) / steps
     square = jnp.where(true, (x - mean[:, None]) ** 2, 0.0).sum(1) / steps
-    own = Seen(jnp.where(wanted, last, 0.0), jnp.where(wanted, jnp.sqrt(square + EPSILON**2), 1.0))
+    own = Window(
+        jnp.where(wanted, last, 0.0), jnp.where(wanted, jnp.sqrt(square + EPSILON**2), 1.0)
+    )
     return (x - own.last[:, None]) / own.spread[:, None], own
 
 
-def undo(outputs: Array, window: Seen, features: tuple[int, ...]) -> Array:
+def undo(outputs: Array, window: Window, features: tuple[int, ...]) -> Array:
     """Outputs `(batch, outputs)`, each a later value of one of the `features`, as they were."""
     index = jnp.asarray(features)
     return outputs * window.spread[:, index] + window.last[:, index]

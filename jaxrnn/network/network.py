@@ -18,7 +18,7 @@ from jaxrnn.network.scan import in_chunks, over_time
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.types import Array, Key, Shape
 
-Memory: TypeAlias = tuple[Carry, ...]
+Carries: TypeAlias = tuple[Carry, ...]
 """The states of layer after layer."""
 
 
@@ -29,18 +29,18 @@ class Call(NamedTuple):
         lengths: True steps of each sequence, `(batch,)`.
         longest: The most true steps of the batch, `()`; where it is the same for every lane, what
             lies behind it is skipped.
-        numbers: The member's.
+        hp: The member's.
         key: Randomness of a training step, or None.
-        stops: `(time,)` bool, or None.
-        memory: Where each layer starts, or None.
+        stop_gradient_at: `(time,)` bool, or None.
+        carry: Where each layer starts, or None.
     """
 
     lengths: Array
     longest: Array
-    numbers: Hyperparameters
+    hp: Hyperparameters
     key: Key | None
-    stops: Array | None
-    memory: Memory | None
+    stop_gradient_at: Array | None
+    carry: Carries | None
 
 
 class RecurrentNetwork(nn.Module):
@@ -63,22 +63,22 @@ class RecurrentNetwork(nn.Module):
         self,
         inputs: Array,
         lengths: Array,
-        numbers: Hyperparameters,
+        hp: Hyperparameters,
         key: Key | None = None,
-        stops: Array | None = None,
-        memory: Memory | None = None,
+        stop_gradient_at: Array | None = None,
+        carry: Carries | None = None,
     ) -> Outputs:
         """Outputs for inputs `(batch, time, features)`, or tokens `(batch, time)`.
 
         Args:
             inputs: As `jaxrnn.data` encodes them; behind the true length they have no effect.
             lengths: True steps of each sequence, `(batch,)`.
-            numbers: The member's.
+            hp: The member's.
             key: Randomness of this training step; without one nothing is dropped or disturbed.
-            stops: `(time,)` bool, steps where gradients go no further back.
-            memory: Where the layers start, as an earlier call left it; by default as they learned.
+            stop_gradient_at: `(time,)` bool, steps where gradients go no further back.
+            carry: Where the layers start, as an earlier call left it; by default as they learned.
         """
-        problem, uses = self.architecture.problem, self.architecture.uses
+        problem, uses = self.architecture.spec, self.architecture.uses
         longest, x, seen = lengths.max(), inputs, None
         if problem.vocabulary:
             table = _Parameters(self.architecture.shapes()["embedding"], name="embedding")()
@@ -86,28 +86,28 @@ class RecurrentNetwork(nn.Module):
         if uses.lengths:
             x = without_padding(x, lengths)
         if uses.window_norm:
-            x, seen = normalise(x, lengths, numbers.window_norm)
+            x, seen = normalise(x, lengths, hp.window_norm)
         if key is not None and uses.input_noise:
-            x = dropout.noise(key, numbers.input_noise, x)
+            x = dropout.noise(key, hp.input_noise, x)
         if key is not None and uses.input_dropout:
             of_inputs = jax.random.fold_in(key, Use.INPUTS)
-            x = dropout.dropout(of_inputs, numbers.input_dropout, x)
+            x = dropout.dropout(of_inputs, hp.input_dropout, x)
         if uses.crop:
-            x, lengths = crop(numbers, x, lengths, key)
+            x, lengths = crop(hp, x, lengths, key)
         for k in range(len(self.architecture.sizes.before)):
-            x = self._dense("before", k, x, numbers)
-        call = Call(lengths, longest, numbers, key, stops, memory)
+            x = self._dense("before", k, x, hp)
+        call = Call(lengths, longest, hp, key, stop_gradient_at, carry)
         last, finals = x[:, -1], []
         for layer in range(len(self.architecture.sizes.layers)):
             if key is not None and uses.dropout and layer > 0:
                 above = jax.random.fold_in(key, Use.LAYER + layer - 1)
-                x = dropout.dropout(above, numbers.dropout, x)
+                x = dropout.dropout(above, hp.dropout, x)
             x, last, final = self._layer(layer, x, call)
             finals.append(final)
         outputs = self._readout(x, last, call)
         if seen is not None:
             outputs = outputs._replace(last=undo(outputs.last, seen, problem.forecast))
-        return outputs._replace(memory=tuple(finals)) if problem.carries else outputs
+        return outputs._replace(carry=tuple(finals)) if problem.stateful else outputs
 
     def _layer(self, layer: int, below: Array, call: Call) -> tuple[Array, Array, Carry]:
         """Outputs of a layer at every step, those at the end of reading, and its last state."""
@@ -123,24 +123,24 @@ class RecurrentNetwork(nn.Module):
         if arch.uses.residual and layer > 0:
             units, directions = arch.sizes.layers[layer], len(arch.directions)
             # Units that either layer lacks must not send gradients to the padding of the other.
-            both = jnp.minimum(*call.numbers.hidden_sizes[layer - 1 : layer + 1])
+            both = jnp.minimum(*call.hp.hidden_sizes[layer - 1 : layer + 1])
             own = jnp.arange(units * directions) < both * directions
             fit = _fit(below, units * directions)
-            shortcut = jnp.where(call.numbers.residual & own.reshape(1, 1, -1), fit, 0.0)
+            shortcut = jnp.where(call.hp.residual & own.reshape(1, 1, -1), fit, 0.0)
             y = y + shortcut
             by_direction = shortcut.reshape(*y.shape[:2], units, directions)
             last = last + ends(by_direction, lengths).reshape(last.shape)
         return y, last, final
 
     def _constants(
-        self, layer: int, direction: int, batch: int, numbers: Hyperparameters, key: Key | None
+        self, layer: int, direction: int, batch: int, hp: Hyperparameters, key: Key | None
     ) -> Constants:
         keep = None
         if key is not None and self.architecture.uses.recurrent_dropout:
             shape = batch, self.architecture.sizes.layers[layer]
             of_state = jax.random.fold_in(key, Use.RECURRENT + 2 * layer + direction)
-            keep = dropout.kept(of_state, numbers.recurrent_dropout, shape)
-        return Constants(numbers, jnp.asarray(numbers.hidden_sizes[layer]), keep)
+            keep = dropout.kept(of_state, hp.recurrent_dropout, shape)
+        return Constants(hp, jnp.asarray(hp.hidden_sizes[layer]), keep)
 
     def _over_time(
         self, layer: int, direction: int, suffix: str, x: Array, call: Call
@@ -149,17 +149,17 @@ class RecurrentNetwork(nn.Module):
         arch, name = self.architecture, f"_{layer}{suffix}"
         shapes = arch.shapes()["layer" + name]
         units = shapes["recurrent_kernel"][0]
-        constants = self._constants(layer, direction, x.shape[0], call.numbers, call.key)
+        constants = self._constants(layer, direction, x.shape[0], call.hp, call.key)
         start = jnp.zeros((STATES[arch.cell], units))
         if arch.uses.learned_start:
             learned = _Parameters({"state": start.shape}, name="start" + name)()["state"]
-            start = jnp.where(call.numbers.learned_start, learned, start)
+            start = jnp.where(call.hp.learned_start, learned, start)
         carry = tuple(jnp.broadcast_to(state[None], (x.shape[0], units)) for state in start)
-        if call.memory is not None:
-            carry = call.memory[layer]
+        if call.carry is not None:
+            carry = call.carry[layer]
         cell = CELLS[arch.cell](arch, tuple(shapes.items()), name="layer" + name)
         read = in_chunks if arch.uses.lengths else over_time
-        final, y = read(cell, carry, x, call.stops, constants, call.longest, self.unroll)
+        final, y = read(cell, carry, x, call.stop_gradient_at, constants, call.longest, self.unroll)
         return y, final
 
     def _readout(self, x: Array, last: Array, call: Call) -> Outputs:
@@ -168,24 +168,24 @@ class RecurrentNetwork(nn.Module):
         That is after every step, or after the last one and, in training with target replication,
         after every one too.
         """
-        uses, every = self.architecture.uses, self.architecture.problem.every
+        uses, every = self.architecture.uses, self.architecture.spec.per_step
         if call.key is not None and uses.dropout:
             of_readout = jax.random.fold_in(call.key, Use.READOUT)
-            keep = dropout.kept(of_readout, call.numbers.dropout, last.shape)
+            keep = dropout.kept(of_readout, call.hp.dropout, last.shape)
             last, x = last * keep, x * keep[:, None]
         replicated = call.key is not None and uses.target_replication
         steps = x if every else last[:, None]
         if replicated:
             steps = jnp.concatenate([steps, x], axis=1)
         for k in range(len(self.architecture.sizes.after)):
-            steps = self._dense("after", k, steps, call.numbers)
+            steps = self._dense("after", k, steps, call.hp)
         head = _Parameters(self.architecture.shapes()["head"], name="head")()
         answers = steps @ head["kernel"] + head["bias"].reshape(1, 1, -1)
         if every:
             return Outputs(None, answers, call.lengths)
         return Outputs(answers[:, 0], answers[:, 1:] if replicated else None, call.lengths)
 
-    def _dense(self, place: str, k: int, x: Array, numbers: Hyperparameters) -> Array:
+    def _dense(self, place: str, k: int, x: Array, hp: Hyperparameters) -> Array:
         """Dense layer k `before` or `after`, of `(batch, time, units)`.
 
         A member with fewer of them than its program passes `x` on.
@@ -193,14 +193,14 @@ class RecurrentNetwork(nn.Module):
         arch, name = self.architecture, f"dense_{place}_{k}"
         own = _Parameters(arch.shapes()[name], name=name)()
         units = own["bias"].shape[0]
-        mask = (jnp.arange(units) < getattr(numbers, f"dense_{place}_units")).astype(x.dtype)
+        mask = (jnp.arange(units) < getattr(hp, f"dense_{place}_units")).astype(x.dtype)
         y = activate(
             getattr(arch, f"{place}_activations"),
-            getattr(numbers, f"dense_{place}_activation"),
+            getattr(hp, f"dense_{place}_activation"),
             x @ own["kernel"] + own["bias"].reshape(1, 1, -1),
             mask,
         )
-        return jnp.where(k < getattr(numbers, f"dense_{place}"), y, _fit(x, units))
+        return jnp.where(k < getattr(hp, f"dense_{place}"), y, _fit(x, units))
 
 
 def _fit(x: Array, units: int) -> Array:

@@ -90,7 +90,7 @@ class Recurrence:
     @property
     def layer(self) -> Layer:
         """What the equations read."""
-        arch, numbers = self.form.architecture, self.constants.numbers
+        arch, numbers = self.form.architecture, self.constants.hp
         mask = self.constants.mask(self.weights["recurrent_kernel"].shape[0])
         return Layer(
             Activation(arch.activations, numbers.activation, mask),
@@ -120,7 +120,7 @@ def layer(
     weights: Weights,
     carry: Carry,
     x: Array,
-    stops: Array | None,
+    stop_gradient_at: Array | None,
     constants: Constants,
 ) -> tuple[Carry, Array]:
     """The last state, and the outputs `(time, batch, units)`.
@@ -130,10 +130,10 @@ def layer(
         weights: All of the layer, by name.
         carry: The state before the first step.
         x: `(time, batch, inputs)`.
-        stops: `(time,)` bool, steps whose incoming state is a constant, or None.
+        stop_gradient_at: `(time,)` bool, steps whose incoming state is a constant, or None.
         constants: What every step reads alike; without a gradient.
     """
-    return traced(form)(weights, carry, x, stops, constants)
+    return traced(form)(weights, carry, x, stop_gradient_at, constants)
 
 
 @lru_cache(16)
@@ -144,27 +144,31 @@ def traced(form: Form) -> Callable[..., tuple[Carry, Array]]:
     """
 
     def layer(
-        weights: Weights, carry: Carry, x: Array, stops: Array | None, constants: Constants
+        weights: Weights,
+        carry: Carry,
+        x: Array,
+        stop_gradient_at: Array | None,
+        constants: Constants,
     ) -> tuple[Carry, Array]:
-        inputs = mapped(form, weights, x, stops, constants)
+        inputs = mapped(form, weights, x, stop_gradient_at, constants)
         of_state = {name: weights[name] for name in weights if name in OF_STATE}
-        given = form, of_state, carry, inputs, stops, constants
+        given = form, of_state, carry, inputs, stop_gradient_at, constants
         return cast(tuple[Carry, Array], read(*given))
 
     return jax.jit(layer, inline=True)
 
 
 def mapped(
-    form: Form, weights: Weights, x: Array, stops: Array | None, constants: Constants
+    form: Form, weights: Weights, x: Array, stop_gradient_at: Array | None, constants: Constants
 ) -> Array:
     """The inputs `(time, batch, inputs)` as gates see them, `(time, batch, gates * units)`.
 
     The other arguments are those of `layer`.
     """
-    if stops is not None:
+    if stop_gradient_at is not None:
         # Under a `vmap` over `stops` all that follows is theirs, or JAX would add up gradients
         # before they are cut.
-        x = jnp.where(stops.any(), x, x)
+        x = jnp.where(stop_gradient_at.any(), x, x)
     kernel, bias = _flat(weights["input_kernel"]), weights["bias"].reshape(-1)
     if form.architecture.uses.layer_norm:
         norm = constants.layer_norm(weights["input_scale"])
@@ -178,11 +182,11 @@ def read(
     weights: Weights,
     carry: Carry,
     x: Array,
-    stops: Array | None,
+    stop_gradient_at: Array | None,
     constants: Constants,
 ) -> tuple[Carry, Array]:
     """As `layer`, for x that `mapped` made of the inputs, and the weights of the state alone."""
-    del stops
+    del stop_gradient_at
     recurrence = Recurrence(form, weights, constants)
 
     # A loop of the same kind as with gradients: JAX mixes up the axes of lanes of two kinds.
@@ -200,7 +204,7 @@ def _forwards(
     weights: Weights,
     carry: Carry,
     x: Array,
-    stops: Array | None,
+    stop_gradient_at: Array | None,
     constants: Constants,
 ) -> tuple[tuple[Carry, Array], Any]:
     recurrence = Recurrence(form, weights, constants)
@@ -214,7 +218,7 @@ def _forwards(
     room = jax.tree.map(lambda leaf: jnp.zeros((len(x), *leaf.shape), leaf.dtype), shapes)
     begin = carry, room._replace(factors=x)
     last, saved = jax.lax.fori_loop(0, len(x), step, begin, unroll=form.unroll)
-    return (last, saved.output), (weights, carry, stops, constants, saved)
+    return (last, saved.output), (weights, carry, stop_gradient_at, constants, saved)
 
 
 def _backwards(

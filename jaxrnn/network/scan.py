@@ -41,7 +41,7 @@ def over_time(
     cell: Cell,
     carry: Carry,
     x: Array,
-    stops: Array | None,
+    stop_gradient_at: Array | None,
     constants: Constants,
     longest: Array | None = None,
     unroll: int = 1,
@@ -52,13 +52,13 @@ def over_time(
         cell: Reads one step.
         carry: The state before the first.
         x: `(batch, time, inputs)`.
-        stops: `(time,)` bool, steps where gradients go no further back, or None.
+        stop_gradient_at: `(time,)` bool, steps where gradients go no further back, or None.
         constants: What every step reads alike.
         longest: Of no interest here.
         unroll: Steps in a turn of the loop.
     """
     del longest
-    return reader(cell, constants, unroll)(carry, x, stops)
+    return reader(cell, constants, unroll)(carry, x, stop_gradient_at)
 
 
 def reader(cell: Cell, constants: Constants, unroll: int) -> Reader:
@@ -67,8 +67,8 @@ def reader(cell: Cell, constants: Constants, unroll: int) -> Reader:
         return by_scan(cell, constants, unroll)
     weights, form = cell.parameters(), Form(cell.architecture, unroll)
 
-    def read(carry: Carry, x: Array, stops: Array | None) -> tuple[Carry, Array]:
-        final, y = layer(form, weights, carry, x.swapaxes(0, 1), stops, constants)
+    def read(carry: Carry, x: Array, stop_gradient_at: Array | None) -> tuple[Carry, Array]:
+        final, y = layer(form, weights, carry, x.swapaxes(0, 1), stop_gradient_at, constants)
         return final, y.swapaxes(0, 1)
 
     return read
@@ -87,8 +87,8 @@ def by_scan(cell: Cell, constants: Constants, unroll: int) -> Reader:
     )
     apply, weights = nn.apply(lifted, cell.clone(parent=None, name=None)), cell.parameters()
 
-    def read(carry: Carry, x: Array, stops: Array | None) -> tuple[Carry, Array]:
-        final, y = apply({"params": weights}, carry, x, stops, constants)
+    def read(carry: Carry, x: Array, stop_gradient_at: Array | None) -> tuple[Carry, Array]:
+        final, y = apply({"params": weights}, carry, x, stop_gradient_at, constants)
         return final, y
 
     return read
@@ -98,7 +98,7 @@ def in_chunks(
     cell: Cell,
     carry: Carry,
     x: Array,
-    stops: Array | None,
+    stop_gradient_at: Array | None,
     constants: Constants,
     longest: Array,
     unroll: int = 1,
@@ -108,8 +108,8 @@ def in_chunks(
     count = -(-time // size)
     padding = count * size - time
     x = jnp.pad(x, [(0, 0), (0, padding), (0, 0)]).reshape(batch, count, size, -1)
-    if stops is not None:
-        stops = jnp.pad(stops, (0, padding)).reshape(count, size)
+    if stop_gradient_at is not None:
+        stop_gradient_at = jnp.pad(stop_gradient_at, (0, padding)).reshape(count, size)
     units, read = carry[0].shape[-1], reader(cell, constants, unroll)
 
     def one(carry: Carry, chunk: tuple[Array, Array | None, Array]) -> tuple[Carry, Array]:
@@ -123,6 +123,6 @@ def in_chunks(
 
         return jax.lax.cond(begin < longest, run, skip, carry)
 
-    chunks = x.swapaxes(0, 1), stops, jnp.arange(count) * size
+    chunks = x.swapaxes(0, 1), stop_gradient_at, jnp.arange(count) * size
     final, y = jax.lax.scan(one, carry, chunks)
     return final, y.swapaxes(0, 1).reshape(batch, count * size, units)[:, :time]

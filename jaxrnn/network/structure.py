@@ -7,8 +7,8 @@ from typing import Any
 from jaxrnn.configuration.activations import ACTIVATIONS
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.configuration.rules import UNITS_OF_LAYERS
-from jaxrnn.network.architecture import Architecture, Sizes, Uses
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.network.architecture import Architecture, OptionalCode, Sizes
+from jaxrnn.tasks.spec import TaskSpec
 
 Entries = Mapping[str, Any]
 SMALLEST = 16
@@ -21,12 +21,14 @@ def bucket(units: int) -> int:
     return power * 3 // 4 if power > 2 * SMALLEST and units <= power * 3 // 4 else power
 
 
-def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> Architecture:
+def architecture_of(
+    entries: Entries, spec: TaskSpec, microbatch: int | None = None
+) -> Architecture:
     """A member's own architecture, at its true sizes.
 
     Args:
         entries: Its complete configuration.
-        problem: What the data asks.
+        spec: What the data asks.
         microbatch: Sequences of a step; by default, the member's whole batch.
     """
 
@@ -34,11 +36,11 @@ def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> 
         return (entries[entry],) if entry in entries else ()
 
     return Architecture(
-        problem=problem,
+        spec=spec,
         cell=entries["cell"],
         bidirectional=entries.get("bidirectional", False),
-        sizes=_sizes(entries, problem),
-        uses=_uses(entries, problem, microbatch or entries["batch_size"]),
+        sizes=_sizes(entries, spec),
+        uses=_uses(entries, spec, microbatch or entries["batch_size"]),
         activations=name("activation"),
         output_activations=name("output_activation"),
         before_activations=name("dense_before_activation"),
@@ -48,13 +50,13 @@ def alone(entries: Entries, problem: Problem, microbatch: int | None = None) -> 
 
 
 def together(
-    members: Sequence[Entries], problem: Problem, width: int, microbatch: int
+    members: Sequence[Entries], spec: TaskSpec, width: int, microbatch: int
 ) -> Architecture:
-    """The architecture that holds members of one cell, depth and direction; see `merged`."""
-    return merged([alone(entries, problem, microbatch) for entries in members], width)
+    """The architecture that holds members of one cell, depth and direction; see `merge`."""
+    return merge([architecture_of(entries, spec, microbatch) for entries in members], width)
 
 
-def merged(own: Sequence[Architecture], width: int) -> Architecture:
+def merge(own: Sequence[Architecture], width: int) -> Architecture:
     """The architecture that holds what others hold.
 
     Args:
@@ -70,11 +72,11 @@ def merged(own: Sequence[Architecture], width: int) -> Architecture:
         after=_stack([one.sizes.after for one in own], width * len(first.directions)),
     )
     return Architecture(
-        problem=first.problem,
+        spec=first.spec,
         cell=first.cell,
         bidirectional=first.bidirectional,
         sizes=sizes,
-        uses=Uses(*map(any, zip(*(one.uses for one in own), strict=True))),
+        uses=OptionalCode(*map(any, zip(*(one.uses for one in own), strict=True))),
         activations=_names(ACTIVATIONS, [one.activations for one in own]),
         output_activations=_names(ACTIVATIONS, [one.output_activations for one in own]),
         before_activations=_names(ACTIVATIONS, [one.before_activations for one in own]),
@@ -83,9 +85,9 @@ def merged(own: Sequence[Architecture], width: int) -> Architecture:
     )
 
 
-def widened(architecture: Architecture, own: Architecture) -> Architecture:
+def with_code_for(architecture: Architecture, own: Architecture) -> Architecture:
     """An architecture with the optional code that `own` needs, too; sizes and names stay."""
-    uses = Uses(*map(any, zip(architecture.uses, own.uses, strict=True)))
+    uses = OptionalCode(*map(any, zip(architecture.uses, own.uses, strict=True)))
     return replace(architecture, uses=uses)
 
 
@@ -101,26 +103,26 @@ def _names(known: Iterable[str], own: Sequence[tuple[str, ...]]) -> tuple[str, .
     return (*(name for name in known if name in found), *sorted(found.difference(known)))
 
 
-def _sizes(entries: Entries, problem: Problem) -> Sizes:
+def _sizes(entries: Entries, spec: TaskSpec) -> Sizes:
     def dense(place: str) -> tuple[int, ...]:
         return (entries.get(f"dense_{place}_units", 0),) * entries[f"dense_{place}"]
 
     layers = tuple(entries[name] for name in UNITS_OF_LAYERS[: entries["layers"]])
-    inputs = entries["embedding_size"] if problem.vocabulary else problem.inputs
-    return Sizes(inputs, dense("before"), layers, dense("after"), problem.outputs)
+    inputs = entries["embedding_size"] if spec.vocabulary else spec.inputs
+    return Sizes(inputs, dense("before"), layers, dense("after"), spec.outputs)
 
 
-def _uses(entries: Entries, problem: Problem, microbatch: int) -> Uses:
+def _uses(entries: Entries, spec: TaskSpec, microbatch: int) -> OptionalCode:
     def positive(name: str) -> bool:
         return entries.get(name, 0) > 0
 
-    return Uses(
+    return OptionalCode(
         layer_norm=entries["layer_norm"],
         learned_start=entries.get("learned_start", False),
         residual=entries.get("residual", False),
         window_norm=entries.get("window_norm", False),
         crop=positive("crop_length"),
-        lengths=problem.lengths_differ,
+        lengths=spec.lengths_differ,
         input_noise=positive("input_noise"),
         input_dropout=positive("input_dropout"),
         dropout=positive("dropout"),

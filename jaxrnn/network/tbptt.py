@@ -18,22 +18,22 @@ from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.types import Array
 
 
-def stops(numbers: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
+def stop_gradient_at(hp: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
     """Steps whose incoming state is a constant, `(streams, time)` bool."""
-    _, stride = _overlap_and_stride(numbers, epoch)
+    _, stride = _overlap_and_stride(hp, epoch)
     step = jnp.arange(time)[None]
-    starts = (step % stride == 0) & (step > 0) & (numbers.block_length > 0)
+    starts = (step % stride == 0) & (step > 0) & (hp.block_length > 0)
     return starts & ((step // stride) % streams == jnp.arange(streams)[:, None])
 
 
-def stream_of(numbers: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
+def stream_of(hp: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
     """The stream whose gradients the loss at every step takes, `(time,)` int32."""
-    overlap, stride = _overlap_and_stride(numbers, epoch)
+    overlap, stride = _overlap_and_stride(hp, epoch)
     block = jnp.maximum((jnp.arange(time) - overlap) // stride, 0)
-    return jnp.where(numbers.block_length > 0, block % streams, 0)
+    return jnp.where(hp.block_length > 0, block % streams, 0)
 
 
-def _overlap_and_stride(numbers: Hyperparameters, epoch: Array) -> tuple[Array, Array]:
-    length = grown(numbers.block_length, numbers.block_growth, numbers.block_growth_epochs, epoch)
-    overlap = floor(numbers.block_overlap * length)
+def _overlap_and_stride(hp: Hyperparameters, epoch: Array) -> tuple[Array, Array]:
+    length = grown(hp.block_length, hp.block_growth, hp.block_growth_epochs, epoch)
+    overlap = floor(hp.block_overlap * length)
     return overlap, jnp.maximum(length - overlap, 1)

@@ -16,13 +16,13 @@ from jax.stages import Traced
 from jaxrnn.data.dataset import Data
 from jaxrnn.population.compiler import Building, Compiler
 from jaxrnn.population.devices import enable_x64, replicated
-from jaxrnn.population.input_pipeline import evaluation_splits, feed, microbatch_of
+from jaxrnn.population.input_pipeline import evaluation_splits, microbatch_of, training_data
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
-from jaxrnn.population.planner import Plans
+from jaxrnn.population.planner import CohortPlanner
 from jaxrnn.population.programs import evaluate_program, train_program
-from jaxrnn.population.snapshot import draw
+from jaxrnn.population.snapshot import init
 from jaxrnn.types import AnyArray, Configuration
 
 PLAIN = Options()
@@ -47,7 +47,7 @@ def trace(
     *,
     lanes: int,
     waves: int = 1,
-    spread: int = 1,
+    epoch_window: int = 1,
     microbatch: int | None = None,
     max_epochs: int = 20,
     options: Options = PLAIN,
@@ -61,7 +61,7 @@ def trace(
         mesh: Devices, also such as `jax.experimental.topologies` describes.
         lanes: Members side by side on each.
         waves: Rows of each device.
-        spread: Over how many epochs the members of a turn may be spread.
+        epoch_window: Over how many epochs the members of a turn may be spread.
         microbatch: Samples per step, by default as `jaxrnn.Trainer` chooses.
         max_epochs: The most that any member trains.
         options: How to compile.
@@ -72,17 +72,17 @@ def trace(
     """
     size, put = microbatch_of(data.train, microbatch), partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
-    plan, given = LanePlan(lanes, mesh), feed(data, size, 0, put)
+    plan, given = LanePlan(lanes, mesh), training_data(data, size, 0, put)
     building = Building(precision, options, None, loop=data.train.time)
     compiler = Compiler(data.task, given, batches, mesh, plan, building)
-    plans = Plans(data, size, mesh)
-    drawn = draw(configurations, [0] * len(configurations), max_epochs, plans, compiler)
+    plans = CohortPlanner(data, size, mesh)
+    drawn = init(configurations, [0] * len(configurations), max_epochs, plans, compiler)
     if len(kinds := {one.architecture for one in drawn}) > 1:
         raise ValueError(f"`configurations` are of {len(kinds)} cohorts, but must be of one.")
-    member, layout = compiler.member(*kinds), Layout(mesh, waves, lanes, spread)
-    state = drawn[0].state._replace(progress=member.room(drawn[0].state.learner))
-    setting, state = layout.shapes((drawn[0].setting, state))
-    own, turn = (member, layout, options), layout.turn_shapes()
+    member, layout = compiler.member(*kinds), Layout(mesh, waves, lanes, epoch_window)
+    state = drawn[0].state._replace(partial_epoch=member.room(drawn[0].state.train_state))
+    setting, state = layout.shapes((drawn[0].packed, state))
+    own, turn = (member, layout, options), layout.wave_shapes()
     # As `Compiler` compiles: arrays of 32 bits, and products as precise as was decided.
     with enable_x64(False), jax.default_matmul_precision(precision):
         return Traces(

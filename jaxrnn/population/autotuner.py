@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.population.choices import Choice
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import replicated
 from jaxrnn.population.lanes import halved
 from jaxrnn.population.memory import is_out_of_memory
-from jaxrnn.training.member import State
+from jaxrnn.training.member import MemberState
 
-Members = Sequence[tuple[Setting, State]]
+Members = Sequence[tuple[PackedHyperparameters, MemberState]]
 SECONDS, LEAST = 0.2, 8
 """For which a candidate is timed at a time, and microbatches of it at least."""
 ROUNDS = 3
@@ -101,7 +101,7 @@ class Autotuner:
         """
         plain, *others = rivals
         share = range(min(len(cohort.members), plain.lanes * self._compiler.mesh.size))
-        members = [*cohort.layout.each((cohort.setting, cohort.state), share)]
+        members = [*cohort.layout.each((cohort.packed, cohort.state), share)]
         seconds = self._timed([plain], cohort, members)
         _, _, piece = self._compiler.example(cohort.layout)
         epoch = seconds.get(plain.describe(), 0.0) * len(cohort.members) * int(piece.steps)
@@ -154,11 +154,13 @@ class Autotuner:
         before, everybody = trial.of_members(trial.state.epochs), np.ones(len(trial.members), bool)
         samples, validation, piece = self._compiler.example(trial.layout)
         count = jax.device_put(np.int32(steps), replicated(self._compiler.mesh))
-        turn, part = trial.turn(everybody), piece._replace(used=count)
+        turn, part = trial.active_waves(everybody), piece._replace(used=count)
         begin = time.perf_counter()
         trial = trial.train(turn, samples, validation, part)
         jax.block_until_ready(trial.state)
         seconds = time.perf_counter() - begin
-        if trial.state.progress is None and np.all(trial.of_members(trial.state.epochs) == before):
+        if trial.state.partial_epoch is None and np.all(
+            trial.of_members(trial.state.epochs) == before
+        ):
             raise RuntimeError("no member has an epoch left to train")
         return seconds

@@ -35,7 +35,7 @@ class Background:
     def _done(self, future: "Future[Compiled]") -> None:
         self._open.discard(future)
         if not self._open:
-            give_back()
+            release_memory()
 
     def wait(self, futures: Iterable["Future[Compiled]"], until: str = ALL_COMPLETED) -> None:
         """Return when all are done; nobody waits for a compiler after Ctrl-C."""
@@ -51,7 +51,7 @@ class Background:
             self.seconds += time.perf_counter() - begin
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Let traces go that only compilers needed, and hand back to the system what those took.
 
     With glibc each thread that ever compiled keeps as much as its largest program took.

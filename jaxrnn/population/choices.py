@@ -98,8 +98,8 @@ class Choices:
 
     def _key(self, architecture: Architecture, lanes: int) -> str:
         # A set has no order that another process would have too.
-        problem = architecture.problem._replace(without=frozenset())
-        about = repr((replace(architecture, problem=problem), lanes, self._context))
+        problem = architecture.spec._replace(excluded=frozenset())
+        about = repr((replace(architecture, spec=problem), lanes, self._context))
         return hashlib.sha256(about.encode()).hexdigest()[:16]
 
 

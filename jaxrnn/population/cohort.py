@@ -7,14 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Programs
-from jaxrnn.population.layout import Layout, Turn
+from jaxrnn.population.layout import Layout, Waves
 from jaxrnn.training.batches import Batches, Piece, Samples
-from jaxrnn.training.member import State, chosen
+from jaxrnn.training.member import MemberState, parameters_of
 from jaxrnn.types import Array
 
 
@@ -26,7 +26,7 @@ class Cohort:
         architecture: What they share.
         layout: Where they live on the devices.
         members: Their positions in the population, in the order of their places, `(members,)`.
-        setting: Their numbers and seeds, `(rows, lanes)`.
+        packed: Their numbers and seeds, `(rows, lanes)`.
         state: Their states, `(rows, lanes, ...)`.
         programs: What runs them, as soon as they are compiled.
     """
@@ -34,26 +34,26 @@ class Cohort:
     architecture: Architecture
     layout: Layout
     members: np.ndarray
-    setting: Setting
-    state: State
+    packed: PackedHyperparameters
+    state: MemberState
     programs: Programs
 
-    def turn(self, due: np.ndarray) -> Turn:
+    def active_waves(self, due: np.ndarray) -> Waves:
         """The turn of its members among those of the population that are due, on the host."""
-        return self.layout.turn(due[self.members])
+        return self.layout.active_waves(due[self.members])
 
-    def train(self, turn: Turn, samples: Samples, validation: Batches, piece: Piece) -> "Cohort":
+    def train(self, turn: Waves, samples: Samples, validation: Batches, piece: Piece) -> "Cohort":
         """The cohort after a turn, as soon as the devices are done.
 
         Consumes this cohort: its buffers become those of the one returned.
         """
         turn = self.layout.shard(turn)
-        state = self.programs.train(self.state, self.setting, turn, samples, validation, piece)
+        state = self.programs.train(self.state, self.packed, turn, samples, validation, piece)
         return replace(self, state=state)
 
-    def evaluate(self, turn: Turn, batches: Batches) -> Array:
+    def evaluate(self, turn: Waves, batches: Batches) -> Array:
         """Metrics on the device, `(rows, lanes, metrics)`; `of_members` sorts them out."""
-        return self.programs.evaluate(self.state, self.setting, self.layout.shard(turn), batches)
+        return self.programs.evaluate(self.state, self.packed, self.layout.shard(turn), batches)
 
     def of_members(self, values: Any) -> Any:
         """The `(rows, lanes, ...)` of the device as `(members, ...)` on the host."""
@@ -64,22 +64,22 @@ class Cohort:
 
         `(members, fields)`; NaN for those at rest.
         """
-        report, ran = self.of_members((self.state.report, self.state.epochs))
+        report, ran = self.of_members((self.state.metrics, self.state.epochs))
         return np.where((ran == epochs)[:, None], np.stack(report, axis=1), np.nan)
 
-    def on_host(self) -> list[tuple[Setting, State]]:
+    def members_on_host(self) -> list[tuple[PackedHyperparameters, MemberState]]:
         """Setting and state of each member."""
-        return [*self.layout.each((self.setting, self.state), range(len(self.members)))]
+        return [*self.layout.each((self.packed, self.state), range(len(self.members)))]
 
-    def parked(self, chosen: np.ndarray) -> Iterator[tuple[int, State]]:
+    def to_host(self, chosen: np.ndarray) -> Iterator[tuple[int, MemberState]]:
         """Position and state of each member that is `chosen`, `(population,)` bool, on the host."""
         ranks = np.flatnonzero(chosen[self.members]).tolist()
-        states = self.layout.each(self.state._replace(progress=None), ranks)
+        states = self.layout.each(self.state._replace(partial_epoch=None), ranks)
         return zip(self.members[ranks].tolist(), states, strict=True)
 
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""
         rank = self.members.tolist().index(position)
-        (one,) = self.layout.each((self.setting, self.state), [rank])
-        packed = jax.device_get(chosen(*one))
+        (one,) = self.layout.each((self.packed, self.state), [rank])
+        packed = jax.device_get(parameters_of(*one))
         return Packing(self.architecture.shapes()).unpack(packed)

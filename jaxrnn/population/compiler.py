@@ -10,21 +10,21 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Background, Programs
 from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.devices import enable_x64
-from jaxrnn.population.input_pipeline import Feed
+from jaxrnn.population.input_pipeline import TrainingData
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.batches import Batches, Piece, Samples
-from jaxrnn.training.member import Member, State
+from jaxrnn.training.member import Member, MemberState
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
@@ -37,7 +37,7 @@ class Draft(NamedTuple):
 
     architecture: Architecture
     members: np.ndarray
-    values: Sequence[tuple[Setting, State]]
+    values: Sequence[tuple[PackedHyperparameters, MemberState]]
 
 
 class Building(NamedTuple):
@@ -68,7 +68,7 @@ class Compiler:
     def __init__(
         self,
         task: Task,
-        feed: Feed,
+        training_data: TrainingData,
         batches: Batches,
         mesh: Mesh,
         lanes: LanePlan,
@@ -78,7 +78,7 @@ class Compiler:
 
         Args:
             task: What is learned.
-            feed: Of training data.
+            training_data: Of training data.
             batches: An evaluation split as it lies on the devices.
             mesh: The devices.
             lanes: Says how many members run side by side on each.
@@ -86,10 +86,10 @@ class Compiler:
         """
         self.validation = batches
         self.mesh = mesh
-        self._task, self._feed, self._lanes = task, feed, lanes
+        self._task, self._training_data, self._lanes = task, training_data, lanes
         self._building = building
         self._options: dict[Architecture, Options] = {}
-        self._least, self._spread = 0, 1
+        self._least, self._epoch_window = 0, 1
         self._examples: dict[int, tuple[Samples, Piece]] = {}
         self._background = Background()
         self._runs: dict[Architecture, Member] = {}
@@ -130,38 +130,42 @@ class Compiler:
         if architecture not in self._runs:
             update = Update(architecture.optimizers, Packing(architecture.shapes()))
             step = Step(architecture, self._task, update)
-            self._runs[architecture] = Member(step, self._feed.microbatch, self._feed.in_pieces)
+            self._runs[architecture] = Member(
+                step, self._training_data.microbatch, self._training_data.in_pieces
+            )
         return self._runs[architecture]
 
-    def make_room(self, members: int, epochs: int) -> None:
+    def reserve(self, members: int, epochs: int) -> None:
         """Compile for at least so many `members` of each architecture from now on.
 
         They may be spread over so many `epochs`; over one where all are equally far.
         """
-        self._least, self._spread = members, self._feed.spread(epochs)
+        self._least, self._epoch_window = members, self._training_data.epoch_window(epochs)
 
     def example(self, layout: Layout) -> tuple[Samples, Batches, Piece]:
         """What members read who live there, of the shapes that they will read."""
-        if layout.spread not in self._examples:
-            self._examples[layout.spread] = self._feed.example(layout.spread)
-        samples, piece = self._examples[layout.spread]
+        if layout.epoch_window not in self._examples:
+            self._examples[layout.epoch_window] = self._training_data.example(layout.epoch_window)
+        samples, piece = self._examples[layout.epoch_window]
         return samples, self.validation, piece
 
-    def layout(self, architecture: Architecture, members: int, spread: int | None = None) -> Layout:
+    def layout(
+        self, architecture: Architecture, members: int, epoch_window: int | None = None
+    ) -> Layout:
         """The smallest layout with programs that holds so many members.
 
         Where there is none, the next to be compiled: just as large as it must be, or, if smaller
         ones turned out too small, at least twice as large as those, so that there are never many.
         """
-        spread = self._spread if spread is None else spread
-        same = architecture, self.options(architecture), spread
-        known = [one for of, one, how in self._known if (of, how, one.spread) == same]
-        fitting = [layout for layout in known if layout.room >= members]
+        epoch_window = self._epoch_window if epoch_window is None else epoch_window
+        same = architecture, self.options(architecture), epoch_window
+        known = [one for of, one, how in self._known if (of, how, one.epoch_window) == same]
+        fitting = [layout for layout in known if layout.capacity >= members]
         if fitting:
-            return min(fitting, key=lambda layout: layout.room)
+            return min(fitting, key=lambda layout: layout.capacity)
         members = max(members, self._least)
         lanes = max([layout.lanes for layout in known] or [self._planned(architecture, members)])
-        new = Layout.for_members(members, self.mesh, lanes, spread)
+        new = Layout.for_members(members, self.mesh, lanes, epoch_window)
         return replace(new, waves=max([new.waves, *(2 * layout.waves for layout in known)]))
 
     def __call__(self, drafts: Iterable[Draft]) -> tuple[Cohort, ...]:
@@ -178,7 +182,10 @@ class Compiler:
             waiting = [k for k in waiting if k not in now]
 
     def narrowed(
-        self, cohort: Cohort, lanes: int, values: Sequence[tuple[Setting, State]] = ()
+        self,
+        cohort: Cohort,
+        lanes: int,
+        values: Sequence[tuple[PackedHyperparameters, MemberState]] = (),
     ) -> Cohort:
         """The cohort with fewer lanes, as all later ones of its architecture will have.
 
@@ -188,7 +195,7 @@ class Compiler:
             values: Setting and state of each member on the host, if the devices lost them.
         """
         architecture = cohort.architecture
-        values = values or cohort.on_host()
+        values = values or cohort.members_on_host()
         self._lanes.narrow(architecture, lanes)
         self._known = {
             (one, layout, options): programs
@@ -199,20 +206,23 @@ class Compiler:
 
     def begin(self, cohort: Cohort, choice: Choice) -> None:
         """Start to compile what `trial` needs for the same choice."""
-        (member,) = cohort.layout.each((cohort.setting, cohort.state), [0])
+        (member,) = cohort.layout.each((cohort.packed, cohort.state), [0])
         key = cohort.architecture, _chosen(cohort, choice), choice.options
         if key not in self._known:
             self._programs(key, member, self._trials)
 
     def trial(
-        self, cohort: Cohort, choice: Choice, values: Sequence[tuple[Setting, State]]
+        self,
+        cohort: Cohort,
+        choice: Choice,
+        values: Sequence[tuple[PackedHyperparameters, MemberState]],
     ) -> Cohort:
         """Copies of some members of a cohort, in programs as they would be after a choice."""
         architecture, layout = cohort.architecture, _chosen(cohort, choice)
         key = architecture, layout, choice.options
         kept = self._known if key in self._known else self._trials
         programs = self._programs(key, values[0], kept)
-        setting, state = layout.place(values)
+        setting, state = layout.to_device(values)
         return Cohort(architecture, layout, np.arange(len(values)), setting, state, programs)
 
     def adopted(self, cohort: Cohort, choice: Choice) -> Cohort:
@@ -231,7 +241,7 @@ class Compiler:
         self._trials.clear()
         if self._known.get((architecture, cohort.layout, choice.options)) is cohort.programs:
             return cohort
-        return self._moved(cohort, cohort.on_host())
+        return self._moved(cohort, cohort.members_on_host())
 
     def description(self) -> list[dict[str, Any]]:
         """How the programs of every cohort are compiled, in plain words and numbers."""
@@ -257,23 +267,25 @@ class Compiler:
         self._options[architecture] = choice.options
         return min(lanes, choice.lanes)
 
-    def _moved(self, cohort: Cohort, values: Sequence[tuple[Setting, State]]) -> Cohort:
+    def _moved(
+        self, cohort: Cohort, values: Sequence[tuple[PackedHyperparameters, MemberState]]
+    ) -> Cohort:
         """The cohort in programs as they are compiled now, from its members on the host."""
-        for leaf in jax.tree.leaves((cohort.setting, cohort.state)):
+        for leaf in jax.tree.leaves((cohort.packed, cohort.state)):
             leaf.delete()  # or they would lie there twice while it trains
         draft = Draft(cohort.architecture, cohort.members, values)
-        return self._cohort(draft, cohort.layout.spread)
+        return self._cohort(draft, cohort.layout.epoch_window)
 
-    def _cohort(self, draft: Draft, spread: int | None = None) -> Cohort:
-        layout = self.layout(draft.architecture, len(draft.members), spread)
+    def _cohort(self, draft: Draft, epoch_window: int | None = None) -> Cohort:
+        layout = self.layout(draft.architecture, len(draft.members), epoch_window)
         options = self.options(draft.architecture)
         key = draft.architecture, layout, options
         programs = self._programs(key, draft.values[0], self._known)
-        setting, state = layout.place(draft.values)
+        setting, state = layout.to_device(draft.values)
         return Cohort(draft.architecture, layout, draft.members, setting, state, programs)
 
     def _programs(
-        self, key: Key, member: tuple[Setting, State], kept: dict[Key, Programs]
+        self, key: Key, member: tuple[PackedHyperparameters, MemberState], kept: dict[Key, Programs]
     ) -> Programs:
         """Those of a cohort of members like one, compiled in the background if not `kept`."""
         if key not in kept or kept[key].lost:

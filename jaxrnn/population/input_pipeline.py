@@ -17,13 +17,13 @@ from jaxrnn.training.batches import Batches, Piece, Samples, epoch_order, padded
 
 Put = Callable[[Any], Any]
 """From arrays on the host to arrays on every device."""
-SPREAD = 32
+MAX_EPOCH_WINDOW = 32
 """Most epochs whose order lies on the devices at once, of four bytes a sample each."""
 STEPS = 64
 """Most steps of a streamed piece: enough that handing it over costs little."""
 
 
-class Feed(Protocol):
+class TrainingData(Protocol):
     """What a trainer reads; an epoch's pieces, the same for all members that are at it."""
 
     in_pieces: bool
@@ -43,21 +43,21 @@ class Feed(Protocol):
         """Share of the steps computed in an epoch that are padding; 0 where nobody knows."""
         ...
 
-    def spread(self, epochs: int) -> int:
+    def epoch_window(self, epochs: int) -> int:
         """Over how many of so many epochs members may be spread, and yet read the same pieces."""
         ...
 
-    def example(self, spread: int) -> tuple[Samples, Piece]:
+    def example(self, epoch_window: int) -> tuple[Samples, Piece]:
         """Arrays of the shapes of every piece, to compile for."""
         ...
 
-    def epochs(self, first: int, spread: int) -> Iterator[tuple[Samples, Piece]]:
-        """The pieces of epoch `first` and of those after it, `spread` in all, on the devices."""
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Piece]]:
+        """The pieces of epoch `first` and of those after it, `epoch_window` in all, on the devices."""
         ...
 
 
 @dataclass(frozen=True)
-class Whole:
+class InMemory:
     """A split that lies on the devices.
 
     Attributes:
@@ -84,22 +84,22 @@ class Whole:
         time = self.samples.inputs.shape[1]
         return padded_share(self.lengths, self.order(0), time, self.chunked)
 
-    def spread(self, epochs: int) -> int:
+    def epoch_window(self, epochs: int) -> int:
         """As many as there are, up to a limit."""
-        return min(epochs, SPREAD)
+        return min(epochs, MAX_EPOCH_WINDOW)
 
-    def example(self, spread: int) -> tuple[Samples, Piece]:
+    def example(self, epoch_window: int) -> tuple[Samples, Piece]:
         """The first epochs, in one piece."""
-        return next(self.epochs(0, spread))
+        return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, spread: int) -> Iterator[tuple[Samples, Piece]]:
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Piece]]:
         """All steps in one piece."""
-        orders = np.stack([self.order(epoch) for epoch in range(first, first + spread)])
+        orders = np.stack([self.order(epoch) for epoch in range(first, first + epoch_window)])
         yield self.samples, self.put(Piece.whole(orders, first))
 
 
 @dataclass(frozen=True)
-class Streamed:
+class Streaming:
     """Data that never lies anywhere as a whole: each batch is read once, and used by every member.
 
     Attributes:
@@ -120,26 +120,26 @@ class Streamed:
         return len(self.stream) // self.microbatch
 
     @property
-    def at_once(self) -> int:
+    def batches_per_piece(self) -> int:
         """Batches of a piece."""
         return max(1, min(STEPS, self.steps) * self.microbatch // self.stream.batch)
 
     @property
     def pieces(self) -> int:
         """Of an epoch, the last one perhaps smaller."""
-        return -(-len(self.stream) // (self.at_once * self.stream.batch))
+        return -(-len(self.stream) // (self.batches_per_piece * self.stream.batch))
 
-    def spread(self, epochs: int) -> int:
+    def epoch_window(self, epochs: int) -> int:
         """One: what another epoch reads lies elsewhere."""
         return 1
 
-    def example(self, spread: int = 1) -> tuple[Samples, Piece]:
+    def example(self, epoch_window: int = 1) -> tuple[Samples, Piece]:
         """The first piece of the first epoch."""
-        return next(self.epochs(0, spread))
+        return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, spread: int = 1) -> Iterator[tuple[Samples, Piece]]:
+    def epochs(self, first: int, epoch_window: int = 1) -> Iterator[tuple[Samples, Piece]]:
         """One piece after the other, the next one fetched while this one is worked on."""
-        assert spread == 1
+        assert epoch_window == 1
         pieces = self._pieces(first)
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(next, pieces, None)
@@ -149,9 +149,9 @@ class Streamed:
 
     def _pieces(self, index: int) -> Iterator[tuple[Samples, Piece]]:
         batches, first = self.stream.epoch(index), 0
-        room = self.at_once * self.stream.batch // self.microbatch
+        room = self.batches_per_piece * self.stream.batch // self.microbatch
         order = np.arange(room * self.microbatch, dtype=np.int32).reshape(1, room, -1)
-        while group := list(islice(batches, self.at_once)):
+        while group := list(islice(batches, self.batches_per_piece)):
             samples = _joined(group, room * self.microbatch)
             used = len(group) * self.stream.batch // self.microbatch
             numbers = map(np.int32, (used, first, self.steps, index))
@@ -181,25 +181,25 @@ def microbatch_of(train: Split | Stream, asked: int | None) -> int:
     return size
 
 
-def feed(data: Data, microbatch: int, seed: int, put: Put) -> Feed:
+def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingData:
     """The training data of a search."""
     train = data.train
     if isinstance(train, Stream):
-        return Streamed(train, microbatch, put)
-    samples, lengths, problem = put(Samples.of(train)), train.lengths, data.problem
+        return Streaming(train, microbatch, put)
+    samples, lengths, problem = put(Samples.of(train)), train.lengths, data.spec
 
-    @lru_cache(SPREAD)  # turn after turn asks for almost the same ones
+    @lru_cache(MAX_EPOCH_WINDOW)  # turn after turn asks for almost the same ones
     def order(epoch: int) -> np.ndarray:
-        return epoch_order(lengths, microbatch, seed, epoch, problem.carries)
+        return epoch_order(lengths, microbatch, seed, epoch, problem.stateful)
 
-    return Whole(samples, lengths, microbatch, order, problem.lengths_differ, put)
+    return InMemory(samples, lengths, microbatch, order, problem.lengths_differ, put)
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:
     """Validation and test in one shape, on the host."""
     splits = {"validation": data.validation, "test": data.test}
     sizes = [len(split) for split in splits.values()]
-    time, problem = max(split.time for split in splits.values()), data.problem
+    time, problem = max(split.time for split in splits.values()), data.spec
     return {name: Batches.of(one, sizes, time, problem) for name, one in splits.items()}
 
 

@@ -17,27 +17,29 @@ from jaxrnn.population.devices import sharded
 from jaxrnn.types import AnyArray
 
 
-class Turn(NamedTuple):
+class Waves(NamedTuple):
     """Who runs next: numbers for a program, so that others need no program of their own.
 
     Attributes:
         order: Rows of each device, first those that hold anybody due, `(devices, waves)` int32.
-        span: Begin and end of what to run of this order, `(devices, 2)` int32.
-        due: Who takes part, `(rows, lanes)` bool; others in the same row rest.
+        bounds: Begin and end of what to run of this order, `(devices, 2)` int32.
+        active: Who takes part, `(rows, lanes)` bool; others in the same row rest.
     """
 
     order: AnyArray
-    span: AnyArray
-    due: AnyArray
+    bounds: AnyArray
+    active: AnyArray
 
     @property
-    def waves(self) -> int:
+    def busiest(self) -> int:
         """Rows that the busiest device has to run."""
-        return int(self.span[:, 1].max())
+        return int(self.bounds[:, 1].max())
 
-    def part(self, first: int, last: int) -> "Turn":
+    def part(self, first: int, last: int) -> "Waves":
         """Waves `first` to before `last` of a whole turn."""
-        return self._replace(span=np.minimum(np.array([[first, last]], np.int32), self.span[:, 1:]))
+        return self._replace(
+            bounds=np.minimum(np.array([[first, last]], np.int32), self.bounds[:, 1:])
+        )
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,21 @@ class Layout:
 
     Attributes:
         mesh: The devices, on one axis.
-        waves: Rows of each device.
+        count: Rows of each device.
         lanes: Members that run side by side on one device.
-        spread: Over how many epochs the members of a turn may be spread; 1 where they are equally
+        epoch_window: Over how many epochs the members of a turn may be spread; 1 where they are equally
             far.
     """
 
     mesh: Mesh
     waves: int
     lanes: int
-    spread: int = 1
+    epoch_window: int = 1
 
     @classmethod
-    def for_members(cls, members: int, mesh: Mesh, lanes: int, spread: int = 1) -> "Layout":
+    def for_members(cls, members: int, mesh: Mesh, lanes: int, epoch_window: int = 1) -> "Layout":
         """The smallest layout that holds `members`."""
-        return cls(mesh, -(-members // (mesh.size * lanes)), lanes, spread)
+        return cls(mesh, -(-members // (mesh.size * lanes)), lanes, epoch_window)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,7 +72,7 @@ class Layout:
         return self.mesh.size * self.waves, self.lanes
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Members that it holds."""
         return self.mesh.size * self.waves * self.lanes
 
@@ -79,17 +81,17 @@ class Layout:
         index = np.arange(members)
         return index % self.mesh.size * self.waves * self.lanes + index // self.mesh.size
 
-    def turn(self, due: np.ndarray) -> Turn:
-        """A turn, on the host, of the members for which `due`, `(members,)` bool, is true."""
+    def active_waves(self, due: np.ndarray) -> Waves:
+        """A turn, on the host, of the members for which `active`, `(members,)` bool, is true."""
         lanes = np.zeros(self.shape[0] * self.lanes, bool)
         lanes[self.slots(len(due))] = due
         busy = lanes.reshape(self.mesh.size, self.waves, self.lanes).any(2)
         order = np.argsort(~busy, axis=1, kind="stable").astype(np.int32)
         span = np.stack([np.zeros(self.mesh.size), busy.sum(1)], axis=1).astype(np.int32)
-        return Turn(order, span, lanes.reshape(self.shape))
+        return Waves(order, span, lanes.reshape(self.shape))
 
     def shapes(self, member: Any) -> Any:
-        """What `place` makes of members like this one, to compile for before it is there."""
+        """What `to_device` makes of members like this one, to compile for before it is there."""
 
         def shape(leaf: AnyArray) -> jax.ShapeDtypeStruct:
             shape, dtype = (*self.shape, *np.shape(leaf)), np.asarray(leaf).dtype
@@ -97,23 +99,23 @@ class Layout:
 
         return jax.tree.map(shape, member)
 
-    def turn_shapes(self) -> Turn:
+    def wave_shapes(self) -> Waves:
         """What `shard` makes of a turn."""
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharded(self.mesh)),
-            self.turn(np.zeros(0, bool)),
+            self.active_waves(np.zeros(0, bool)),
         )
 
-    def place(self, members: Sequence[Any]) -> Any:
+    def to_device(self, members: Sequence[Any]) -> Any:
         """Trees of host arrays, one for each member, as `(rows, lanes, ...)`; free lanes are zeros.
 
         Each array is copied once on the host, and once from there to the devices.
         """
         structure = jax.tree.structure(members[0])
         leaves = zip(*map(structure.flatten_up_to, members), strict=True)
-        return self.shard(structure.unflatten([self._spread(own) for own in leaves]))
+        return self.shard(structure.unflatten([self._deal(own) for own in leaves]))
 
-    def _spread(self, own: Sequence[np.ndarray]) -> np.ndarray:
+    def _deal(self, own: Sequence[np.ndarray]) -> np.ndarray:
         shape, devices = np.shape(own[0]), self.mesh.size
         out = np.zeros((devices, self.waves * self.lanes, *shape), np.asarray(own[0]).dtype)
         for device in range(min(devices, len(own))):
@@ -126,7 +128,7 @@ class Layout:
         return jax.device_put(values, sharded(self.mesh))
 
     def each(self, values: Any, members: Iterable[int]) -> Iterator[Any]:
-        """The inverse of `place`: host arrays of one member after another, copies of their own.
+        """The inverse of `to_device`: host arrays of one member after another, copies of their own.
 
         Args:
             values: On the devices, `(rows, lanes, ...)`.
@@ -139,7 +141,7 @@ class Layout:
             yield structure.unflatten([parts[device][place].copy() for parts in held])
 
     def collect(self, values: Any, members: int) -> Any:
-        """The inverse of `place` for all: host arrays with a leading axis `(members, ...)`."""
+        """The inverse of `to_device` for all: host arrays with a leading axis `(members, ...)`."""
         leaves, structure = jax.tree.flatten(values)
         outs = [np.empty((members, *leaf.shape[2:]), leaf.dtype) for leaf in leaves]
         for out, parts in zip(outs, self._held(leaves), strict=True):

@@ -11,14 +11,14 @@ import numpy as np
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.input_pipeline import Feed
-from jaxrnn.population.memory_check import Admission
+from jaxrnn.population.input_pipeline import TrainingData
+from jaxrnn.population.memory_check import MemoryCheck
 from jaxrnn.population.population import Population
 
 SECONDS = 1.0
 
 
-class Slices:
+class TimeSlices:
     """Cuts waves into slices, by the speed of the slices before."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Slices:
             first = last
 
 
-Tell = Callable[[float], None]
+OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,22 @@ class Loop:
     """What every epoch needs.
 
     Attributes:
-        feed: Of training data.
+        training_data: Of training data.
         compiler: Of the programs.
-        admit: Lets a cohort onto the devices that was not there before.
+        check_memory: Lets a cohort onto the devices that was not there before.
         tune: Chooses how it is compiled.
         slices: Says how much to hand over at once.
     """
 
-    feed: Feed
+    training_data: TrainingData
     compiler: Compiler
-    admit: Admission
+    check_memory: MemoryCheck
     tune: Autotuner
-    slices: Slices
+    slices: TimeSlices
 
-    def __call__(self, population: Population, totals: np.ndarray, tell: Tell) -> Population:
+    def __call__(
+        self, population: Population, totals: np.ndarray, on_progress: OnProgress
+    ) -> Population:
         """Every member until its own total; an epoch's data is the same for all who are at it.
 
         Those who lag behind go first, as far as there are more epochs between members than fit
@@ -74,24 +76,26 @@ class Loop:
         Args:
             population: Consumed.
             totals: In epochs, `(population,)` int, none behind the member.
-            tell: Called with the share of all that is to be done, at the end with 1.
+            on_progress: Called with the share of all that is to be done, at the end with 1.
         """
         ahead, done = int((totals - population.epochs).sum()), 0
         while (waiting := population.epochs < totals).any():
             first = int(population.epochs[waiting].min())
-            due = waiting & (population.epochs < first + population.spread)
+            due = waiting & (population.epochs < first + population.epoch_window)
             members = int(due.sum())
 
             def tell_all(share: float, done: int = done, members: int = members) -> None:
-                tell((done + share * members) / ahead)
+                on_progress((done + share * members) / ahead)
 
             population = self._epoch(population, due, first, tell_all)
             done += members
         if ahead == 0:
-            tell(1.0)
+            on_progress(1.0)
         return population
 
-    def _epoch(self, population: Population, due: np.ndarray, first: int, tell: Tell) -> Population:
+    def _epoch(
+        self, population: Population, due: np.ndarray, first: int, on_progress: OnProgress
+    ) -> Population:
         cohorts = list(population.cohorts)
         busy = [k for k, cohort in enumerate(cohorts) if due[cohort.members].any()]
         done = 0
@@ -100,7 +104,7 @@ class Loop:
             members = sum(int(due[cohorts[k].members].sum()) for k in group)
 
             def tell_all(share: float, done: int = done, members: int = members) -> None:
-                tell((done + share * members) / int(due.sum()))
+                on_progress((done + share * members) / int(due.sum()))
 
             self._together(cohorts, group, due, first, tell_all)
             done += members
@@ -109,25 +113,30 @@ class Loop:
     def _in_turn(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
         """Cohorts as soon as they can run; all at once if data comes in pieces, once for all."""
         ready = self.compiler.ready(cohorts)
-        return iter([list(chain(*ready))]) if self.feed.in_pieces else ready
+        return iter([list(chain(*ready))]) if self.training_data.in_pieces else ready
 
     def _together(
-        self, cohorts: list[Cohort], group: list[int], due: np.ndarray, first: int, tell: Tell
+        self,
+        cohorts: list[Cohort],
+        group: list[int],
+        due: np.ndarray,
+        first: int,
+        on_progress: OnProgress,
     ) -> None:
         """Train those of `cohorts` that `group` names for an epoch, in their places.
 
         At least `first` epochs are behind those who are due.
         """
         for k in group:
-            cohorts[k] = self.tune(self.admit(cohorts[k]))
-        turns = {k: cohorts[k].turn(due) for k in group}
-        waves = max(turn.waves for turn in turns.values())
-        validation, spread = self.compiler.validation, cohorts[group[0]].layout.spread
-        for number, (samples, piece) in enumerate(self.feed.epochs(first, spread)):
+            cohorts[k] = self.tune(self.check_memory(cohorts[k]))
+        turns = {k: cohorts[k].active_waves(due) for k in group}
+        waves = max(turn.busiest for turn in turns.values())
+        validation, spread = self.compiler.validation, cohorts[group[0]].layout.epoch_window
+        for number, (samples, piece) in enumerate(self.training_data.epochs(first, spread)):
             for begin, last in self.slices(waves):
-                running = [k for k, turn in turns.items() if turn.waves > begin]
+                running = [k for k, turn in turns.items() if turn.busiest > begin]
                 for k in running:
                     turn = turns[k].part(begin, last)
                     cohorts[k] = cohorts[k].train(turn, samples, validation, piece)
                 jax.block_until_ready([cohorts[k].state.epochs for k in running])
-                tell((number + last / waves) / self.feed.pieces)
+                on_progress((number + last / waves) / self.training_data.pieces)

@@ -7,7 +7,7 @@ from weakref import WeakSet
 import jax
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.population.background import Programs
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.compiler import Compiler
@@ -23,10 +23,10 @@ from jaxrnn.population.memory import (
 )
 from jaxrnn.population.programs import compiled
 from jaxrnn.population.snapshot import Snapshot
-from jaxrnn.training.member import State
+from jaxrnn.training.member import MemberState
 
 
-class Admission:
+class MemoryCheck:
     """Looks after memory: by what the compiler says of the programs, then by trying them.
 
     XLA takes all memory that a program will need when it begins, so that a turn in which nobody
@@ -46,7 +46,7 @@ class Admission:
         if limit is not None and not limit > 0:
             raise ValueError(f"`memory_limit` is {limit}, but must be above 0, in GiB.")
         self._compiler, self._limit = compiler, limit
-        self._admitted: WeakSet[Programs] = WeakSet()
+        self._checked: WeakSet[Programs] = WeakSet()
 
     def check(self, like: Sequence[Snapshot], members: int) -> None:
         """Accept so many members at once, however few run side by side.
@@ -58,7 +58,7 @@ class Admission:
         Raises:
             ValueError: They do not fit.
         """
-        bytes = max(member_bytes((one.setting, one.state), axes=0) for one in like)
+        bytes = max(member_bytes((one.packed, one.state), axes=0) for one in like)
         check_room(members, bytes, self._there())
 
     def __call__(self, cohort: Cohort) -> Cohort:
@@ -67,11 +67,11 @@ class Admission:
         Raises:
             MemoryError: There is no room for a single lane.
         """
-        if cohort.programs not in self._admitted:
+        if cohort.programs not in self._checked:
             cohort = self._planned(cohort)
             if cohort.layout.lanes > 1:
                 cohort = self._tried(cohort)
-            self._admitted.add(cohort.programs)
+            self._checked.add(cohort.programs)
         return cohort
 
     def _planned(self, cohort: Cohort) -> Cohort:
@@ -99,8 +99,8 @@ class Admission:
 
     def _tried(self, cohort: Cohort) -> Cohort:
         """The cohort after a turn of both programs in which nobody is due."""
-        kept = cohort.on_host()  # a program that fails may take its arguments along
-        turn = cohort.turn(np.zeros(cohort.members.max() + 1, bool))
+        kept = cohort.members_on_host()  # a program that fails may take its arguments along
+        turn = cohort.active_waves(np.zeros(cohort.members.max() + 1, bool))
         try:
             tried = cohort.train(turn, *self._compiler.example(cohort.layout))
             metrics = tried.evaluate(turn, self._compiler.validation)
@@ -114,7 +114,7 @@ class Admission:
         return self._tried(self._narrowed(cohort, lanes, kept))
 
     def _narrowed(
-        self, cohort: Cohort, lanes: int, *kept: Sequence[tuple[Setting, State]]
+        self, cohort: Cohort, lanes: int, *kept: Sequence[tuple[PackedHyperparameters, MemberState]]
     ) -> Cohort:
         """See `Compiler.narrowed`; programs that wait for other trainers make room, too."""
         compiled.cache_clear()

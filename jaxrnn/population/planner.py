@@ -15,7 +15,7 @@ from jaxrnn.configuration import rules
 from jaxrnn.data.dataset import Data
 from jaxrnn.network import structure
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.types import Configuration
 
 Entries = Mapping[str, Any]
@@ -95,18 +95,18 @@ class Group:
 
 
 def plan(
-    entries: Sequence[Entries], problem: Problem, microbatch: int, steps: float, costs: Costs
+    entries: Sequence[Entries], spec: TaskSpec, microbatch: int, steps: float, costs: Costs
 ) -> list[Group]:
     """Group complete configurations into cohorts; nobody is lost, nobody is there twice.
 
     Args:
         entries: One complete configuration per member of the population.
-        problem: What their data asks.
+        spec: What their data asks.
         microbatch: Sequences of a step.
         steps: Time steps of sequences that a member is expected to train on.
         costs: Of the machine.
     """
-    own = [structure.alone(one, problem, microbatch) for one in entries]
+    own = [structure.architecture_of(one, spec, microbatch) for one in entries]
     kinds: dict[tuple[str, int, bool], list[int]] = {}
     for position, one in enumerate(own):
         kind = one.cell, len(one.sizes.layers), one.bidirectional
@@ -118,7 +118,7 @@ def plan(
 
     parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
     return [
-        _group(structure.merged([own[position] for position in members], width), members, own)
+        _group(structure.merge([own[position] for position in members], width), members, own)
         for width, members in parts
     ]
 
@@ -126,7 +126,7 @@ def plan(
 def fit(
     entries: Sequence[Entries],
     expected: Sequence[Architecture],
-    problem: Problem,
+    spec: TaskSpec,
     microbatch: int,
 ) -> list[Group]:
     """Group complete configurations by the expected architecture that covers each.
@@ -137,13 +137,13 @@ def fit(
     Args:
         entries: One complete configuration per member of the population.
         expected: Architectures of an earlier `plan`.
-        problem: What their data asks.
+        spec: What their data asks.
         microbatch: Sequences of a step.
     """
-    own = [structure.alone(one, problem, microbatch) for one in entries]
+    own = [structure.architecture_of(one, spec, microbatch) for one in entries]
     parts: dict[Architecture, list[int]] = {}
     for position, one in enumerate(own):
-        alone = structure.merged([one], structure.bucket(max(one.sizes.layers)))
+        alone = structure.merge([one], structure.bucket(max(one.sizes.layers)))
         covering = [other for other in expected if other.covers(one)]
         home = min(covering, key=Architecture.arithmetic, default=alone)
         parts.setdefault(home, []).append(position)
@@ -165,13 +165,13 @@ def _cut(
         width = structure.bucket(max(own[position].sizes.layers))
         buckets.setdefault(width, []).append(position)
     widths = sorted(buckets)
-    alike = [structure.merged([own[p] for p in buckets[width]], width) for width in widths]
+    alike = [structure.merge([own[p] for p in buckets[width]], width) for width in widths]
     best: list[tuple[float, list[tuple[int, list[int]]]]] = [(0.0, [])]
     for end, width in enumerate(widths, start=1):
         options = []
         for begin in range(end):
             members = sorted(p for narrow in widths[begin:end] for p in buckets[narrow])
-            last = seconds(structure.merged(alike[begin:end], width), len(members))
+            last = seconds(structure.merge(alike[begin:end], width), len(members))
             before, parts = best[begin]
             options.append((before + last, [*parts, (width, members)]))
         best.append(min(options, key=lambda option: option[0]))
@@ -186,12 +186,12 @@ def _group(
     return Group(architecture, tuple(members), 1.0 - needed / spent)
 
 
-class Plans:
+class CohortPlanner:
     """Completes configurations, and groups them: for themselves, or as was expected."""
 
     def __init__(self, data: Data, microbatch: int, mesh: Mesh) -> None:
         """Plan for data that comes in steps of `microbatch` sequences, on the devices of `mesh`."""
-        self._problem, self._microbatch = data.problem, microbatch
+        self._problem, self._microbatch = data.spec, microbatch
         self._costs = costs_of(mesh.devices.flat[0].platform, mesh.size)
         self._steps = len(data.train) * data.train.time
         self._expected: tuple[Architecture, ...] = ()
@@ -206,11 +206,11 @@ class Plans:
         """
         rules.check("epochs", max_epochs, called="max_epochs")
         return [
-            rules.complete(one, self._microbatch, max_epochs, self._problem.without)
+            rules.complete(one, self._microbatch, max_epochs, self._problem.excluded)
             for one in configurations
         ]
 
-    def expect(
+    def plan_for(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[Configuration]:
         """Fit all that comes later into what these configurations need; one of each cohort.

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.training.batches import Batches
-from jaxrnn.training.epoch_metrics import Report
+from jaxrnn.training.epoch_metrics import EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class Population:
 
     Attributes:
         configurations: Complete ones, in the order given to `Trainer.start` or `Trainer.place`.
-        settings: What the programs make of them, with the seeds, on the host.
+        packed: What the programs make of them, with the seeds, on the host.
         cohorts: The members by architecture.
         max_epochs: The most that any member may train.
         epochs: How many each has been through, `(population,)` int.
-        reports: Of epochs behind, `(longest, fields of Report, population)` float32; NaN behind
+        metrics: Of epochs behind, `(longest, fields of Report, population)` float32; NaN behind
             the last one of a member.
     """
 
     configurations: tuple[dict[str, Any], ...]
-    settings: tuple[Setting, ...]
+    packed: tuple[PackedHyperparameters, ...]
     cohorts: tuple[Cohort, ...]
     max_epochs: int
     epochs: np.ndarray
-    reports: np.ndarray
+    metrics: np.ndarray
 
     def __len__(self) -> int:
         return len(self.configurations)
@@ -84,7 +84,7 @@ class Population:
             )
         return chosen
 
-    def due(self, positions: Sequence[int] | None) -> np.ndarray:
+    def active(self, positions: Sequence[int] | None) -> np.ndarray:
         """Who is at `positions`, all by default, `(population,)` bool.
 
         Raises:
@@ -97,33 +97,33 @@ class Population:
     def evaluate(
         self, batches: Batches, due: np.ndarray, names: Sequence[str]
     ) -> dict[str, np.ndarray]:
-        """Metrics of those who are `due`, `(population,)` bool, by name; NaN for the others."""
+        """Metrics of those who are `active`, `(population,)` bool, by name; NaN for the others."""
         table = np.full((len(self), len(names)), np.nan, np.float32)
         cohorts = [cohort for cohort in self.cohorts if due[cohort.members].any()]
-        running = [cohort.evaluate(cohort.turn(due), batches) for cohort in cohorts]
+        running = [cohort.evaluate(cohort.active_waves(due), batches) for cohort in cohorts]
         for cohort, values in zip(cohorts, running, strict=True):
             table[cohort.members] = cohort.of_members(values)
         table[~due] = np.nan
         return dict(zip(names, table.T, strict=True))
 
     @property
-    def spread(self) -> int:
+    def epoch_window(self) -> int:
         """Over how many epochs the members of a turn may be spread."""
-        return self.cohorts[0].layout.spread
+        return self.cohorts[0].layout.epoch_window
 
     def after(self, cohorts: Sequence[Cohort], due: np.ndarray) -> "Population":
-        """The population whose `cohorts` have trained those who were `due` for an epoch."""
+        """The population whose `cohorts` have trained those who were `active` for an epoch."""
         epochs = self.epochs + due
-        reports = np.full((epochs.max(), *self.reports.shape[1:]), np.nan, np.float32)
-        reports[: len(self.reports)] = self.reports
+        reports = np.full((epochs.max(), *self.metrics.shape[1:]), np.nan, np.float32)
+        reports[: len(self.metrics)] = self.metrics
         for cohort in cohorts:
             here = due[cohort.members]
             if here.any():
                 told, members = cohort.reports(epochs[cohort.members]), cohort.members[here]
                 reports[self.epochs[members], :, members] = told[here]
-        return replace(self, cohorts=tuple(cohorts), epochs=epochs, reports=reports)
+        return replace(self, cohorts=tuple(cohorts), epochs=epochs, metrics=reports)
 
-    def parked(self, positions: Sequence[int]) -> list[Snapshot]:
+    def to_host(self, positions: Sequence[int]) -> list[Snapshot]:
         """Snapshots of the members at `positions`, in that order.
 
         Raises:
@@ -134,20 +134,20 @@ class Population:
         chosen[places] = True
         parked = {}
         for cohort in self.cohorts:
-            for position, state in cohort.parked(chosen):
+            for position, state in cohort.to_host(chosen):
                 parked[position] = Snapshot(
                     configuration=self.configurations[position],
                     max_epochs=self.max_epochs,
                     architecture=cohort.architecture,
-                    setting=self.settings[position],
+                    packed=self.packed[position],
                     state=state,
-                    reports=self.reports[: self.epochs[position], :, position].copy(),
+                    metrics=self.metrics[: self.epochs[position], :, position].copy(),
                 )
         return [parked[position] for position in places.tolist()]
 
     def history(self) -> dict[str, np.ndarray]:
         """What training saw, by name of `Report`, each `(epochs, population)`."""
-        return dict(zip(Report._fields, self.reports.swapaxes(0, 1), strict=True))
+        return dict(zip(EpochMetrics._fields, self.metrics.swapaxes(0, 1), strict=True))
 
     def parameters(self, position: int) -> initial.Layers:
         """Parameters of the member at `position`, at its true width.
@@ -158,5 +158,5 @@ class Population:
         if not 0 <= position < len(self):
             raise ValueError(f"`index` is {position}, but must be from 0 to {len(self) - 1}.")
         (cohort,) = (cohort for cohort in self.cohorts if position in cohort.members)
-        own = structure.alone(self.configurations[position], cohort.architecture.problem)
+        own = structure.architecture_of(self.configurations[position], cohort.architecture.spec)
         return initial.trim(cohort.parameters(position), own.shapes())

@@ -15,13 +15,13 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jax.stages import Compiled, Wrapped
 
-from jaxrnn.configuration.hyperparameters import Setting
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
-from jaxrnn.population.layout import Layout, Turn
+from jaxrnn.population.layout import Layout, Waves
 from jaxrnn.population.options import Options
 from jaxrnn.training.batches import Batches, Piece, Samples
-from jaxrnn.training.member import Member, State
+from jaxrnn.training.member import Member, MemberState
 from jaxrnn.types import AnyArray, Array
 
 KEPT = 16
@@ -55,7 +55,9 @@ LOWERING = Lock()
 get two copies of it, and the program would be another to the cache on disk."""
 
 
-def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn, Any, Tree], Tree]:
+def in_waves(
+    layout: Layout, one: Callable[[Any, Tree], Tree]
+) -> Callable[[Waves, Any, Tree], Tree]:
     """Lift `one`, a function of one member, to the rows of one device.
 
     Args:
@@ -74,13 +76,13 @@ def in_waves(layout: Layout, one: Callable[[Any, Tree], Tree]) -> Callable[[Turn
         read, carried = jax.tree.map(lambda leaf: leaf[0], (read, carried))
         return jax.tree.map(lambda leaf: leaf[None], one(read, carried))
 
-    def run(turn: Turn, read: Any, carried: Tree) -> Tree:
+    def run(turn: Waves, read: Any, carried: Tree) -> Tree:
         def wave(number: Array, carried: Tree) -> Tree:
             index = turn.order[0, number]
             new = row(*jax.tree.map(lambda leaf: leaf[index], (read, carried)))
             return jax.tree.map(lambda rows, row: rows.at[index].set(row), carried, new)
 
-        return jax.lax.fori_loop(turn.span[0, 0], turn.span[0, 1], wave, carried)
+        return jax.lax.fori_loop(turn.bounds[0, 0], turn.bounds[0, 1], wave, carried)
 
     return run
 
@@ -89,8 +91,8 @@ def compile_train(
     member: Member,
     layout: Layout,
     options: Options,
-    setting: Setting,
-    state: State,
+    packed: PackedHyperparameters,
+    state: MemberState,
     samples: Samples,
     validation: Batches,
     piece: Piece,
@@ -104,13 +106,13 @@ def compile_train(
         member: The run to lift.
         layout: Where its members live.
         options: How to compile.
-        setting: Of all members, as it lies on the devices; only shapes and types count.
+        packed: Of all members, as it lies on the devices; only shapes and types count.
         state: Likewise.
         samples: Training data, likewise.
         validation: An evaluation split, likewise.
         piece: Steps of an epoch of `samples`, likewise.
     """
-    given = state, setting, layout.turn_shapes(), samples, validation, piece
+    given = state, packed, layout.wave_shapes(), samples, validation, piece
     return _compiled(train_program, member, layout, options, given)
 
 
@@ -118,8 +120,8 @@ def compile_evaluate(
     member: Member,
     layout: Layout,
     options: Options,
-    setting: Setting,
-    state: State,
+    packed: PackedHyperparameters,
+    state: MemberState,
     batches: Batches,
 ) -> Compiled:
     """Compile what evaluates it; arguments as of `compile_train`.
@@ -127,7 +129,7 @@ def compile_evaluate(
     (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows that did not
     run.
     """
-    given = state, setting, layout.turn_shapes(), batches
+    given = state, packed, layout.wave_shapes(), batches
     return _compiled(evaluate_program, member, layout, options, given)
 
 
@@ -170,31 +172,33 @@ def _shape(leaf: AnyArray | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 def _train(member: Member, layout: Layout) -> Callable[..., Any]:
     def train(
-        state: State,
-        setting: Setting,
-        turn: Turn,
+        state: MemberState,
+        packed: PackedHyperparameters,
+        turn: Waves,
         samples: Samples,
         validation: Batches,
         piece: Piece,
-    ) -> State:
-        def one(read: tuple[Setting, Array], state: State) -> State:
+    ) -> MemberState:
+        def one(read: tuple[PackedHyperparameters, Array], state: MemberState) -> MemberState:
             setting, due = read
             return member.train(setting, state, due, samples, validation, piece)
 
-        return in_waves(layout, one)(turn, (setting, turn.due), state)
+        return in_waves(layout, one)(turn, (packed, turn.active), state)
 
     specs = SHARDED, SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED
     return _over_devices(train, layout, specs)
 
 
 def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
-    def evaluate(state: State, setting: Setting, turn: Turn, batches: Batches) -> Array:
-        def one(read: tuple[Setting, State], _: Array) -> Array:
+    def evaluate(
+        state: MemberState, packed: PackedHyperparameters, turn: Waves, batches: Batches
+    ) -> Array:
+        def one(read: tuple[PackedHyperparameters, MemberState], _: Array) -> Array:
             return member.evaluate(*read, batches)
 
         count = len(member.step.task.metrics) + 1
         metrics = jnp.full((*state.epochs.shape, count), jnp.nan)
-        return in_waves(layout, one)(turn, (setting, state), metrics)
+        return in_waves(layout, one)(turn, (packed, state), metrics)
 
     return _over_devices(evaluate, layout, (SHARDED, SHARDED, SHARDED, REPLICATED))
 

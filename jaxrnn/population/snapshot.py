@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import Setting, hyperparameters
-from jaxrnn.configuration.rules import changeable
+from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
+from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.population.compiler import Compiler
-from jaxrnn.population.planner import Plans
-from jaxrnn.training.epoch_metrics import Report
-from jaxrnn.training.member import Member, State
+from jaxrnn.population.planner import CohortPlanner
+from jaxrnn.training.epoch_metrics import EpochMetrics
+from jaxrnn.training.member import Member, MemberState
 from jaxrnn.types import Configuration
 
 
@@ -26,35 +26,39 @@ class Snapshot:
         configuration: Complete.
         max_epochs: The most that it may train.
         architecture: Of the cohort that it belongs to.
-        setting: Its numbers and seed.
+        packed: Its numbers and seed.
         state: Its weights and optimizer, padded as the architecture says.
-        reports: Of every epoch behind, `(epochs, fields of Report)` float32.
+        metrics: Of every epoch behind, `(epochs, fields of Report)` float32.
     """
 
     configuration: dict[str, Any]
     max_epochs: int
     architecture: Architecture
-    setting: Setting
-    state: State
-    reports: np.ndarray
+    packed: PackedHyperparameters
+    state: MemberState
+    metrics: np.ndarray
 
     @property
     def seed(self) -> int:
         """Of first weights and dropout."""
-        return int(self.setting.seed)
+        return int(self.packed.seed)
 
     @property
     def epochs(self) -> int:
         """Epochs that it has been through."""
-        return len(self.reports)
+        return len(self.metrics)
 
 
-def setting_of(entries: Mapping[str, Any], seed: int, architecture: Architecture) -> Setting:
+def pack_hyperparameters(
+    entries: Mapping[str, Any], seed: int, architecture: Architecture
+) -> PackedHyperparameters:
     """What the programs of an architecture take as arguments, on the host."""
-    return Setting.of(hyperparameters(entries, architecture.optimizers), np.uint32(seed))
+    return PackedHyperparameters.of(
+        hyperparameters(entries, architecture.optimizers), np.uint32(seed)
+    )
 
 
-def inherited(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: int) -> Snapshot:
+def forked(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: int) -> Snapshot:
     """A member with the weights, optimizer and past of another, and a future of its own.
 
     Args:
@@ -67,23 +71,23 @@ def inherited(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch
         ValueError: `entries` differ where they can't change in the middle of training.
     """
     for name, value in snapshot.configuration.items():
-        if entries.get(name) != value and not changeable(name):
+        if entries.get(name) != value and not can_change(name):
             raise ValueError(
                 f"`{name}` is {entries.get(name)!r}, but must be {value!r} as in the snapshot: it "
                 "can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
-    own = structure.alone(entries, snapshot.architecture.problem, microbatch)
-    architecture = structure.widened(snapshot.architecture, own)
-    setting = setting_of(entries, seed, architecture)
-    return replace(snapshot, configuration=entries, architecture=architecture, setting=setting)
+    own = structure.architecture_of(entries, snapshot.architecture.spec, microbatch)
+    architecture = structure.with_code_for(snapshot.architecture, own)
+    setting = pack_hyperparameters(entries, seed, architecture)
+    return replace(snapshot, configuration=entries, architecture=architecture, packed=setting)
 
 
-def draw(
+def init(
     configurations: Sequence[Configuration],
     seeds: Sequence[int],
     max_epochs: int,
-    plans: Plans,
+    plans: CohortPlanner,
     compiler: Compiler,
 ) -> list[Snapshot]:
     """Draw the first weights of some members, each for the cohort that is planned for it.
@@ -116,13 +120,13 @@ def draw(
 
 def _first(member: Member, entries: dict[str, Any], seed: int, max_epochs: int) -> Snapshot:
     architecture, packing = member.step.architecture, member.step.update.packing
-    weights = initial.draw(structure.alone(entries, architecture.problem), entries, seed)
+    weights = initial.init(structure.architecture_of(entries, architecture.spec), entries, seed)
     parameters = packing.pack(initial.pad(weights, packing.shapes))
     return Snapshot(
         configuration=entries,
         max_epochs=max_epochs,
         architecture=architecture,
-        setting=setting_of(entries, seed, architecture),
+        packed=pack_hyperparameters(entries, seed, architecture),
         state=member.start(parameters, entries["optimizer"]),
-        reports=np.zeros((0, len(Report._fields)), np.float32),
+        metrics=np.zeros((0, len(EpochMetrics._fields)), np.float32),
     )

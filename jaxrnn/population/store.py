@@ -12,12 +12,12 @@ import jax
 import numpy as np
 import orbax.checkpoint as orbax
 
-from jaxrnn.network.architecture import Architecture, Sizes, Uses
+from jaxrnn.network.architecture import Architecture, OptionalCode, Sizes
 from jaxrnn.network.packing import Packed
-from jaxrnn.population.planner import Plans
-from jaxrnn.population.snapshot import Snapshot, setting_of
-from jaxrnn.tasks.spec import Problem
-from jaxrnn.training.member import Member, State
+from jaxrnn.population.planner import CohortPlanner
+from jaxrnn.population.snapshot import Snapshot, pack_hyperparameters
+from jaxrnn.tasks.spec import TaskSpec
+from jaxrnn.training.member import Member, MemberState
 
 ARRAYS, TABLE = "arrays", "snapshots.json"
 
@@ -52,13 +52,13 @@ def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
 
 
 def restore(
-    folder: Path, problem: Problem, plans: Plans, member: Callable[[Architecture], Member]
+    folder: Path, spec: TaskSpec, plans: CohortPlanner, member: Callable[[Architecture], Member]
 ) -> list[Snapshot]:
     """The snapshots that `save` wrote, in order.
 
     Args:
         folder: Where they lie.
-        problem: What the data asks.
+        spec: What the data asks.
         plans: Check their configurations.
         member: The run of an architecture.
 
@@ -67,7 +67,7 @@ def restore(
     """
     try:
         table = json.loads((folder / TABLE).read_text())
-        architectures = [_architecture(one, problem) for one in table["architectures"]]
+        architectures = [_architecture(one, spec) for one in table["architectures"]]
         arrays = _arrays(folder) if architectures else {}
         cohorts = [
             _members(member(one), arrays[f"cohort_{number}"])
@@ -98,13 +98,15 @@ def _stacked(own: Sequence[Snapshot]) -> dict[str, np.ndarray]:
     """Arrays by name, each `(members, ...)`; reports are filled up to the longest."""
     leaves = zip(*(jax.tree.leaves(one.state) for one in own), strict=True)
     longest = max(one.epochs for one in own)
-    reports = [np.pad(one.reports, [(0, longest - one.epochs), (0, 0)]) for one in own]
+    reports = [np.pad(one.metrics, [(0, longest - one.epochs), (0, 0)]) for one in own]
     states = {f"state_{number}": np.stack(leaf) for number, leaf in enumerate(leaves)}
     # Orbax refuses arrays without elements, and before the first epoch there is no report.
     return states | ({"reports": np.stack(reports)} if longest else {})
 
 
-def _members(member: Member, arrays: dict[str, np.ndarray]) -> Iterator[tuple[State, np.ndarray]]:
+def _members(
+    member: Member, arrays: dict[str, np.ndarray]
+) -> Iterator[tuple[MemberState, np.ndarray]]:
     """State and filled up reports of one member after another; states fit the architecture."""
     sizes, names = member.step.update.packing.sizes, member.step.architecture.optimizers
     empty = member.start(Packed(*(np.zeros(size, np.float32) for size in sizes)), names[0])
@@ -114,18 +116,21 @@ def _members(member: Member, arrays: dict[str, np.ndarray]) -> Iterator[tuple[St
         if (one.shape, one.dtype) != (leaf.shape[1:], leaf.dtype):
             raise ValueError(f"an array is of {leaf.dtype} and shape {leaf.shape[1:]}")
     members = len(leaves[0])
-    reports = arrays.get("reports", np.zeros((members, 0, len(empty.report)), np.float32))
+    reports = arrays.get("reports", np.zeros((members, 0, len(empty.metrics)), np.float32))
     for k in range(members):
         yield jax.tree.unflatten(structure, [leaf[k].copy() for leaf in leaves]), reports[k]
 
 
 def _snapshot(
-    row: dict[str, Any], architecture: Architecture, past: tuple[State, np.ndarray], plans: Plans
+    row: dict[str, Any],
+    architecture: Architecture,
+    past: tuple[MemberState, np.ndarray],
+    plans: CohortPlanner,
 ) -> Snapshot:
     entries, (state, reports) = row["configuration"], past
     if plans.complete([entries], row["max_epochs"]) != [entries]:
         raise ValueError(f"the configuration {entries} is incomplete")
-    setting = setting_of(entries, row["seed"], architecture)
+    setting = pack_hyperparameters(entries, row["seed"], architecture)
     own = reports[: row["epochs"]].copy()
     if len(own) != row["epochs"]:
         raise ValueError(f"reports end after {len(own)} epochs")
@@ -134,22 +139,22 @@ def _snapshot(
 
 def _plain(architecture: Architecture) -> dict[str, Any]:
     """An architecture as JSON holds it."""
-    problem = architecture.problem._asdict()
-    return {**vars(architecture), "problem": {**problem, "without": sorted(problem["without"])}}
+    spec = architecture.spec._asdict()
+    return {**vars(architecture), "spec": {**spec, "excluded": sorted(spec["excluded"])}}
 
 
-def _architecture(plain: dict[str, Any], problem: Problem) -> Architecture:
+def _architecture(plain: dict[str, Any], spec: TaskSpec) -> Architecture:
     """The inverse of `_plain`."""
 
     def tuples(value: Any) -> Any:
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
     fields = {name: tuples(value) for name, value in plain.items()}
-    asked = {name: tuples(value) for name, value in plain["problem"].items()}
-    if Problem(**{**asked, "without": frozenset(asked["without"])}) != problem:
+    asked = {name: tuples(value) for name, value in plain["spec"].items()}
+    if TaskSpec(**{**asked, "excluded": frozenset(asked["excluded"])}) != spec:
         raise ValueError("their data asks something else")
-    sizes, uses = Sizes(*fields["sizes"]), Uses(*fields["uses"])
-    return Architecture(**{**fields, "problem": problem, "sizes": sizes, "uses": uses})
+    sizes, uses = Sizes(*fields["sizes"]), OptionalCode(*fields["uses"])
+    return Architecture(**{**fields, "spec": spec, "sizes": sizes, "uses": uses})
 
 
 def _arrays(folder: Path) -> dict[str, dict[str, np.ndarray]]:

@@ -37,7 +37,7 @@ class Classification(Task):
     ranks: bool = True
 
     name = "classification"
-    without = frozenset({"window_norm"})
+    excluded = frozenset({"window_norm"})
 
     @property
     def outputs(self) -> int:
@@ -61,24 +61,24 @@ class Classification(Task):
             names += [f"precision_{average}", f"recall_{average}", f"f1_{average}"]
         return {"loss": MIN} | dict.fromkeys(names + ["roc_auc"] * self.ranks, MAX)
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Cross-entropy in nats, with label smoothing and target replication."""
 
         def loss(answers: Array) -> Array:
-            return cross_entropy(answers, targets[:, None], numbers.label_smoothing)
+            return cross_entropy(answers, targets[:, None], hp.label_smoothing)
 
-        return replicated(numbers.target_replication, outputs, loss)
+        return replicated(hp.target_replication, outputs, loss)
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
         """Cross-entropy `()`, and counts of the classes."""
         losses = only(cross_entropy(outputs.last, targets), weights > 0)
         return losses.sum(), Counts.of_classes(outputs.last, targets, weights > 0)
 
-    def kept(self, outputs: Outputs) -> Array | tuple[()]:
+    def per_sample(self, outputs: Outputs) -> Array | tuple[()]:
         """Probabilities of the classes that are ranked, `(batch, ranked)`."""
         return jax.nn.softmax(outputs.last)[:, self.ranked.start :] if self.ranks else ()
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over the sequences; of precision, recall and F1 over the classes."""
         loss, counts = scored.sums
         metrics = [loss / scored.weights.sum(), accuracy(counts), balanced_accuracy(counts)]
@@ -86,7 +86,7 @@ class Classification(Task):
             metrics += [average(of_classes(counts)) for of_classes in (precision, recall, f1)]
         if self.ranks:
             classes = jnp.asarray(self.ranked)
-            scores = scored.kept.reshape(-1, len(classes))
+            scores = scored.per_sample.reshape(-1, len(classes))
             targets, counted = scored.targets.reshape(-1), scored.weights.reshape(-1) > 0
             metrics.append(mean_roc_auc(scores, classes, targets, counted))
         return jnp.stack(metrics)
@@ -95,6 +95,6 @@ class Classification(Task):
         """Of every class, `(samples, classes)`."""
         return softmax(outputs, -1)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest label of each, `(samples,)`."""
         return np.asarray(self.classes)[outputs.argmax(-1)]

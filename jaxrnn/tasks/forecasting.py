@@ -32,7 +32,7 @@ class Forecasting(Task):
     horizon: int
 
     name = "forecasting"
-    without = frozenset({"label_smoothing", "target_replication", "crop_length", "crop_at"})
+    excluded = frozenset({"label_smoothing", "target_replication", "crop_length", "crop_at"})
 
     @property
     def outputs(self) -> int:
@@ -48,9 +48,9 @@ class Forecasting(Task):
         """
         return METRICS
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Mean squared errors of standardised values."""
-        del numbers
+        del hp
         losses = ((self._rows(outputs.last) - targets) ** 2).mean((1, 2))
         return Losses(losses, jnp.ones_like(losses))
 
@@ -58,12 +58,12 @@ class Forecasting(Task):
         """Errors of every variable."""
         return Errors.of(self._rows(outputs.last), targets, weights > 0, self.mean, self.scale)
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over windows and rows ahead, then over the variables."""
         standardised = (1.0,) * len(self.names)
         return scores(scored.sums, scored.targets, scored.weights > 0, standardised)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Variables in their own units, `(samples, horizon, variables)`."""
         return in_units(self._rows(outputs), self.mean, self.scale)
 

@@ -26,8 +26,8 @@ class Labelling(Task):
     classes: tuple[Value, ...]
 
     name = "labelling"
-    every = True
-    without = frozenset({"target_replication", "crop_length", "crop_at", "window_norm"})
+    per_step = True
+    excluded = frozenset({"target_replication", "crop_length", "crop_at", "window_norm"})
 
     @property
     def outputs(self) -> int:
@@ -39,11 +39,11 @@ class Labelling(Task):
         """Nats per true step; the others over all true steps, in [0, 1], as in scikit-learn."""
         return {"loss": MIN, "accuracy": MAX, "f1_macro": MAX, "f1_weighted": MAX}
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Cross-entropy in nats with label smoothing; every true step counts alike."""
 
         def loss(answers: Array) -> Array:
-            return cross_entropy(answers, targets, numbers.label_smoothing)
+            return cross_entropy(answers, targets, hp.label_smoothing)
 
         return step_losses(outputs, loss)
 
@@ -51,19 +51,19 @@ class Labelling(Task):
         """Cross-entropy `()`, and counts of the classes."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        return losses.sum(), Counts.of_classes(outputs.every, targets, true_steps(outputs))
+        return losses.sum(), Counts.of_classes(outputs.per_step, targets, true_steps(outputs))
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over the true steps; of F1 over the classes."""
         loss, counts = scored.sums
         of_classes = f1(counts)
         means = counts.macro(of_classes), counts.weighted(of_classes)
-        return jnp.stack([loss / counts.true.sum(), accuracy(counts), *means])
+        return jnp.stack([loss / counts.actual.sum(), accuracy(counts), *means])
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Of every class at every step, `(samples, time, classes)`."""
         return softmax(outputs, -1)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest label of each step, `(samples, time)`; any behind the true lengths."""
         return np.asarray(self.classes)[outputs.argmax(-1)]

@@ -36,9 +36,9 @@ class Language(Task):
     unit: str
 
     name = "language"
-    every = True
-    carries = True
-    without = frozenset(
+    per_step = True
+    stateful = True
+    excluded = frozenset(
         {
             "bidirectional",
             "learned_start",
@@ -59,11 +59,11 @@ class Language(Task):
         """Nats, bits and share of right answers per token; perplexity is e to the nats."""
         return {"loss": MIN, "bits": MIN, "perplexity": MIN, "accuracy": MAX}
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Cross-entropy in nats with label smoothing; every token counts alike."""
 
         def loss(answers: Array) -> Array:
-            return cross_entropy(answers, targets, numbers.label_smoothing)
+            return cross_entropy(answers, targets, hp.label_smoothing)
 
         return step_losses(outputs, loss)
 
@@ -71,10 +71,10 @@ class Language(Task):
         """Cross-entropy and right answers, each `()`."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        right = only(argmax(outputs.every) == targets, true_steps(outputs))
+        right = only(argmax(outputs.per_step) == targets, true_steps(outputs))
         return losses.sum(), right.sum()
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over the tokens."""
         steps = (scored.weights * scored.lengths).sum()
         loss, accuracy = (total / steps for total in scored.sums)
@@ -84,6 +84,6 @@ class Language(Task):
         """Of every next token, `(blocks, time, tokens)`."""
         return softmax(outputs, -1)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """The likeliest next token of each, `(blocks, time)`; any behind the true lengths."""
         return np.asarray(self.tokens)[outputs.argmax(-1)]

@@ -12,8 +12,8 @@ from jaxrnn.types import AnyArray, Array, Number
 
 
 def true_steps(outputs: Outputs) -> Array:
-    """Which of the steps in `outputs.every` are no padding, `(batch, time)` bool."""
-    return jnp.arange(outputs.every.shape[1])[None] < outputs.lengths[:, None]
+    """Which of the steps in `outputs.per_step` are no padding, `(batch, time)` bool."""
+    return jnp.arange(outputs.per_step.shape[1])[None] < outputs.lengths[:, None]
 
 
 def only(values: AnyArray, counted: AnyArray) -> Array:
@@ -34,7 +34,7 @@ def without_padding(outputs: Outputs, weights: AnyArray) -> Outputs:
 def step_sums(outputs: Outputs, loss: Callable[[Array], Array]) -> Array:
     """A loss of `(batch, time, outputs)` that is `(batch, time)`, summed to `(batch,)`."""
     true = true_steps(outputs)
-    return only(loss(only(outputs.every, true)), true).sum(1)
+    return only(loss(only(outputs.per_step, true)), true).sum(1)
 
 
 def step_losses(outputs: Outputs, loss: Callable[[Array], Array]) -> Losses:
@@ -52,7 +52,7 @@ def replicated(share: Number, outputs: Outputs, loss: Callable[[Array], Array]) 
     """
     at_end = loss(outputs.last[:, None])[:, 0]
     ones = jnp.ones_like(at_end)
-    if outputs.every is None:
+    if outputs.per_step is None:
         return Losses(at_end, ones)
     mean = step_sums(outputs, loss) / outputs.lengths
     return Losses((1.0 - share) * at_end + share * mean, ones)

@@ -17,14 +17,14 @@ class Counts(NamedTuple):
     """Of every class, each `(classes,)` int32; or of all together, `()`.
 
     Attributes:
-        right: Answered where it was true.
-        answered: Answered.
-        true: True.
+        true_positives: Answered where it was true.
+        predicted: Answered.
+        actual: True.
     """
 
-    right: Array
-    answered: Array
-    true: Array
+    true_positives: Array
+    predicted: Array
+    actual: Array
 
     @classmethod
     def of_marks(cls, answers: Array, targets: AnyArray, counted: Array) -> "Counts":
@@ -46,41 +46,41 @@ class Counts(NamedTuple):
 
     def macro(self, values: Array) -> Array:
         """Mean over the classes that are answered or true."""
-        return _mean(values, self.answered + self.true > 0)
+        return _mean(values, self.predicted + self.actual > 0)
 
     def weighted(self, values: Array) -> Array:
         """Mean over the classes, weighted by how often they are true."""
-        return (values * self.true).sum() / self.true.sum()
+        return (values * self.actual).sum() / self.actual.sum()
 
 
 def accuracy(counts: Counts) -> Array:
     """Share of right answers."""
-    return counts.right.sum() / counts.true.sum()
+    return counts.true_positives.sum() / counts.actual.sum()
 
 
 def balanced_accuracy(counts: Counts) -> Array:
     """Mean recall of the classes that are true somewhere."""
-    return _mean(recall(counts), counts.true > 0)
+    return _mean(recall(counts), counts.actual > 0)
 
 
 def precision(counts: Counts) -> Array:
     """Share of the answers that are right."""
-    return _share(counts.right, counts.answered)
+    return _share(counts.true_positives, counts.predicted)
 
 
 def recall(counts: Counts) -> Array:
     """Share of what is true that was answered."""
-    return _share(counts.right, counts.true)
+    return _share(counts.true_positives, counts.actual)
 
 
 def f1(counts: Counts) -> Array:
     """Harmonic mean of precision and recall."""
-    return _share(2 * counts.right, counts.answered + counts.true)
+    return _share(2 * counts.true_positives, counts.predicted + counts.actual)
 
 
 def overlap(counts: Counts) -> Array:
     """True positives over all that is answered or true (Jaccard's index)."""
-    return _share(counts.right, counts.answered + counts.true - counts.right)
+    return _share(counts.true_positives, counts.predicted + counts.actual - counts.true_positives)
 
 
 def _share(some: Array, all_of_them: Array) -> Array:

@@ -27,8 +27,8 @@ class NextStep(Task):
     labels: int
 
     name = "next_step"
-    every = True
-    without = frozenset(
+    per_step = True
+    excluded = frozenset(
         {
             "bidirectional",
             "label_smoothing",
@@ -53,19 +53,19 @@ class NextStep(Task):
         """
         return {"loss": MIN} | dict.fromkeys(("frame_accuracy", "precision", "recall", "f1"), MAX)
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Cross-entropy of all labels in nats; every true step counts alike."""
-        del numbers
+        del hp
         return step_losses(outputs, lambda answers: _loss(answers, targets))
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
         """Cross-entropy `()`, and counts of all labels together, each `()`."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: _loss(answers, targets))
-        counts = Counts.of_marks(outputs.every > 0, targets > 0, true_steps(outputs))
+        counts = Counts.of_marks(outputs.per_step > 0, targets > 0, true_steps(outputs))
         return losses.sum(), counts.together()
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over the true steps, or over all decisions."""
         loss, counts = scored.sums
         steps = (scored.weights * scored.lengths).sum()
@@ -76,7 +76,7 @@ class NextStep(Task):
         """Of every label after every step, `(samples, time, labels)`."""
         return expit(outputs)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Which labels are likelier than not, `(samples, time, labels)` bool."""
         return outputs > 0
 

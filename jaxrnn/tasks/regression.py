@@ -28,7 +28,7 @@ class Regression(Task):
     scale: tuple[float, ...]
 
     name = "regression"
-    without = frozenset({"label_smoothing", "window_norm"})
+    excluded = frozenset({"label_smoothing", "window_norm"})
 
     @property
     def outputs(self) -> int:
@@ -43,22 +43,22 @@ class Regression(Task):
         """
         return METRICS
 
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Squared errors of standardised values, with target replication."""
 
         def loss(answers: Array) -> Array:
             return ((answers - targets[:, None]) ** 2).mean(-1)
 
-        return replicated(numbers.target_replication, outputs, loss)
+        return replicated(hp.target_replication, outputs, loss)
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
         """Errors of every value."""
         return Errors.of(outputs.last, targets, weights > 0, self.mean, self.scale)
 
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """Means over the sequences, then over the values."""
         return scores(scored.sums, scored.targets, scored.weights > 0, self.scale)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Values in their own units, `(samples, values)`."""
         return in_units(outputs, self.mean, self.scale)

@@ -65,7 +65,7 @@ def _(
     task: NextStep, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     true = _true_steps(outputs, lengths)
-    answers, targets = task.answers(outputs[true]), targets[true] > 0
+    answers, targets = task.decode(outputs[true]), targets[true] > 0
     table: Table = []
     for k in np.flatnonzero(targets.any(0)).tolist():
         table += _of_classes([k], answers[:, k], targets[:, k], among=[True])
@@ -95,7 +95,7 @@ def _(
     task: Regression, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     del lengths
-    answers, truth = task.answers(outputs), task.answers(targets)
+    answers, truth = task.decode(outputs), task.decode(targets)
     columns = zip(task.names, answers.T, truth.T, strict=True)
     return {"targets": [{"name": name, **_errors(*column)} for name, *column in columns]}
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxrnn.types import AnyArray
 
 
-class Problem(NamedTuple):
+class TaskSpec(NamedTuple):
     """What is asked.
 
     Attributes:
@@ -13,20 +13,20 @@ class Problem(NamedTuple):
         outputs: Numbers that the head puts out.
         lengths_differ: Whether some sequences are shorter than others.
         vocabulary: Tokens that inputs are made of; 0 where they are features.
-        every: Whether an answer is due after every step, rather than after the last.
-        carries: Whether a sequence goes on where the one before it in the same row ended.
+        per_step: Whether an answer is due after every step, rather than after the last.
+        stateful: Whether a sequence goes on where the one before it in the same row ended.
         forecast: The feature that each output is a later value of; empty where outputs are not.
-        without: Entries of a configuration that make no sense here.
+        excluded: Entries of a configuration that make no sense here.
     """
 
     inputs: int
     outputs: int
     lengths_differ: bool
     vocabulary: int = 0
-    every: bool = False
-    carries: bool = False
+    per_step: bool = False
+    stateful: bool = False
     forecast: tuple[int, ...] = ()
-    without: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
 
 class Outputs(NamedTuple):
@@ -34,13 +34,13 @@ class Outputs(NamedTuple):
 
     Attributes:
         last: After the whole sequence, `(batch, outputs)`; None where an answer is due every step.
-        every: After every step, `(batch, time, outputs)`; None where nobody asks.
+        per_step: After every step, `(batch, time, outputs)`; None where nobody asks.
         lengths: True steps that were read, `(batch,)`.
-        memory: The states of every layer after the last step, each `(batch, units)`; None where
+        carry: The states of every layer after the last step, each `(batch, units)`; None where
             nothing is carried on.
     """
 
     last: AnyArray
-    every: AnyArray
+    per_step: AnyArray
     lengths: AnyArray
-    memory: AnyArray = None
+    carry: AnyArray = None

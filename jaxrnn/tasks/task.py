@@ -30,14 +30,14 @@ class Scored(NamedTuple):
 
     Attributes:
         sums: What `Task.sums` gave, added up.
-        kept: What `Task.kept` gave of every batch, `(batches, batch, ...)`.
+        per_sample: What `Task.kept` gave of every batch, `(batches, batch, ...)`.
         targets: `(batches, batch, ...)`.
         lengths: True steps, `(batches, batch)`.
         weights: `(batches, batch)`, 1 for a sequence and 0 for padding.
     """
 
     sums: Any
-    kept: Any
+    per_sample: Any
     targets: Array
     lengths: Array
     weights: Array
@@ -46,20 +46,20 @@ class Scored(NamedTuple):
 class Task(ABC):
     """One kind of question; its subclasses are frozen dataclasses of plain Python values.
 
-    Everything but `answers` runs inside compiled programs, on one member.
+    Everything but `decode` runs inside compiled programs, on one member.
 
     Attributes:
         name: Of the kind.
-        every: Whether an answer is due after every step, rather than after the last.
-        carries: Whether state goes on from one block of a text to the next.
-        without: Entries of a configuration that make no sense here.
+        per_step: Whether an answer is due after every step, rather than after the last.
+        stateful: Whether state goes on from one block of a text to the next.
+        excluded: Entries of a configuration that make no sense here.
         primary: The metric to search by, where nobody says otherwise.
     """
 
     name: ClassVar[str]
-    every: ClassVar[bool] = False
-    carries: ClassVar[bool] = False
-    without: ClassVar[frozenset[str]] = frozenset()
+    per_step: ClassVar[bool] = False
+    stateful: ClassVar[bool] = False
+    excluded: ClassVar[frozenset[str]] = frozenset()
     primary: ClassVar[str] = "loss"
 
     @property
@@ -70,27 +70,27 @@ class Task(ABC):
     @property
     @abstractmethod
     def metrics(self) -> Mapping[str, str]:
-        """Names of what `finish` returns, in its order, `loss` first: which values are better."""
+        """Names of what `metrics_from` returns, in its order, `loss` first: which values are better."""
 
     @abstractmethod
-    def losses(self, numbers: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
         """Training losses; whatever lies behind the true lengths has no effect."""
 
     @abstractmethod
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Any:
         """A tree of sums over a batch, without smoothing; sequences of weight 0 do not count."""
 
-    def kept(self, outputs: Outputs) -> Any:
-        """What `finish` wants to see of every single sequence: a tree of `(batch, ...)`."""
+    def per_sample(self, outputs: Outputs) -> Any:
+        """What `metrics_from` wants to see of every single sequence: a tree of `(batch, ...)`."""
         del outputs
         return ()
 
     @abstractmethod
-    def finish(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Scored) -> Array:
         """The metrics, `(metrics,)`."""
 
     @abstractmethod
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
         """What people want to read, from outputs on the host: labels, values in their own units."""
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxrnn.data.split import Split
 from jaxrnn.network.scan import steps_read
-from jaxrnn.tasks.spec import Problem
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.types import AnyArray
 
 EVALUATION_BATCH = 512
@@ -61,7 +61,7 @@ class Piece(NamedTuple):
         steps = np.int32(order.shape[1])
         return cls(order.astype(np.int32), steps, np.int32(0), steps, np.int32(epoch))
 
-    def at(self, epochs: AnyArray) -> tuple[AnyArray, AnyArray]:
+    def position(self, epochs: AnyArray) -> tuple[AnyArray, AnyArray]:
         """Where in `order` the order of a member is, and the epochs behind it, each `()` int32.
 
         Where all members of a turn are equally far, both are theirs together: under `vmap` they
@@ -89,7 +89,7 @@ class Batches(NamedTuple):
     used: AnyArray
 
     @classmethod
-    def of(cls, split: Split, sizes: Sequence[int], time: int, problem: Problem) -> "Batches":
+    def of(cls, split: Split, sizes: Sequence[int], time: int, spec: TaskSpec) -> "Batches":
         """A split in shapes that splits of all `sizes` fit, samples having `time` steps.
 
         Short sequences come first, so that their batches are read fast; where state is carried from
@@ -97,12 +97,12 @@ class Batches(NamedTuple):
         """
         most = max(sizes)
         size = -(-most // -(-most // EVALUATION_BATCH))
-        if problem.carries:
+        if spec.stateful:
             size = max(1, min(MOST_STRETCHES, min(sizes) // SHORTEST_STRETCH))
         count = -(-most // size)
         used = -(-len(split) // size)
         rows = np.full(count * size, len(split))  # beyond the last sample lies padding
-        if problem.carries:
+        if spec.stateful:
             rows[: used * size] = stretches(used, size).reshape(-1)
         else:
             rows[: len(split)] = np.argsort(split.lengths, kind="stable")
@@ -116,7 +116,7 @@ class Batches(NamedTuple):
 
         samples = Samples(
             take(split.inputs, timed=True),
-            take(split.targets, timed=problem.every),
+            take(split.targets, timed=spec.per_step),
             take(split.lengths, behind=1),
         )
         return cls(samples, take(np.ones(len(split), np.float32)), np.int32(used))

@@ -12,7 +12,7 @@ from jaxrnn.network.packing import Packed
 from jaxrnn.types import AnyArray, Array
 
 
-class Watch(NamedTuple):
+class ValidationTracker(NamedTuple):
     """What is remembered, all `()` but the parameters.
 
     Attributes:
@@ -34,28 +34,28 @@ class Watch(NamedTuple):
     stopped: AnyArray
 
     @classmethod
-    def over(cls, parameters: Packed) -> "Watch":
+    def over(cls, parameters: Packed) -> "ValidationTracker":
         """What is remembered before the first epoch, on the host."""
         infinity, zero = np.float32(np.inf), np.int32(0)
         first = jax.tree.map(np.copy, parameters)
         return cls(np.float32(1), infinity, zero, infinity, first, zero, np.bool_(False))
 
-    def after(self, numbers: Hyperparameters, loss: AnyArray, parameters: Packed) -> "Watch":
+    def after(self, hp: Hyperparameters, loss: AnyArray, parameters: Packed) -> "ValidationTracker":
         """What is remembered one epoch later.
 
         Args:
-            numbers: The member's.
+            hp: The member's.
             loss: On the validation data, `()`; NaN is no progress.
             parameters: At the end of the epoch.
         """
-        progress = loss < self.lowest - numbers.plateau_min_delta
+        progress = loss < self.lowest - hp.plateau_min_delta
         stall = jnp.where(progress, 0, self.stall + 1)
-        plateau = numbers.schedule == SCHEDULES.index("plateau")
-        slower = plateau & (stall >= numbers.plateau_patience)
-        better = loss < self.best - numbers.min_delta
+        plateau = hp.schedule == SCHEDULES.index("plateau")
+        slower = plateau & (stall >= hp.plateau_patience)
+        better = loss < self.best - hp.min_delta
         wait = jnp.where(better, 0, self.wait + 1)
-        return Watch(
-            factor=jnp.where(slower, self.factor * numbers.plateau_factor, self.factor),
+        return ValidationTracker(
+            factor=jnp.where(slower, self.factor * hp.plateau_factor, self.factor),
             lowest=jnp.where(progress, loss, self.lowest),
             stall=jnp.where(slower, 0, stall),
             best=jnp.where(better, loss, self.best),
@@ -63,17 +63,17 @@ class Watch(NamedTuple):
                 lambda new, old: jnp.where(better, new, old), parameters, self.parameters
             ),
             wait=wait,
-            stopped=self.stopped | ((numbers.patience > 0) & (wait >= numbers.patience)),
+            stopped=self.stopped | ((hp.patience > 0) & (wait >= hp.patience)),
         )
 
-    def chosen(self, numbers: Hyperparameters, parameters: Packed) -> Packed:
+    def chosen(self, hp: Hyperparameters, parameters: Packed) -> Packed:
         """The parameters to evaluate and to predict with: the best ones, if there is patience."""
-        restore = (numbers.patience > 0) & jnp.isfinite(self.best)
+        restore = (hp.patience > 0) & jnp.isfinite(self.best)
         return jax.tree.map(
             lambda best, last: jnp.where(restore, best, last), self.parameters, parameters
         )
 
 
-def watches(numbers: Hyperparameters) -> Array:
+def uses_validation(hp: Hyperparameters) -> Array:
     """Whether the validation loss steers a member's training, `()` bool."""
-    return (numbers.patience > 0) | (numbers.schedule == SCHEDULES.index("plateau"))
+    return (hp.patience > 0) | (hp.schedule == SCHEDULES.index("plateau"))

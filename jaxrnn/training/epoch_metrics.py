@@ -5,12 +5,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.network.network import Memory
-from jaxrnn.training.step import Batch, Seen
+from jaxrnn.network.network import Carries
+from jaxrnn.training.step import GradientSum, StepInfo
 from jaxrnn.types import AnyArray, Array
 
 
-class Report(NamedTuple):
+class EpochMetrics(NamedTuple):
     """What training saw in an epoch, each `()`; NaN before the first.
 
     Attributes:
@@ -28,10 +28,10 @@ class Report(NamedTuple):
     validation_loss: AnyArray
 
 
-NOTHING = Report(*[np.float32(np.nan)] * len(Report._fields))
+NO_METRICS = EpochMetrics(*[np.float32(np.nan)] * len(EpochMetrics._fields))
 
 
-class Totals(NamedTuple):
+class MetricSums(NamedTuple):
     """Sums over the steps of an epoch, each `()`; in order, so that pieces add up to the same bits.
 
     Attributes:
@@ -51,14 +51,14 @@ class Totals(NamedTuple):
     rate: Array
 
     @classmethod
-    def zero(cls) -> "Totals":
+    def zero(cls) -> "MetricSums":
         """Before the first step."""
         return cls(*[jnp.float32(0)] * len(cls._fields))
 
-    def after(self, seen: Seen) -> "Totals":
+    def after(self, seen: StepInfo) -> "MetricSums":
         """One step later."""
         norm = jnp.where(seen.updated, seen.norm, 0.0)
-        return Totals(
+        return MetricSums(
             self.loss + seen.loss,
             self.weight + seen.weight,
             self.norm + norm,
@@ -67,9 +67,9 @@ class Totals(NamedTuple):
             jnp.where(seen.updated, seen.rate, self.rate),
         )
 
-    def report(self) -> Report:
+    def metrics(self) -> EpochMetrics:
         """At the end of the epoch."""
-        return Report(
+        return EpochMetrics(
             train_loss=self.loss / self.weight,
             gradient_norm_mean=self.norm / self.updates,
             gradient_norm_max=self.largest,
@@ -78,17 +78,17 @@ class Totals(NamedTuple):
         )
 
 
-class Progress(NamedTuple):
+class PartialEpoch(NamedTuple):
     """Within an epoch.
 
     Attributes:
         running: `()` bool, whether the member takes part in this epoch.
-        batch: The update begun; None where every microbatch is one.
-        memory: Where each row of the text is; None where nothing is carried on.
-        totals: Sums so far.
+        gradient_sum: The update begun; None where every microbatch is one.
+        carry: Where each row of the text is; None where nothing is carried on.
+        sums: Sums so far.
     """
 
     running: Array
-    batch: Batch | None
-    memory: Memory | None
-    totals: Totals
+    gradient_sum: GradientSum | None
+    carry: Carries | None
+    sums: MetricSums

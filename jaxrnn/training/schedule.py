@@ -13,28 +13,28 @@ from jaxrnn.configuration.registry import SCHEDULES
 from jaxrnn.types import Array, Number
 
 
-def learning_rate(numbers: Hyperparameters, time: Array, plateau: Number) -> Array:
+def learning_rate(hp: Hyperparameters, time: Array, plateau: Number) -> Array:
     """The rate of an update.
 
     Args:
-        numbers: The member's.
+        hp: The member's.
         time: Epochs behind, `()`.
         plateau: What the plateau schedule has come down to, `()`, 1 at first.
     """
-    warmup = numbers.warmup_epochs
+    warmup = hp.warmup_epochs
     since = jnp.maximum(time - warmup, 0.0)
-    share = jnp.clip(since / jnp.maximum(numbers.epochs - warmup, 1e-6), 0.0, 1.0)
-    left = numbers.final_rate
+    share = jnp.clip(since / jnp.maximum(hp.epochs - warmup, 1e-6), 0.0, 1.0)
+    left = hp.final_rate
     factors = {
         "constant": 1.0,
-        "exponential": numbers.decay_rate**since,
-        "step": numbers.decay_rate ** jnp.floor(since / numbers.decay_epochs + ROUNDING / 10),
+        "exponential": hp.decay_rate**since,
+        "step": hp.decay_rate ** jnp.floor(since / hp.decay_epochs + ROUNDING / 10),
         "linear": 1.0 + (left - 1.0) * share,
         "cosine": left + (1.0 - left) * 0.5 * (1.0 + jnp.cos(jnp.pi * share)),
         "plateau": plateau,
     }
     # No `jnp.select`, of which JAX keeps a trace for each program, as long as the process lives.
     cases = (jnp.asarray(factors[kind], jnp.float32) for kind in SCHEDULES)
-    factor = jax.lax.select_n(numbers.schedule, *cases)
+    factor = jax.lax.select_n(hp.schedule, *cases)
     rise = jnp.where(time < warmup, time / jnp.maximum(warmup, 1e-6), factor)
-    return numbers.learning_rate * rise
+    return hp.learning_rate * rise

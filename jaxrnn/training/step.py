@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrnn.configuration.hyperparameters import Hyperparameters, Setting
+from jaxrnn.configuration.hyperparameters import Hyperparameters, PackedHyperparameters
 from jaxrnn.network import tbptt
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.network.network import Memory, RecurrentNetwork
+from jaxrnn.network.network import Carries, RecurrentNetwork
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
@@ -20,21 +20,21 @@ from jaxrnn.training.update import Slots, Update
 from jaxrnn.types import AnyArray, Array, Key, Parameters
 
 
-class Learner(NamedTuple):
+class TrainState(NamedTuple):
     """What every update changes.
 
     Attributes:
         parameters: Weights, padded to the architecture's sizes.
-        slots: The optimizer's state.
+        opt_state: The optimizer's state.
         diverged: `()` bool; once set, weights and optimizer never change again.
     """
 
     parameters: Packed
-    slots: Slots
+    opt_state: Slots
     diverged: AnyArray
 
 
-class Batch(NamedTuple):
+class GradientSum(NamedTuple):
     """The microbatches of an update so far.
 
     Attributes:
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     begin: Array
 
 
-class Epoch(NamedTuple):
+class EpochContext(NamedTuple):
     """What the steps of an epoch share.
 
     Attributes:
@@ -64,7 +64,7 @@ class Epoch(NamedTuple):
     plateau: AnyArray
 
 
-class Seen(NamedTuple):
+class StepInfo(NamedTuple):
     """What a step saw, each `()`.
 
     Attributes:
@@ -103,69 +103,69 @@ class Step:
         """What maps sequences to outputs."""
         return RecurrentNetwork(self.architecture, self.unroll)
 
-    def first(self, learner: Learner) -> Batch | None:
+    def first(self, train_state: TrainState) -> GradientSum | None:
         """An empty batch; None where every microbatch is a batch."""
         if not self.architecture.uses.accumulation:
             return None
-        zeros = jax.tree.map(jnp.zeros_like, learner.parameters)
-        return Batch(zeros, jnp.float32(0), jnp.int32(0))
+        zeros = jax.tree.map(jnp.zeros_like, train_state.parameters)
+        return GradientSum(zeros, jnp.float32(0), jnp.int32(0))
 
     def __call__(
         self,
-        setting: Setting,
-        epoch: Epoch,
-        learner: Learner,
-        batch: Batch | None,
+        packed: PackedHyperparameters,
+        epoch: EpochContext,
+        train_state: TrainState,
+        batch: GradientSum | None,
         samples: Samples,
         index: Array,
-        memory: Memory | None = None,
-    ) -> tuple[Learner, Batch | None, Memory | None, Seen]:
+        carry: Carries | None = None,
+    ) -> tuple[TrainState, GradientSum | None, Carries | None, StepInfo]:
         """The run one microbatch later; `index` `()` counts the steps of the epoch from 0.
 
-        With the `memory` of the step before comes that of this one.
+        With the `carry` of the step before comes that of this one.
 
         A loss or an update that is not finite freezes the run as it was before.
         """
-        key = jax.random.fold_in(jax.random.key(setting.seed), epoch.behind * epoch.steps + index)
+        key = jax.random.fold_in(jax.random.key(packed.seed), epoch.behind * epoch.steps + index)
         packing = self.update.packing
-        (loss, (weight, memory)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
-            packing.unpack(learner.parameters), setting.numbers, samples, key, epoch.behind, memory
+        (loss, (weight, carry)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
+            packing.unpack(train_state.parameters), packed.hp, samples, key, epoch.behind, carry
         )
         gradients = packing.pack(gradients)
-        learner = learner._replace(diverged=learner.diverged | ~jnp.isfinite(loss))
+        train_state = train_state._replace(diverged=train_state.diverged | ~jnp.isfinite(loss))
         if batch is None:
-            whole = Batch(gradients, weight, index)
-            learner, norm, rate = self._updated(setting.numbers, epoch, learner, whole)
+            whole = GradientSum(gradients, weight, index)
+            train_state, norm, rate = self._updated(packed.hp, epoch, train_state, whole)
             updated = jnp.bool_(True)
         else:
             sums = jax.tree.map(jnp.add, batch.gradients, gradients)
-            batch = Batch(sums, batch.weight + weight, batch.begin)
+            batch = GradientSum(sums, batch.weight + weight, batch.begin)
             complete = index + 1 - batch.begin >= epoch.batch
             updated = complete | (index + 1 == epoch.steps)
-            learner, norm, rate = jax.lax.cond(
+            train_state, norm, rate = jax.lax.cond(
                 updated,
-                lambda learner, batch: self._updated(setting.numbers, epoch, learner, batch),
+                lambda learner, batch: self._updated(packed.hp, epoch, learner, batch),
                 lambda learner, _: (learner, jnp.float32(0), jnp.float32(0)),
-                learner,
+                train_state,
                 batch,
             )
-            batch = Batch(
+            batch = GradientSum(
                 jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), batch.gradients),
                 jnp.where(updated, 0.0, batch.weight),
                 jnp.where(updated, index + 1, batch.begin),
             )
-        loss = jnp.where(learner.diverged, jnp.nan, loss)
-        return learner, batch, memory, Seen(loss, weight, updated, norm, rate)
+        loss = jnp.where(train_state.diverged, jnp.nan, loss)
+        return train_state, batch, carry, StepInfo(loss, weight, updated, norm, rate)
 
     def _loss(
         self,
         parameters: Parameters,
-        numbers: Hyperparameters,
+        hp: Hyperparameters,
         samples: Samples,
         key: Key,
         epoch: Array,
-        memory: Memory | None = None,
-    ) -> tuple[Array, tuple[Array, Memory | None]]:
+        carry: Carries | None = None,
+    ) -> tuple[Array, tuple[Array, Carries | None]]:
         """Sum of the samples' losses, with gradients that stop where blocks begin.
 
         Also the weight of the losses, and the memory after the samples.
@@ -173,7 +173,7 @@ class Step:
 
         def apply(stops: Array | None) -> Outputs:
             x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-            given = x, lengths, numbers, key, stops, memory
+            given = x, lengths, hp, key, stops, carry
             outputs = self.network.apply({"params": parameters}, *given)
             assert isinstance(outputs, Outputs)
             return outputs
@@ -182,38 +182,38 @@ class Step:
         if not uses.blocks:
             outputs = apply(None)
         elif not uses.overlap:
-            outputs = apply(tbptt.stops(numbers, epoch, time, 1)[0])
+            outputs = apply(tbptt.stop_gradient_at(hp, epoch, time, 1)[0])
         else:
-            streams = jax.vmap(apply)(tbptt.stops(numbers, epoch, time, 2))
-            outputs = _merge(streams, tbptt.stream_of(numbers, epoch, time, 2))
-        losses = self.task.losses(numbers, outputs, samples.targets)
-        return losses.sums.sum(), (losses.weights.sum(), outputs.memory)
+            streams = jax.vmap(apply)(tbptt.stop_gradient_at(hp, epoch, time, 2))
+            outputs = _merge(streams, tbptt.stream_of(hp, epoch, time, 2))
+        losses = self.task.losses(hp, outputs, samples.targets)
+        return losses.sums.sum(), (losses.weights.sum(), outputs.carry)
 
     def _updated(
-        self, numbers: Hyperparameters, epoch: Epoch, learner: Learner, batch: Batch
-    ) -> tuple[Learner, Array, Array]:
+        self, hp: Hyperparameters, epoch: EpochContext, train_state: TrainState, batch: GradientSum
+    ) -> tuple[TrainState, Array, Array]:
         """The learner after the update of a whole batch, with gradient norm and learning rate."""
         gradients = jax.tree.map(lambda leaf: leaf / batch.weight, batch.gradients)
         time = epoch.behind + batch.begin / epoch.steps
-        rate = learning_rate(numbers, time, epoch.plateau)
-        old = learner.parameters
-        updates, slots = self.update(gradients, learner.slots, old, numbers, rate)
-        diverged = learner.diverged | ~jnp.isfinite(optax.tree.norm(updates))
+        rate = learning_rate(hp, time, epoch.plateau)
+        old = train_state.parameters
+        updates, slots = self.update(gradients, train_state.opt_state, old, hp, rate)
+        diverged = train_state.diverged | ~jnp.isfinite(optax.tree.norm(updates))
         parameters, slots = jax.tree.map(
             lambda new, old: jnp.where(diverged, old, new),
             (optax.apply_updates(old, updates), slots),
-            (old, learner.slots),
+            (old, train_state.opt_state),
         )
-        return Learner(parameters, slots, diverged), optax.tree.norm(gradients), rate
+        return TrainState(parameters, slots, diverged), optax.tree.norm(gradients), rate
 
 
 def _merge(streams: Outputs, stream_of: Array) -> Outputs:
     """Of `(streams, batch, ...)` those that the losses take their gradients from."""
-    lengths, last, every = streams.lengths[0], streams.last, streams.every
+    lengths, last, every = streams.lengths[0], streams.last, streams.per_step
     if last is not None:
         at_end = stream_of[lengths - 1]  # (batch,)
         last = jnp.where((at_end == 0)[:, None], *last)
     if every is not None:
         every = jnp.where((stream_of == 0).reshape(1, -1, 1), *every)
-    memory = jax.tree.map(lambda leaf: leaf[0], streams.memory)
+    memory = jax.tree.map(lambda leaf: leaf[0], streams.carry)
     return Outputs(last, every, lengths, memory)

@@ -77,45 +77,47 @@ class Update:
     def __call__(
         self,
         gradients: Packed,
-        slots: Slots,
+        opt_state: Slots,
         parameters: Packed,
-        numbers: Hyperparameters,
+        hp: Hyperparameters,
         learning_rate: Array,
     ) -> tuple[Packed, Slots]:
         """What to add to the parameters, and the optimizer's next state."""
         before = optax.chain(
-            optax.add_decayed_weights(numbers.l2, mask=kernels),
-            optax.clip(numbers.clip_value),
-            optax.clip_by_global_norm(numbers.clip_norm),
+            optax.add_decayed_weights(hp.l2, mask=kernels),
+            optax.clip(hp.clip_value),
+            optax.clip_by_global_norm(hp.clip_norm),
         )
         clipped, _ = before.update(gradients, before.init(parameters), parameters)
 
         def branch(own: Optimizer) -> Any:
-            def one(clipped: Packed, slots: Slots) -> tuple[Packed, Slots]:
-                return self._one(own, clipped, slots, parameters, numbers, learning_rate)
+            def one(clipped: Packed, opt_state: Slots) -> tuple[Packed, Slots]:
+                return self._one(own, clipped, opt_state, parameters, hp, learning_rate)
 
             return one
 
         branches = [branch(own) for own in self._optimizers]
         if len(branches) == 1:
-            return branches[0](clipped, slots)
-        return jax.lax.switch(numbers.optimizer, branches, clipped, slots)
+            return branches[0](clipped, opt_state)
+        return jax.lax.switch(hp.optimizer, branches, clipped, opt_state)
 
     def _one(
         self,
         own: Optimizer,
         gradients: Packed,
-        slots: Slots,
+        opt_state: Slots,
         parameters: Packed,
-        numbers: Hyperparameters,
+        hp: Hyperparameters,
         learning_rate: Array,
     ) -> tuple[Packed, Slots]:
-        hyperparams = {name: getattr(numbers, name) for name in arguments(own.name)}
+        hyperparams = {name: getattr(hp, name) for name in arguments(own.name)}
         state = optax.InjectStatefulHyperparamsState(
             count=jnp.zeros((), jnp.int32),
             hyperparams={"learning_rate": learning_rate, **hyperparams},
             hyperparams_states={},
-            inner_state=jax.tree.unflatten(own.structure, [slots[place] for place in own.places]),
+            inner_state=jax.tree.unflatten(
+                own.structure, [opt_state[place] for place in own.places]
+            ),
         )
         updates: Any
         if own.packed:
@@ -125,7 +127,7 @@ class Update:
             updates, new = own.transformation.update(*trees)
             updates = self.packing.pack(updates)
         assert isinstance(new, optax.InjectStatefulHyperparamsState)
-        filled = list(slots)
+        filled = list(opt_state)
         for place, leaf in zip(own.places, jax.tree.leaves(new.inner_state), strict=True):
             filled[place] = leaf
         return updates, tuple(filled)

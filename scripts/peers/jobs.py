@@ -85,7 +85,7 @@ def best_threads(folder: str, cores: int, device: str) -> tuple[int, dict[str, f
 
 
 def measure_jobs(
-    grid: Grid, about: dict[str, Any], tell: Callable[[str], None]
+    grid: Grid, about: dict[str, Any], on_progress: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Raw figures of seed after seed, everybody in turns; first the choice of threads."""
     device = "cuda" if about["platform"] in ("gpu", "cuda") else "cpu"
@@ -99,8 +99,8 @@ def measure_jobs(
                 yield {"threads": threads, "seconds_by_threads": took}
             run: dict[str, Any] = {"seed": seed}
             for name in (COLD, WARM):
-                tell(f"whole job, seed {seed}: ours, {name} compile cache")
+                on_progress(f"whole job, seed {seed}: ours, {name} compile cache")
                 run[name] = ours(seed, grid, Path(cache), full)
-            tell(f"whole job, seed {seed}: Optuna and PyTorch")
+            on_progress(f"whole job, seed {seed}: Optuna and PyTorch")
             run[THEIRS] = theirs(folder, seed, grid.trials, grid.epochs, threads, device)
             yield run

@@ -74,11 +74,11 @@ def measure_case(
 
 
 def measure_cases(
-    staff: Staff, field: Field, grid: Grid, tell: Callable[[str], None]
+    staff: Staff, field: Field, grid: Grid, on_progress: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """The raw times of case after case."""
     contestants = field.contestants(grid.on(field.about["platform"]))
     for number, case in enumerate(grid.cases, 1):
         name = f"{case.cell}, {case.hidden} units, length {case.length}"
-        tell(f"{name}: {number} of {len(grid.cases)}")
+        on_progress(f"{name}: {number} of {len(grid.cases)}")
         yield measure_case(staff, contestants, case, grid)

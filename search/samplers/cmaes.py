@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import cmaes
 import numpy as np
 
-from search.samplers.min_distance import Apart
+from search.samplers.min_distance import MinDistance
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 
 FEATURES = "cmaes:features"
@@ -44,7 +44,7 @@ class CmaEs:
         if batch < 2:
             raise ValueError(f"`batch` is {batch}, but a generation must have at least 2 trials.")
         self._seed, self._batch = seed, batch
-        self._points = Points(space)
+        self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
@@ -52,7 +52,7 @@ class CmaEs:
         if not self._points.names:
             return self._start.ask(count, seen)
         optimizer = self._optimizer(seen)
-        apart = Apart(self._points, [one.proposal for one in seen])
+        apart = MinDistance(self._points, [one.proposal for one in seen])
         return [apart.choose(lambda: self._draw(optimizer)) for _ in range(count)]
 
     def _optimizer(self, seen: Sequence[Seen]) -> cmaes.CMA:
@@ -78,7 +78,7 @@ class CmaEs:
         """Where it was drawn; if another proposed it, where that lies."""
         if FEATURES in one.proposal.attrs:
             return np.array(one.proposal.attrs[FEATURES])
-        return self._points.places([one.proposal.configuration])[0]
+        return self._points.features_of([one.proposal.configuration])[0]
 
     def _draw(self, optimizer: cmaes.CMA) -> Proposal:
         features = optimizer.ask()

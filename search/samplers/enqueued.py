@@ -159,7 +159,7 @@ def _completed(
     missing: list[str] = []
     for _ in range(TRIES):
         draw = partial(suggest, study.ask())
-        drawn = space.draw(
+        drawn = space.sample(
             lambda name, values, draw=draw: given[name] if name in given else draw(name, values)
         )
         missing = [name for name in given if name not in drawn]

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from search.samplers.min_distance import NEAR
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol, sobol_points
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 
 # The cost of a fit grows with the cube of the observations.
@@ -44,7 +44,7 @@ class GaussianProcess:
     def __init__(self, space: Space, seed: int) -> None:
         """Same `seed` and same trials, same proposals."""
         self._seed = seed
-        self._points = Points(space)
+        self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
@@ -57,13 +57,13 @@ class GaussianProcess:
             return self._best(count, seen)
 
     def _best(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        tried = self._points.places([one.proposal.configuration for one in seen])
+        tried = self._points.features_of([one.proposal.configuration for one in seen])
         model = _Model(tried, seen)
         mean = model.mean(tried)
         scored = np.array([bool(one.scores) for one in seen])
         best = np.argsort(np.where(scored, mean, np.inf), kind="stable")[:PARENTS]
         candidates = self._candidates(seen, best)
-        places = self._points.places([one.configuration for one in candidates])
+        places = self._points.features_of([one.configuration for one in candidates])
         pending = tried[~scored]
         believer = _Believer(model, np.concatenate([pending, places]), float(mean[best[0]]))
         for k in range(len(pending)):
@@ -74,7 +74,7 @@ class GaussianProcess:
         """Sobol points, and neighbours of the `best` trials at distances of all sizes."""
         rng = np.random.default_rng((self._seed, len(seen)))
         dims = len(self._points.names)
-        parents = [self._points.locate(seen[k].proposal.configuration) for k in best]
+        parents = [self._points.to_cube(seen[k].proposal.configuration) for k in best]
         points = np.repeat(parents, CHILDREN, axis=0)
         steps = rng.normal(size=points.shape) * 10.0 ** rng.uniform(-2, -0.5, (len(points), 1))
         moved = np.where(self._points.chosen, rng.random(points.shape), points + steps)

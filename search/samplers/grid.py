@@ -77,7 +77,7 @@ def _sorted(space: Space, values: dict[str, Sequence[Any]]) -> list[dict[str, An
         if len(found) == LARGEST:
             most = math.prod(map(len, values.values()))
             raise ValueError(
-                f"`search` is 'grid', but the grid of this space has more than {LARGEST} "
+                f"`sampler` is 'grid', but the grid of this space has more than {LARGEST} "
                 f"configurations (its values make {most} without conditions); give choices, "
                 "larger steps or fixed values."
             )
@@ -99,7 +99,7 @@ def _combinations(
             asked.append(name)
             return values[name][wheels[len(asked) - 1]]
 
-        configuration = space.draw(turn)
+        configuration = space.sample(turn)
         yield dict(zip(asked, wheels, strict=True)), configuration
         while wheels and wheels[-1] + 1 == len(values[asked[len(wheels) - 1]]):
             wheels.pop()

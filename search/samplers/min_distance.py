@@ -5,30 +5,30 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from search.samplers.sampler import Proposal
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 
 # Of the width of the cube; proposals nearer than this teach little that is not known already.
 NEAR = 0.01
 TRIES = 16
 
 
-class Apart:
+class MinDistance:
     """Chooses proposals that are not near each other, nor near those known before.
 
     Samplers with a model draw most where they expect most, time and again.
     """
 
-    def __init__(self, points: Points, known: Iterable[Proposal]) -> None:
+    def __init__(self, points: UnitCube, known: Iterable[Proposal]) -> None:
         """Start with the proposals that are `known` before."""
         self._points = points
-        self._taken = points.places([proposal.configuration for proposal in known])
+        self._taken = points.features_of([proposal.configuration for proposal in known])
 
     def choose(self, draw: Callable[[], Proposal]) -> Proposal:
         """The first of up to `TRIES` draws that is near no other; else the farthest of them."""
         best, place, farthest = None, self._taken[:0], -1.0
         for _ in range(TRIES):
             drawn = draw()
-            here = self._points.places([drawn.configuration])
+            here = self._points.features_of([drawn.configuration])
             distances = np.linalg.norm(self._taken - here, axis=1)
             distance = float(distances.min(initial=np.inf))
             if distance > farthest:

@@ -35,7 +35,7 @@ class Random:
         """Draws `len(seen)` and those that follow it; see `Sampler.ask`."""
         last = len(seen) + count
         while len(self._drawn) < last:
-            self._drawn.append(self._space.draw(partial(suggest, self._study.ask())))
+            self._drawn.append(self._space.sample(partial(suggest, self._study.ask())))
         return [proposed(self._space, drawn) for drawn in self._drawn[len(seen) : last]]
 
 

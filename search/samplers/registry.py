@@ -23,7 +23,9 @@ SAMPLERS: dict[str, Callable[[Space, int, int, int], Sampler]] = {
 }
 
 
-def sampler(name: str, space: Space, seed: int, *, batch: int = 16, points: int = 3) -> Sampler:
+def make_sampler(
+    name: str, space: Space, seed: int, *, batch: int = 16, points: int = 3
+) -> Sampler:
     """A sampler by name.
 
     Args:
@@ -39,5 +41,5 @@ def sampler(name: str, space: Space, seed: int, *, batch: int = 16, points: int 
     """
     if name not in SAMPLERS:
         names = ", ".join(f"`{known}`" for known in SAMPLERS)
-        raise ValueError(f"`search` is {name!r}, but must be one of {names}{near(name, SAMPLERS)}")
+        raise ValueError(f"`sampler` is {name!r}, but must be one of {names}{near(name, SAMPLERS)}")
     return SAMPLERS[name](space, seed, batch, points)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from search.samplers.sampler import Proposal, Seen
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 
 
@@ -21,7 +21,7 @@ class Sobol:
 
     def __init__(self, space: Space, seed: int) -> None:
         """Same `seed`, same sequence."""
-        self._points = Points(space)
+        self._points = UnitCube(space)
         self._seed = seed
 
     def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:

@@ -8,12 +8,12 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from search.samplers.min_distance import Apart
+from search.samplers.min_distance import MinDistance
 from search.samplers.optuna_trials import quiet, suggest
 from search.samplers.random import proposed
 from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 
 
@@ -34,7 +34,7 @@ class Tpe:
     def __init__(self, space: Space, seed: int) -> None:
         """Same `seed` and same trials, same proposals."""
         self._space, self._seed = space, seed
-        self._points = Points(space)
+        self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
@@ -42,7 +42,7 @@ class Tpe:
         budget = model_budget(seen, len(self._points.names) + 3)
         if budget is None or not self._points.names:
             return self._start.ask(count, seen)
-        apart = Apart(self._points, [one.proposal for one in seen])
+        apart = MinDistance(self._points, [one.proposal for one in seen])
         with quiet():
             study = self._study(budget, seen)
             return [apart.choose(partial(self._draw, study)) for _ in range(count)]
@@ -71,7 +71,7 @@ class Tpe:
 
     def _draw(self, study: optuna.Study) -> Proposal:
         """A draw that is not taken stays pending, which drives the next away from it."""
-        return proposed(self._space, self._space.draw(partial(suggest, study.ask())))
+        return proposed(self._space, self._space.sample(partial(suggest, study.ask())))
 
 
 def model_budget(seen: Sequence[Seen], least: int) -> int | None:

@@ -19,7 +19,7 @@ from search.space.space import Space
 CORNER = math.sqrt(0.5)
 
 
-class Points:
+class UnitCube:
     """The unit cube of a space, with one coordinate for every entry that varies.
 
     Numbers lie evenly, or evenly in their logarithm; the values of whole numbers, steps and choices
@@ -54,9 +54,9 @@ class Points:
             name: _value(distribution, place.get(name, 0.0))
             for name, distribution in self._space.distributions.items()
         }
-        return Proposal(self._space.draw(lambda name, _: params[name]), params, {})
+        return Proposal(self._space.sample(lambda name, _: params[name]), params, {})
 
-    def locate(self, configuration: Mapping[str, Any]) -> np.ndarray:
+    def to_cube(self, configuration: Mapping[str, Any]) -> np.ndarray:
         """The point `(names,)` of a configuration: the middle of its cells.
 
         Entries that it lacks are in the middle, where they tell two configurations apart that
@@ -89,12 +89,12 @@ class Points:
             start += len(part)
         return np.clip(np.array(coordinates, dtype=float), 0.0, 1.0)
 
-    def places(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    def features_of(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """The features `(n, features)` of configurations, whose distances say how alike they are.
 
         1 apart are two that differ in one choice, or in one number from end to end.
         """
-        located = [self.locate(configuration) for configuration in configurations]
+        located = [self.to_cube(configuration) for configuration in configurations]
         return self.features(np.array(located).reshape(len(located), len(self.names)))
 
 

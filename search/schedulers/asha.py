@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search.rungs import rungs
 from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, Fresh, Row
+from search.schedulers.scheduler import Decision, NewTrial, Row
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Asha:
         rungs(self.trials, self.min_epochs, self.max_epochs, self.eta)
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """Nobody waits for others."""
         return False
 
@@ -50,15 +50,15 @@ class Asha:
         """Epochs of every rung."""
         return [rung.epochs for rung in rungs(1, self.min_epochs, self.max_epochs, self.eta)]
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """Trials that go on, then new ones, until there is no more room; see `Scheduler`."""
         ready = self._promotable(rows)
         left = self.trials - len(rows)
-        if not ready and not left and not any(row.epochs < row.until for row in rows):
-            return self._last(rows) if room else Decision()
-        go = dict(itertools.islice(ready.items(), room))
-        new = min(room - len(go), left)
-        return Decision(new=(Fresh(0, self.budgets[0]),) * new, go=go)
+        if not ready and not left and not any(row.epochs < row.target_epochs for row in rows):
+            return self._last(rows) if free_slots else Decision()
+        go = dict(itertools.islice(ready.items(), free_slots))
+        new = min(free_slots - len(go), left)
+        return Decision(start=(NewTrial(0, self.budgets[0]),) * new, promote=go)
 
     def _promotable(self, rows: Sequence[Row]) -> dict[int, int]:
         """Who may go on and how far, from the highest rung down, the best first."""
@@ -77,5 +77,5 @@ class Asha:
         if alive and not any(healthy(row, self.max_epochs) for row in rows):
             highest = max(row.epochs for row in alive)
             best = best_first([row for row in alive if row.epochs == highest], highest)[0]
-            return Decision(go={best.id: self.budgets[self.budgets.index(highest) + 1]})
-        return Decision(stop=tuple(sorted(row.id for row in waiting)))
+            return Decision(promote={best.id: self.budgets[self.budgets.index(highest) + 1]})
+        return Decision(prune=tuple(sorted(row.id for row in waiting)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from search.rungs import check_budgets, check_whole
 from search.schedulers.ranking import healthy
-from search.schedulers.scheduler import Decision, Fresh, Row
+from search.schedulers.scheduler import Decision, NewTrial, Row
 
 
 @dataclass(frozen=True)
-class Median:
+class MedianStopping:
     """The median stopping rule (Golovin et al. 2017, section 3.2.2).
 
     Trials are scored at every multiple of `min_epochs`. One stops there if its best score so far is
@@ -36,7 +36,7 @@ class Median:
         check_budgets(self.min_epochs, self.max_epochs)
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """Who stops makes room for a new one."""
         return False
 
@@ -44,19 +44,19 @@ class Median:
     def total(self) -> None:
         """Depends on the scores."""
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """Losers stop, others go on, and new ones begin where there is room; see `Scheduler`."""
         waiting = [row for row in rows if row.waiting]
         losers = {epochs: self._losers(rows, epochs) for epochs in {row.epochs for row in waiting}}
         stop = {row.id for row in waiting if row.id in losers[row.epochs]}
         return Decision(
-            new=(Fresh(0, self.min_epochs),) * min(room, self.trials - len(rows)),
-            go={
+            start=(NewTrial(0, self.min_epochs),) * min(free_slots, self.trials - len(rows)),
+            promote={
                 row.id: min(row.epochs + self.min_epochs, self.max_epochs)
                 for row in waiting
                 if row.id not in stop
             },
-            stop=tuple(sorted(stop)),
+            prune=tuple(sorted(stop)),
         )
 
     def _losers(self, rows: Sequence[Row], epochs: int) -> set[int]:

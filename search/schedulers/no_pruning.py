@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import check_whole
-from search.schedulers.scheduler import Decision, Fresh, Row
+from search.schedulers.scheduler import Decision, NewTrial, Row
 
 
 @dataclass(frozen=True)
-class Full:
+class NoPruning:
     """Begins trials as there is room, and lets them all train to the end.
 
     Attributes:
@@ -24,7 +24,7 @@ class Full:
         check_whole("max_epochs", self.max_epochs)
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """As many as there is room for begin, and end, together."""
         return True
 
@@ -33,6 +33,8 @@ class Full:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """New trials where there is room; see `Scheduler`."""
-        return Decision(new=(Fresh(0, self.max_epochs),) * min(room, self.trials - len(rows)))
+        return Decision(
+            start=(NewTrial(0, self.max_epochs),) * min(free_slots, self.trials - len(rows))
+        )

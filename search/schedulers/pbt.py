@@ -13,9 +13,9 @@ from optuna.distributions import (
 )
 
 from search.rungs import check_whole
-from search.samplers.unit_cube import Points
+from search.samplers.unit_cube import UnitCube
 from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Copy, Decision, Fresh, Row
+from search.schedulers.scheduler import Decision, Exploit, NewTrial, Row
 from search.space.space import Space
 
 FACTORS = (0.8, 1.2)
@@ -54,7 +54,7 @@ class Pbt:
             )
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """Who is behind is trained first."""
         return True
 
@@ -63,18 +63,18 @@ class Pbt:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """New trials first; once all are there, who takes over from whom; see `Scheduler`."""
         missing = self.trials - len(rows)
         if missing:
-            return Decision(new=(Fresh(0, self.interval),) * min(room, missing))
+            return Decision(start=(NewTrial(0, self.interval),) * min(free_slots, missing))
         if not all(row.waiting and row.epochs == rows[0].epochs for row in rows):
             return Decision()
         epochs = rows[0].epochs
         until = min(epochs + self.interval, self.max_epochs)
-        return Decision(go={row.id: until for row in rows}, copy=self._copies(rows, epochs))
+        return Decision(promote={row.id: until for row in rows}, exploit=self._copies(rows, epochs))
 
-    def _copies(self, rows: Sequence[Row], epochs: int) -> tuple[Copy, ...]:
+    def _copies(self, rows: Sequence[Row], epochs: int) -> tuple[Exploit, ...]:
         order = best_first(rows, epochs)
         count = min(max(int(len(order) * self.quantile), 1), len(order) // 2)
         winners = [row.id for row in order[:count] if healthy(row, epochs)]
@@ -85,7 +85,7 @@ class Pbt:
         ]
         # As `spawn_key`, epochs are no part of the seeds that trials have by their ids.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epochs,)))
-        return tuple(Copy(loser, int(rng.choice(winners))) for loser in losers if winners)
+        return tuple(Exploit(loser, int(rng.choice(winners))) for loser in losers if winners)
 
 
 def explore(
@@ -108,7 +108,7 @@ def explore(
         rng: Where chance comes from.
         resample: Probability that an entry is drawn anew, from 0 to 1.
     """
-    points = Points(space)
+    points = UnitCube(space)
     anew = points.proposal(rng.random(len(points.names))).params
     changed = dict(configuration)
     for name, distribution in space.distributions.items():
@@ -145,6 +145,6 @@ def _inside(value: float, distribution: FloatDistribution | IntDistribution) -> 
 def _complete(space: Space, configuration: Mapping[str, Any]) -> bool:
     """Whether the entries that are there are those whose conditions hold."""
     try:
-        return space.draw(lambda name, _: configuration[name]).keys() == configuration.keys()
+        return space.sample(lambda name, _: configuration[name]).keys() == configuration.keys()
     except KeyError:
         return False

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from search.rungs import check_budgets, check_whole
 from search.schedulers.asha import Asha
-from search.schedulers.median_stopping import Median
-from search.schedulers.no_pruning import Full
+from search.schedulers.median_stopping import MedianStopping
+from search.schedulers.no_pruning import NoPruning
 from search.schedulers.pbt import Pbt
 from search.schedulers.scheduler import Scheduler
 from search.schedulers.successive_halving import halving, hyperband
 
 
-class Settings(NamedTuple):
+class SchedulerSettings(NamedTuple):
     """What schedulers are made of.
 
     Attributes:
@@ -31,19 +31,19 @@ class Settings(NamedTuple):
     seed: int
 
 
-SCHEDULERS: dict[str, Callable[[Settings], Scheduler]] = {
-    "none": lambda s: Full(s.totals[-1], s.max_epochs),
+SCHEDULERS: dict[str, Callable[[SchedulerSettings], Scheduler]] = {
+    "none": lambda s: NoPruning(s.totals[-1], s.max_epochs),
     "halving": lambda s: halving(s.totals, s.min_epochs, s.max_epochs, s.eta),
     "hyperband": lambda s: hyperband(
         s.totals[-1] if s.totals else None, s.min_epochs, s.max_epochs, s.eta
     ),
     "asha": lambda s: Asha(s.totals[-1], s.min_epochs, s.max_epochs, s.eta),
-    "median": lambda s: Median(s.totals[-1], s.min_epochs, s.max_epochs),
+    "median": lambda s: MedianStopping(s.totals[-1], s.min_epochs, s.max_epochs),
     "pbt": lambda s: Pbt(s.totals[-1], s.min_epochs, s.max_epochs, seed=s.seed),
 }
 
 
-def scheduler(
+def make_scheduler(
     name: str,
     trials: int | Sequence[int] | None,
     min_epochs: int,
@@ -73,7 +73,9 @@ def scheduler(
         raise ValueError(f"`scheduler` is {name!r}, but must be one of {known}.")
     check_budgets(min_epochs, max_epochs, eta)
     check_whole("seed", seed, 0)
-    return SCHEDULERS[name](Settings(_totals(name, trials), min_epochs, max_epochs, eta, seed))
+    return SCHEDULERS[name](
+        SchedulerSettings(_totals(name, trials), min_epochs, max_epochs, eta, seed)
+    )
 
 
 def _totals(name: str, trials: int | Sequence[int] | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ class Row(NamedTuple):
         id: In the order of proposal, from 0; the lower one wins a tie.
         bracket: As decided when it was new.
         epochs: Trained so far.
-        until: Epochs it was last sent to; it trains while `epochs` is less.
+        target_epochs: Epochs it was last sent to; it trains while `epochs` is less.
         ended: Whether it is pruned or has trained to the end.
         scores: By the exact epochs at which it was scored; lower is better, infinite from the
             moment on that it diverged.
@@ -20,24 +20,24 @@ class Row(NamedTuple):
     id: int
     bracket: int
     epochs: int
-    until: int
+    target_epochs: int
     ended: bool
     scores: Mapping[int, float]
 
     @property
     def waiting(self) -> bool:
         """Whether it is neither training nor at its end."""
-        return not self.ended and self.epochs >= self.until
+        return not self.ended and self.epochs >= self.target_epochs
 
 
-class Fresh(NamedTuple):
+class NewTrial(NamedTuple):
     """A trial to begin: its bracket, and the epochs to train until it is scored first."""
 
     bracket: int
-    until: int
+    target_epochs: int
 
 
-class Copy(NamedTuple):
+class Exploit(NamedTuple):
     """One trial takes over the weights of another, and its hyperparameters with a change.
 
     Attributes:
@@ -50,25 +50,25 @@ class Copy(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What happens next, all of it at once; copies before the training that `go` asks for.
+    """What happens next, all of it at once; copies before the training that `promote` asks for.
 
     Attributes:
-        new: Trials to begin, at most as many as there is room for.
-        go: By id of a waiting trial, the epochs (in all) to train until it is scored again.
-        stop: Ids of waiting trials that are pruned.
-        copy: Who takes over from whom.
+        start: Trials to begin, at most as many as there is room for.
+        promote: By id of a waiting trial, the epochs (in all) to train until it is scored again.
+        prune: Ids of waiting trials that are pruned.
+        exploit: Who takes over from whom.
     """
 
-    new: tuple[Fresh, ...] = ()
-    go: Mapping[int, int] = {}
-    stop: tuple[int, ...] = ()
-    copy: tuple[Copy, ...] = ()
+    start: tuple[NewTrial, ...] = ()
+    promote: Mapping[int, int] = {}
+    prune: tuple[int, ...] = ()
+    exploit: tuple[Exploit, ...] = ()
 
 
 class Scheduler(Protocol):
     """Decides by the table alone: no clock, no memory, no order of arrival.
 
-    It is asked whenever trials have reached their `until` and were scored there, until it decides
+    It is asked whenever trials have reached their `target_epochs` and were scored there, until it decides
     nothing and nobody trains; then the search is over. A trial scored at `max_epochs` has ended.
     """
 
@@ -83,7 +83,7 @@ class Scheduler(Protocol):
         ...
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """Whether trials that train at the same time are equally far, unless some are added."""
         ...
 
@@ -92,12 +92,12 @@ class Scheduler(Protocol):
         """Trial-epochs of the whole search; None where they depend on the scores."""
         ...
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """What to do next.
 
         Args:
             rows: All trials so far, in any order.
-            room: How many new trials may begin now. Trials that go on are not counted, but by
+            free_slots: How many new trials may begin now. Trials that go on are not counted, but by
                 schedulers that keep a fixed number of trials training.
         """
         ...

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.rungs import Plan, Rung, check_whole, hyperband_plans, rungs, trial_epochs
+from search.rungs import Bracket, Rung, check_whole, hyperband_brackets, rungs, trial_epochs
 from search.schedulers.ranking import best_first
-from search.schedulers.scheduler import Decision, Fresh, Row
+from search.schedulers.scheduler import Decision, NewTrial, Row
 
 
 @dataclass(frozen=True)
-class Brackets:
+class SuccessiveHalving:
     """Successive halving in each bracket by itself (Jamieson and Talwalkar 2016).
 
     A rung is decided once all its trials have been scored at exactly its epochs; as many as the
@@ -20,49 +20,49 @@ class Brackets:
     Brackets are filled one after the other, as there is room, and do not wait for each other.
 
     Attributes:
-        plans: The rungs of every bracket, all with the same epochs in the last one.
+        brackets: The rungs of every bracket, all with the same epochs in the last one.
     """
 
-    plans: tuple[Plan, ...]
+    brackets: tuple[Bracket, ...]
 
     @property
     def trials(self) -> int:
         """How many it begins in all."""
-        return sum(plan[0].trials for plan in self.plans)
+        return sum(plan[0].trials for plan in self.brackets)
 
     @property
     def max_epochs(self) -> int:
         """Epochs of the trials that are never pruned."""
-        return self.plans[0][-1].epochs
+        return self.brackets[0][-1].epochs
 
     @property
-    def lockstep(self) -> bool:
+    def synchronous(self) -> bool:
         """Within a bracket rungs are filled and left together."""
-        return len(self.plans) == 1
+        return len(self.brackets) == 1
 
     @property
     def total(self) -> int:
         """Trial-epochs of the whole search."""
-        return sum(map(trial_epochs, self.plans))
+        return sum(map(trial_epochs, self.brackets))
 
-    def decide(self, rows: Sequence[Row], room: int) -> Decision:
+    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
         """Rungs that are full are ranked, brackets that are not are filled; see `Scheduler`."""
         members: dict[int, list[Row]] = defaultdict(list)
         for row in rows:
             members[row.bracket].append(row)
-        new: list[Fresh] = []
+        new: list[NewTrial] = []
         go: dict[int, int] = {}
         stop: list[int] = []
-        for bracket, plan in enumerate(self.plans):
+        for bracket, plan in enumerate(self.brackets):
             missing = plan[0].trials - len(members[bracket])
             if missing:
-                new += [Fresh(bracket, plan[0].epochs)] * min(missing, room - len(new))
+                new += [NewTrial(bracket, plan[0].epochs)] * min(missing, free_slots - len(new))
             else:
                 _promote(plan, members[bracket], go, stop)
         return Decision(tuple(new), go, tuple(sorted(stop)))
 
 
-def _promote(plan: Plan, members: list[Row], go: dict[int, int], stop: list[int]) -> None:
+def _promote(plan: Bracket, members: list[Row], go: dict[int, int], stop: list[int]) -> None:
     """Decide every rung that is full, from the first on; add who goes on, and who stops."""
     for rung, following in itertools.pairwise(plan):
         if not all(rung.epochs in row.scores for row in members):
@@ -78,7 +78,7 @@ def _waits_at(row: Row, rung: Rung) -> bool:
     return row.waiting and row.epochs == rung.epochs
 
 
-def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -> Brackets:
+def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -> SuccessiveHalving:
     """Successive halving of `totals[0]` trials.
 
     Args:
@@ -92,10 +92,10 @@ def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -
         ValueError: An argument outside its range.
     """
     sizes = [after - before for before, after in itertools.pairwise((0, *totals))]
-    return Brackets(tuple(rungs(size, min_epochs, max_epochs, eta) for size in sizes))
+    return SuccessiveHalving(tuple(rungs(size, min_epochs, max_epochs, eta) for size in sizes))
 
 
-def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) -> Brackets:
+def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) -> SuccessiveHalving:
     """Hyperband (Li et al. 2018): brackets from the one that prunes most to the one that does not.
 
     Args:
@@ -108,11 +108,11 @@ def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) ->
     Raises:
         ValueError: An argument outside its range, or `trials` too few for the first bracket.
     """
-    plans = hyperband_plans(min_epochs, max_epochs, eta)
+    plans = hyperband_brackets(min_epochs, max_epochs, eta)
     if trials is None:
-        return Brackets(plans)
+        return SuccessiveHalving(plans)
     check_whole("trials", trials)
-    chosen: list[Plan] = []
+    chosen: list[Bracket] = []
     for plan in itertools.cycle(plans):
         trials -= plan[0].trials
         if trials < 0:
@@ -122,6 +122,6 @@ def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) ->
         raise ValueError(
             f"`trials` is {trials + plans[0][0].trials}, but the first bracket of Hyperband from "
             f"{min_epochs} to {max_epochs} epochs with `eta` {eta} needs {plans[0][0].trials}; "
-            f"one pass over all its brackets needs {Brackets(plans).trials}."
+            f"one pass over all its brackets needs {SuccessiveHalving(plans).trials}."
         )
-    return Brackets(tuple(chosen))
+    return SuccessiveHalving(tuple(chosen))

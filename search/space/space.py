@@ -96,7 +96,7 @@ class Space:
         """
         return "".join(f"{_key(name)} = {_toml(what)}\n" for name, what in self.entries.items())
 
-    def draw(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
+    def sample(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
         """A configuration: the entries whose conditions hold, in the order of the space.
 
         Args:

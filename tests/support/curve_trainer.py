@@ -38,38 +38,38 @@ class Curves:
         self.expected: list[dict[str, Any]] = []
         self._changeable = changeable
 
-    def expect(
+    def plan_for(
         self,
         configurations: Sequence[dict[str, Any]],
         max_epochs: int,
-        at_once: int = 0,
+        max_concurrent: int = 0,
         apart: bool = False,
     ) -> None:
         self.expected, self.apart = list(configurations), apart
 
-    def draw(
+    def init(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
     ) -> list[Runner]:
         pairs = zip(configurations, seeds, strict=True)
         return [Runner(dict(one), seed, max_epochs) for one, seed in pairs]
 
-    def place(self, snapshots: Sequence[Runner]) -> list[Runner]:
+    def to_device(self, snapshots: Sequence[Runner]) -> list[Runner]:
         assert snapshots
         self.placed += 1
         return list(snapshots)
 
-    def park(
+    def to_host(
         self, population: list[Runner], positions: Sequence[int] | None = None
     ) -> list[Runner]:
         self.parked += 1
         return [population[k] for k in (range(len(population)) if positions is None else positions)]
 
     def train(
-        self, population: list[Runner], epochs: Sequence[int], tell: Callable[[float], None]
+        self, population: list[Runner], epochs: Sequence[int], on_progress: Callable[[float], None]
     ) -> list[Runner]:
         self.trained.append(list(epochs))
-        tell(0.5)
-        tell(1.0)
+        on_progress(0.5)
+        on_progress(1.0)
         return [
             replace(one, path=one.path + (json.dumps(one.configuration),) * (goal - one.epochs))
             for one, goal in zip(population, epochs, strict=True)
@@ -93,11 +93,11 @@ class Curves:
                 table[epoch - 1, k] = self.curve(one.configuration, epoch, one.seed) / 2
         return {"training_loss": table}
 
-    def changeable(self, name: str) -> bool:
+    def can_change(self, name: str) -> bool:
         return name in self._changeable
 
-    def inherit(self, snapshot: Runner, configuration: dict[str, Any], seed: int) -> Runner:
-        kept = {name for name in configuration if not self.changeable(name)}
+    def fork(self, snapshot: Runner, configuration: dict[str, Any], seed: int) -> Runner:
+        kept = {name for name in configuration if not self.can_change(name)}
         assert all(configuration[name] == snapshot.configuration[name] for name in kept)
         return replace(snapshot, configuration=dict(configuration), seed=seed)
 
@@ -141,4 +141,4 @@ def race(scores: dict[str, Any], scheduler: Any, **more: Any) -> search.Search:
     names = [{"name": name} for name in scores]
     space = search.Space(name=list(scores))
     plan = search.Plan(space, Listed(names), scheduler, **more)
-    return search.Search(plan, search.Team([Curves(named(scores))]))
+    return search.Search(plan, search.Replicates([Curves(named(scores))]))

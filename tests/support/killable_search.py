@@ -36,10 +36,10 @@ class Slow(Curves):
     """Takes a little while for every epoch, so that there is time for a kill."""
 
     def train(
-        self, population: list[Runner], epochs: Sequence[int], tell: Callable[[float], None]
+        self, population: list[Runner], epochs: Sequence[int], on_progress: Callable[[float], None]
     ) -> list[Runner]:
         time.sleep(0.01)
-        return super().train(population, epochs, tell)
+        return super().train(population, epochs, on_progress)
 
 
 def main(path: Path, sampler: str, scheduler: str) -> None:
@@ -47,20 +47,20 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
     if not (path / "settings.json").exists():
         folder.write_settings({})
     with locked(path):
-        team = search.Team([Slow(curve, changeable=["rate"])], repeats=2)
+        team = search.Replicates([Slow(curve, changeable=["rate"])], repeats=2)
         plan = search.Plan(
             SPACE,
-            search.sampler(sampler, SPACE, 0, batch=8),
-            search.scheduler(scheduler, TRIALS, 1, 9, 3),
-            at_once=TRIALS if scheduler == "pbt" else 8,
+            search.make_sampler(sampler, SPACE, 0, batch=8),
+            search.make_scheduler(scheduler, TRIALS, 1, 9, 3),
+            max_concurrent=TRIALS if scheduler == "pbt" else 8,
         )
         checkpoints = Checkpoints(path / "checkpoints")
         running = search.Search(plan, team, *take_up(team, checkpoints))
         study = Study(None, path, plan.metric, plan.mode, SPACE)
-        running.after = Keeper(running, folder, study, checkpoints, 0.05)
+        running.on_epoch = Keeper(running, folder, study, checkpoints, 0.05)
         best = running.run()
         assert best is not None
-        running.after.write_tables()
+        running.on_epoch.write_tables()
         study.close()
         end = {str(id): [one.path for one in own] for id, own in running.members.items()}
         (path / "end.json").write_text(json.dumps({"best": best.id, "members": end}))

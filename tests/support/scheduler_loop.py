@@ -70,66 +70,68 @@ def play(
         capacity: By default, all trials.
     """
     made, room = Play(), capacity or scheduler.trials
-    while _decide(scheduler, made, room - sum(row.epochs < row.until for row in made.rows)):
+    while _decide(scheduler, made, room - sum(row.epochs < row.target_epochs for row in made.rows)):
         _train(scheduler, made, curve)
     assert all(row.ended for row in made.rows), "trials are left waiting"
     return made
 
 
-def _decide(scheduler: Any, made: Play, room: int) -> bool:
+def _decide(scheduler: Any, made: Play, free_slots: int) -> bool:
     """Ask and obey; false at the end of the search."""
-    room = max(room, 0)
-    decision = scheduler.decide(tuple(made.rows), room)
+    free_slots = max(free_slots, 0)
+    decision = scheduler.decide(tuple(made.rows), free_slots)
     # No memory, no order of arrival.
     others = random.Random(len(made.decisions)).sample(made.rows, len(made.rows))
-    assert replace(scheduler).decide(others, room) == decision
-    _check(scheduler, made.rows, decision, room)
+    assert replace(scheduler).decide(others, free_slots) == decision
+    _check(scheduler, made.rows, decision, free_slots)
     _obey(made, decision)
-    used = len(decision.new) + (len(decision.go) if isinstance(scheduler, Asha) else 0)
-    assert scheduler.decide(made.rows, room - used) == Decision(), "decided twice"
-    made.decisions.append((decision, room))
-    made.busy.append(sum(row.epochs < row.until for row in made.rows))
+    used = len(decision.start) + (len(decision.promote) if isinstance(scheduler, Asha) else 0)
+    assert scheduler.decide(made.rows, free_slots - used) == Decision(), "decided twice"
+    made.decisions.append((decision, free_slots))
+    made.busy.append(sum(row.epochs < row.target_epochs for row in made.rows))
     return made.busy[-1] > 0
 
 
-def _check(scheduler: Scheduler, rows: list[Row], decision: Decision, room: int) -> None:
+def _check(scheduler: Scheduler, rows: list[Row], decision: Decision, free_slots: int) -> None:
     there = {row.id: row for row in rows if row.waiting}
-    assert len(decision.new) <= room
-    assert len(rows) + len(decision.new) <= scheduler.trials
+    assert len(decision.start) <= free_slots
+    assert len(rows) + len(decision.start) <= scheduler.trials
     if isinstance(scheduler, Asha):
-        assert len(decision.new) + len(decision.go) <= room
-    assert not set(decision.go) & set(decision.stop)
-    assert len(set(decision.stop)) == len(decision.stop)
-    assert set(decision.go) | set(decision.stop) <= set(there)
-    for id, until in decision.go.items():
+        assert len(decision.start) + len(decision.promote) <= free_slots
+    assert not set(decision.promote) & set(decision.prune)
+    assert len(set(decision.prune)) == len(decision.prune)
+    assert set(decision.promote) | set(decision.prune) <= set(there)
+    for id, until in decision.promote.items():
         assert there[id].epochs < until <= scheduler.max_epochs
-    assert all(0 < fresh.until <= scheduler.max_epochs for fresh in decision.new)
-    losers, winners = ({copy[side] for copy in decision.copy} for side in (0, 1))
-    assert len(losers) == len(decision.copy) and not losers & winners
+    assert all(0 < fresh.target_epochs <= scheduler.max_epochs for fresh in decision.start)
+    losers, winners = ({copy[side] for copy in decision.exploit} for side in (0, 1))
+    assert len(losers) == len(decision.exploit) and not losers & winners
     assert losers | winners <= set(there)
 
 
 def _obey(made: Play, decision: Decision) -> None:
-    made.copies += [(made.rows[loser].epochs, loser, winner) for loser, winner in decision.copy]
-    for id, until in decision.go.items():
-        made.rows[id] = made.rows[id]._replace(until=until)
-    for id in decision.stop:
+    made.copies += [(made.rows[loser].epochs, loser, winner) for loser, winner in decision.exploit]
+    for id, until in decision.promote.items():
+        made.rows[id] = made.rows[id]._replace(target_epochs=until)
+    for id in decision.prune:
         made.rows[id] = made.rows[id]._replace(ended=True)
         made.stopped.add(id)
-    for fresh in decision.new:
-        made.rows.append(Row(len(made.rows), fresh.bracket, 0, fresh.until, False, {}))
+    for fresh in decision.start:
+        made.rows.append(Row(len(made.rows), fresh.bracket, 0, fresh.target_epochs, False, {}))
 
 
 def _train(scheduler: Scheduler, made: Play, curve: Callable[[int, int], float]) -> None:
     """Until the next of those that train is where it was sent to."""
-    step = min(row.until - row.epochs for row in made.rows if row.epochs < row.until)
-    apart = {row.epochs for row in made.rows if row.epochs < row.until}
-    assert len(apart) == 1 or not scheduler.lockstep
+    step = min(
+        row.target_epochs - row.epochs for row in made.rows if row.epochs < row.target_epochs
+    )
+    apart = {row.epochs for row in made.rows if row.epochs < row.target_epochs}
+    assert len(apart) == 1 or not scheduler.synchronous
     for id, row in enumerate(made.rows):
-        if row.epochs < row.until:
+        if row.epochs < row.target_epochs:
             made.spent += step
             row = row._replace(epochs=row.epochs + step)
-            if row.epochs == row.until:
+            if row.epochs == row.target_epochs:
                 lost = any(not math.isfinite(score) for score in row.scores.values())
                 score = math.inf if lost else curve(id, row.epochs)
                 row = row._replace(

@@ -12,7 +12,7 @@ from support import program_cache
 from support.datasets import sequences, uneven
 
 import jaxrnn
-from jaxrnn.population.background import give_back
+from jaxrnn.population.background import release_memory
 
 MEMORY = 1 << 30
 """Bytes of a process above which it lets its programs go when a module of tests ends."""
@@ -44,7 +44,7 @@ def memory() -> Iterator[None]:
     if psutil.Process().memory_info().rss > MEMORY:
         jax.clear_caches()
         gc.collect()
-        give_back()
+        release_memory()
 
 
 @pytest.fixture(scope="session")

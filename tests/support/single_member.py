@@ -10,27 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration import rules
-from jaxrnn.configuration.hyperparameters import Hyperparameters, Setting, hyperparameters
+from jaxrnn.configuration.hyperparameters import (
+    Hyperparameters,
+    PackedHyperparameters,
+    hyperparameters,
+)
 from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.tasks.spec import Outputs, Problem
+from jaxrnn.tasks.spec import Outputs, TaskSpec
 from jaxrnn.training.batches import Samples
-from jaxrnn.training.step import Learner, Step
+from jaxrnn.training.step import Step, TrainState
 from jaxrnn.training.update import Update
 
 # Compiled once for every value of the first argument.
 jit_by_architecture = partial(jax.jit, static_argnums=0)
 MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
 WITHOUT = frozenset({"embedding_size", "window_norm"})
-PROBLEM = Problem(inputs=3, outputs=4, lengths_differ=True, without=WITHOUT)
+PROBLEM = TaskSpec(inputs=3, outputs=4, lengths_differ=True, excluded=WITHOUT)
 TASK = Classification((0, 1, 2, 3))
 
 
 def complete(given: dict[str, Any]) -> dict[str, Any]:
-    return rules.complete(given, MICROBATCH, MAX_EPOCHS, PROBLEM.without)
+    return rules.complete(given, MICROBATCH, MAX_EPOCHS, PROBLEM.excluded)
 
 
 def numbers_of(optimizers: tuple[str, ...] = ("adamw",), **given: Any) -> Hyperparameters:
@@ -58,8 +62,8 @@ class Direct:
         return Step(self.architecture, TASK, Update(self.architecture.optimizers, self.packing))
 
     @property
-    def setting(self) -> Setting:
-        return Setting.of(self.numbers, np.asarray(self.seed, np.uint32))
+    def setting(self) -> PackedHyperparameters:
+        return PackedHyperparameters.of(self.numbers, np.asarray(self.seed, np.uint32))
 
     def using(self, **uses: bool) -> "Direct":
         """The same with other code compiled."""
@@ -68,8 +72,8 @@ class Direct:
 
     def weights(self) -> initial.Layers:
         """First weights with every bias and state random, or mistakes there would not show."""
-        own = structure.alone(self.entries, PROBLEM)
-        drawn = initial.draw(own, self.entries, self.seed)
+        own = structure.architecture_of(self.entries, PROBLEM)
+        drawn = initial.init(own, self.entries, self.seed)
         rng = np.random.default_rng(self.seed + 1000)
         for named in drawn.values():
             for name, value in named.items():
@@ -78,13 +82,15 @@ class Direct:
                     named[name] = (value + noise).astype(np.float32)
         return initial.pad(drawn, self.architecture.shapes())
 
-    def learner(self) -> Learner:
+    def learner(self) -> TrainState:
         packed = self.packing.pack(self.weights())
         slots = self.step.update.init(self.entries["optimizer"], packed)
-        return Learner(packed, slots, np.asarray(False))
+        return TrainState(packed, slots, np.asarray(False))
 
-    def apply(self, samples: Samples, key: Any = None, stops: Any = None) -> Outputs:
-        return outputs(self.architecture, self.weights(), samples, self.numbers, key, stops)
+    def apply(self, samples: Samples, key: Any = None, stop_gradient_at: Any = None) -> Outputs:
+        return outputs(
+            self.architecture, self.weights(), samples, self.numbers, key, stop_gradient_at
+        )
 
     def gradient(self, samples: Samples, epoch: int = 0) -> dict[str, Any]:
         """Of the sum of the samples' losses, as a tree: what a step adds up."""
@@ -94,11 +100,16 @@ class Direct:
 
 @jit_by_architecture
 def outputs(
-    architecture: Architecture, weights: Any, samples: Samples, numbers: Any, key: Any, stops: Any
+    architecture: Architecture,
+    weights: Any,
+    samples: Samples,
+    numbers: Any,
+    key: Any,
+    stop_gradient_at: Any,
 ) -> Any:
     network, x = RecurrentNetwork(architecture), jnp.asarray(samples.inputs)
     variables, lengths = {"params": weights}, jnp.asarray(samples.lengths)
-    out = network.apply(variables, x, lengths, numbers, key, stops)
+    out = network.apply(variables, x, lengths, numbers, key, stop_gradient_at)
     assert isinstance(out, Outputs)
     return out
 
@@ -114,7 +125,7 @@ def _gradient(
 
 def alone(given: dict[str, Any], seed: int = 3) -> Direct:
     entries = complete(given)
-    return Direct(entries, structure.alone(entries, PROBLEM), seed)
+    return Direct(entries, structure.architecture_of(entries, PROBLEM), seed)
 
 
 def among(given: dict[str, Any], others: Sequence[dict[str, Any]] = (), width: int = 16) -> Direct:

@@ -36,7 +36,7 @@ def begun(id: int) -> Trial:
         "rate": float(10 ** rng.uniform(-4, 0)),
         "layers": int(rng.integers(1, 4)),
     }
-    configuration = SPACE.draw(lambda name, _: params[name])
+    configuration = SPACE.sample(lambda name, _: params[name])
     return Trial(id, id + 100, configuration, Proposal(configuration, params, {}), bracket=id % 3)
 
 

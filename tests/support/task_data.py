@@ -107,8 +107,8 @@ def made(kind: str) -> Data:
     task, encoder, draw = TASKS[kind]
     rng = np.random.default_rng(1)
     times = {"train": 7, "validation": 6, "test": 13}
-    if task.carries or task.name == "forecasting":
+    if task.stateful or task.name == "forecasting":
         times = dict.fromkeys(times, 6)
-    sizes = SIZES | {"validation": 150, "test": 70} if task.carries else SIZES
+    sizes = SIZES | {"validation": 150, "test": 70} if task.stateful else SIZES
     splits: Any = {part: draw(rng, sizes[part], times[part]) for part in SIZES}
     return Data(kind, task, **splits, encoder=encoder)

@@ -97,7 +97,7 @@ def losses(
     loss: Any = partial(class_loss, smoothing=c["label_smoothing"]) if classes else square
     loss = label_loss if task.name == "next_step" else loss
     true = jnp.arange(told.every.shape[1])[None] < lengths[:, None]
-    if task.every:
+    if task.per_step:
         return (loss(told.every, targets) * true).sum(1), lengths
     if task.name == "forecasting":
         targets = targets.reshape(len(targets), -1)
@@ -133,7 +133,7 @@ def update(c: Tree, task: Task) -> Any:
             told, states = answers(c, task, parameters, part, states, block)
             sums, weights = losses(c, task, told, part.targets, part.lengths)
             total, weight = total + sums.sum(), weight + weights.sum()
-            states = jax.lax.stop_gradient(states) if task.carries else None
+            states = jax.lax.stop_gradient(states) if task.stateful else None
         return total / weight, (states, total, weight)
 
     @jax.jit
@@ -150,7 +150,7 @@ def update(c: Tree, task: Task) -> Any:
 
 def order(task: Task, lengths: np.ndarray, seed: int, epoch: int, size: int) -> np.ndarray:
     """Rows of every microbatch: of a text, row r of all of them is the r-th part of it."""
-    if not task.carries:
+    if not task.stateful:
         return reference.epoch_order(lengths, seed, epoch, size)
     steps = len(lengths) // size
     return np.array([[row * steps + step for row in range(size)] for step in range(steps)])
@@ -172,7 +172,7 @@ def train(
     rate_at = reference.schedule(c, epochs)
     for epoch in range(epochs):
         rows = order(task, split.lengths, order_seed, epoch, microbatch)
-        states = reference.start(c, parameters, microbatch) if task.carries else None
+        states = reference.start(c, parameters, microbatch) if task.stateful else None
         totals, norms = np.zeros(2), []
         for batch in reference.batches(c, epoch, len(rows), microbatch):
             parts = [Samples(*(a[rows[k]] for a in vars(split).values())) for k in batch]
@@ -195,7 +195,7 @@ def reader(entries: Tree, task: Task, parameters: Tree) -> Callable[[Split, int]
     run = jax.jit(partial(answers, c, task))
 
     def read(split: Split, stretch: int) -> Answers:
-        if not task.carries:
+        if not task.stateful:
             return run(parameters, Samples(*vars(split).values()), None)[0]
         found, states = [], None
         for k in range(len(split)):
@@ -222,7 +222,7 @@ def metrics(task: Any, told: Answers, split: Split) -> dict[str, float]:
         error = last.reshape(split.targets.shape) - split.targets
         scale = np.array(task.scale if task.name == "regression" else 1.0)
         return {"loss": (error**2).mean(), "mae": (abs(error) * scale).mean()}
-    logits, y = (every[true], split.targets[true]) if task.every else (last, split.targets)
+    logits, y = (every[true], split.targets[true]) if task.per_step else (last, split.targets)
     nats = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(y)), y]
     found = {"loss": nats.mean(), "accuracy": (logits.argmax(-1) == y).mean()}
     if task.name == "language":

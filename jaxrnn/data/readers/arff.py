@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.io.arff import loadarff
 
-from jaxrnn.data.readers.labelled import Case
+from jaxrnn.data.readers.labelled import LabelledSequence
 from jaxrnn.data.readers.text import read_text
 
 
@@ -21,7 +21,7 @@ class Counted(io.StringIO):
         return super().__next__()
 
 
-def read_arff(path: Path) -> list[Case]:
+def read_arff(path: Path) -> list[LabelledSequence]:
     """The sequences of a file.
 
     Args:
@@ -69,7 +69,7 @@ def _data_lines(text: str) -> list[tuple[int, str]]:
     ]
 
 
-def _case(path: Path, number: int, line: str, row: tuple[Any, ...]) -> Case:
+def _case(path: Path, number: int, line: str, row: tuple[Any, ...]) -> LabelledSequence:
     place = f"'{path}', line {number}"
     *steps, label = row
     relational = isinstance(steps[0], np.ndarray)
@@ -83,7 +83,7 @@ def _case(path: Path, number: int, line: str, row: tuple[Any, ...]) -> Case:
     if line.count(",") - str(target).count(",") != len(variables) * (len(variables[0]) - 1) + 1:
         raise ValueError(f"{place} must hold as many values as there are attributes.")
     given = np.flatnonzero(~np.isnan(values).all(axis=1))
-    return Case(path, number, values[: given.max(initial=-1) + 1], target)
+    return LabelledSequence(path, number, values[: given.max(initial=-1) + 1], target)
 
 
 def _numbers(place: str, variables: list[list[Any]]) -> np.ndarray:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Options(NamedTuple):
+class ColumnRoles(NamedTuple):
     """Which column means what, for formats whose columns have names.
 
     Attributes:

@@ -13,7 +13,7 @@ from jaxrnn.data.records import Sequences
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
-class Case(NamedTuple):
+class LabelledSequence(NamedTuple):
     """One sequence.
 
     Attributes:
@@ -34,7 +34,7 @@ class Case(NamedTuple):
         return f"'{self.path}', line {self.line}"
 
 
-def to_sequences(name: str, parts: Mapping[str, list[Case]]) -> Sequences:
+def to_sequences(name: str, parts: Mapping[str, list[LabelledSequence]]) -> Sequences:
     """Cases as a record.
 
     Args:
@@ -57,7 +57,7 @@ def to_sequences(name: str, parts: Mapping[str, list[Case]]) -> Sequences:
     )
 
 
-def _check(case: Case, features: int) -> None:
+def _check(case: LabelledSequence, features: int) -> None:
     time, found = case.values.shape
     if not time or found != features:
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxrnn.data.arrays import check_inputs, check_targets, padded
 from jaxrnn.data.readers import rolls
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.records import PARTS, Rolls, Sequences
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -23,7 +23,7 @@ NAMES = {
 """What belongs together, by the file that people name."""
 
 
-def read(path: Path, options: Options) -> Sequences | Rolls:
+def read(path: Path, options: ColumnRoles) -> Sequences | Rolls:
     """The arrays of a file, or of the files beside it that belong together.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.text import read_text
 from jaxrnn.data.records import PARTS, Rolls
 
@@ -18,7 +18,7 @@ SHORT = {"train": "train", "validation": "valid", "test": "test"}
 """How those who published such files call the parts."""
 
 
-def read(path: Path, options: Options) -> Rolls:
+def read(path: Path, options: ColumnRoles) -> Rolls:
     """The pieces of a `.mat` or `.json` file.
 
     Args:

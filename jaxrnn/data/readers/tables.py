@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from jaxrnn.data.arrays import padded
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.table import Table, from_csv, from_pandas, from_parquet
 from jaxrnn.data.records import PARTS, Sequences, Series, Texts
 
@@ -23,7 +23,7 @@ def _values(table: Table, *meaning: str | None) -> list[str]:
     return names
 
 
-def points(table: Table, name: str, options: Options) -> Series:
+def points(table: Table, name: str, options: ColumnRoles) -> Series:
     """Rows are points in time, of as many series as `options.group` tells apart."""
     series = None if options.group is None else table.labels(options.group)
     rows = _order(table, series, options.time)
@@ -53,7 +53,7 @@ def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndar
     return rows
 
 
-def long(table: Table, name: str, options: Options) -> Sequences:
+def long(table: Table, name: str, options: ColumnRoles) -> Sequences:
     """Rows of one group are a sequence, in the order of `options.time`."""
     assert options.group
     groups = table.labels(options.group)
@@ -85,7 +85,7 @@ def long(table: Table, name: str, options: Options) -> Sequences:
     )
 
 
-def wide(table: Table, name: str, options: Options) -> Sequences | Texts:
+def wide(table: Table, name: str, options: ColumnRoles) -> Sequences | Texts:
     """Every row is a sequence, or a text."""
     names = _values(table, *options.target, options.group, SPLIT)
     groups = None if options.group is None else table.labels(options.group)
@@ -97,7 +97,7 @@ def wide(table: Table, name: str, options: Options) -> Sequences | Texts:
     return Sequences(name, inputs, lengths, targets, groups, parts, options.target)
 
 
-def _targets(table: Table, options: Options) -> dict[str, np.ndarray]:
+def _targets(table: Table, options: ColumnRoles) -> dict[str, np.ndarray]:
     """One column of labels, or some of numbers."""
     if len(options.target) == 1:
         return {options.target[0]: table.labels(options.target[0])}
@@ -118,19 +118,19 @@ def _parts(table: Table) -> np.ndarray | None:
     return parts
 
 
-def read(path: Path, options: Options) -> Sequences | Texts | Series:
+def read(path: Path, options: ColumnRoles) -> Sequences | Texts | Series:
     """The rows of a `.csv` or `.parquet` file; see `from_table`."""
     parquet = path.suffix.lower() == ".parquet"
     rows = from_parquet(path) if parquet else from_csv(path)
     return from_table(rows, path.stem, options)
 
 
-def from_frame(frame: pd.DataFrame, options: Options) -> Sequences | Texts | Series:
+def from_frame(frame: pd.DataFrame, options: ColumnRoles) -> Sequences | Texts | Series:
     """The rows of a frame; see `from_table`."""
     return from_table(from_pandas(frame), "frame", options)
 
 
-def from_table(table: Table, name: str, options: Options) -> Sequences | Texts | Series:
+def from_table(table: Table, name: str, options: ColumnRoles) -> Sequences | Texts | Series:
     """What the rows of a table are.
 
     To forecast, they are points in time, of as many series as `options.group` tells apart. With
@@ -164,7 +164,7 @@ def from_table(table: Table, name: str, options: Options) -> Sequences | Texts |
     return (long if options.time else wide)(table, name, options)
 
 
-def _check_columns(table: Table, options: Options) -> None:
+def _check_columns(table: Table, options: ColumnRoles) -> None:
     columns = list(table.frame.columns)
     used: dict[str, str] = {}
     for key, names in options.columns.items():

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.records import Text
 
 
-def read(path: Path, options: Options) -> Text:
+def read(path: Path, options: ColumnRoles) -> Text:
     """The whole file.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.data.readers.labelled import Case
+from jaxrnn.data.readers.labelled import LabelledSequence
 from jaxrnn.data.readers.text import read_text
 
 
@@ -24,7 +24,7 @@ class Tag(NamedTuple):
 NO_TAG = Tag(0, [])
 
 
-def read_ts(path: Path) -> list[Case]:
+def read_ts(path: Path) -> list[LabelledSequence]:
     """The sequences of a file.
 
     Args:
@@ -73,7 +73,7 @@ def _check_kind(path: Path, tags: dict[str, Tag]) -> None:
         )
 
 
-def _case(path: Path, number: int, line: str, tags: dict[str, Tag]) -> Case:
+def _case(path: Path, number: int, line: str, tags: dict[str, Tag]) -> LabelledSequence:
     place = f"'{path}', line {number}"
     *variables, label = line.split(":")
     _check_count(place, "variables", len(variables), tags.get("dimensions", NO_TAG))
@@ -84,7 +84,7 @@ def _case(path: Path, number: int, line: str, tags: dict[str, Tag]) -> Case:
         steps = ", ".join(str(len(column)) for column in columns)
         raise ValueError(f"{place} has variables of {steps} steps, but they must be the same.")
     _check_count(place, "steps", len(columns[0]), tags.get("serieslength", NO_TAG))
-    return Case(path, number, np.stack(columns, 1), _target(place, label.strip(), tags))
+    return LabelledSequence(path, number, np.stack(columns, 1), _target(place, label.strip(), tags))
 
 
 def _check_count(place: str, what: str, found: int, tag: Tag) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jaxrnn.data.readers.arff import read_arff
-from jaxrnn.data.readers.column_roles import Options
+from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.labelled import to_sequences
 from jaxrnn.data.readers.ts import read_ts
 from jaxrnn.data.records import Sequences
@@ -11,7 +11,7 @@ from jaxrnn.data.records import Sequences
 ENDINGS = {"_TRAIN": "_TEST", "_train": "_test"}
 
 
-def read(path: Path, options: Options) -> Sequences:
+def read(path: Path, options: ColumnRoles) -> Sequences:
     """The sequences of a file, or of two.
 
     Args:
