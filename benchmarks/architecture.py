@@ -25,7 +25,7 @@ PADDING, MARGIN, HEAD = 22, 22, 38
 CAPTION = "An arrow: imports. Those that others imply are left out, and all lead down."
 PORT = 22
 """Distance between two arrows at the same edge of a box."""
-LETTERS, LINES = 35, 3
+LETTERS, LINES = 36, 3
 """Letters of a line of text in a box, and lines."""
 COLORS = {
     "": ("#fff8ea", "#dc9f33", "#7a4e00"),
