@@ -22,10 +22,10 @@ NARROW = 24
 """Width that an arrow takes where it passes a row of boxes."""
 PADDING, MARGIN, HEAD = 22, 22, 38
 """Pixels within a frame, around everything, and for the name of a frame."""
-CAPTION = "An arrow: imports. Those that others imply are left out, and all lead down."
+CAPTION = "An arrow leads from what imports to what is imported; one that others imply is left out."
 PORT = 22
 """Distance between two arrows at the same edge of a box."""
-LETTERS, LINES = 36, 3
+LETTERS, LINES = 37, 3
 """Letters of a line of text in a box, and lines."""
 COLORS = {
     "": ("#fff8ea", "#dc9f33", "#7a4e00"),
@@ -128,11 +128,12 @@ def _way(source: str, target: str, depth: dict[str, int]) -> list[Spot]:
 
 def _columns(drawn: Graph, depth: dict[str, int], ways: Sequence[list[Spot]]) -> list[Column]:
     """The application above, the packages side by side below it."""
-    below = {one: [b for a, b in drawn.arrows if a == one] for one in drawn.components}
+    below = {name: [b for a, b in drawn.arrows if a == name] for name in drawn.components}
 
     def title(name: str) -> str:
         """The package of a component; the application's imports both."""
-        packages = {drawn.components[one].package for one in (name, *reachable(name, below))}
+        names = name, *reachable(name, below)
+        packages = {drawn.components[each].package for each in names}
         return "" if packages >= set(PACKAGES) else drawn.components[name].package
 
     spots = {Spot(name, name, row) for name, row in depth.items()}.union(*ways)
@@ -155,7 +156,7 @@ def _rows(spots: Sequence[Spot], ways: Sequence[list[Spot]]) -> list[list[Spot]]
 
         def weight(spot: Spot, above: dict[Spot, int] = above) -> tuple[float, Spot]:
             steps = [step for way in ways for step in pairwise(way)]
-            sources = [above[one] for one, other in steps if other == spot and one in above]
+            sources = [above[start] for start, end in steps if end == spot and start in above]
             return sum(sources) / max(len(sources), 1), spot
 
         rows.append(sorted((spot for spot in spots if spot.row == number), key=weight))
@@ -205,8 +206,8 @@ def _arrows(ways: Sequence[list[Spot]], points: Points) -> Iterator[str]:
     """Every arrow as a smooth line; several at one edge of a box keep a distance."""
     for way in ways:
         places = [points[spot] for spot in way]
-        out = sorted(points[other[1]][0] for other in ways if other[0] == way[0])
-        into = sorted(points[other[-2]][0] for other in ways if other[-1] == way[-1])
+        out = sorted(points[each[1]][0] for each in ways if each[0] == way[0])
+        into = sorted(points[each[-2]][0] for each in ways if each[-1] == way[-1])
         (first, top), *between, (last, end) = places
         x = first + PORT * (out.index(places[1][0]) - (len(out) - 1) / 2)
         y = top + HEIGHT
@@ -222,7 +223,7 @@ def _arrows(ways: Sequence[list[Spot]], points: Points) -> Iterator[str]:
         yield f'<path class="arrow" d="{line}" marker-end="url(#head)"/>'
 
 
-def _box(one: Component, title: str, x: float, y: float) -> Iterator[str]:
+def _box(component: Component, title: str, x: float, y: float) -> Iterator[str]:
     """A component: its name, what it holds, and how much."""
     _, line, ink = COLORS[title]
     left = x - WIDTH / 2
@@ -232,15 +233,16 @@ def _box(one: Component, title: str, x: float, y: float) -> Iterator[str]:
     )
     yield (
         f'<text class="name" x="{left + 14:g}" y="{y + 25:g}" fill="{ink}">'
-        f"{escape(one.title)}</text>"
+        f"{escape(component.title)}</text>"
     )
-    for number, text in enumerate(_wrapped(one.meaning.rstrip("."))):
+    for number, text in enumerate(_wrapped(component.meaning.rstrip("."))):
         yield (
             f'<text class="meaning" x="{left + 14:g}" y="{y + 44 + 16 * number:g}">'
             f"{escape(text)}</text>"
         )
-    files = f"{len(one.modules)} file{'s' if len(one.modules) > 1 else ''}, {one.lines:,} lines"
-    yield f'<text class="size" x="{left + 14:g}" y="{y + HEIGHT - 11:g}">{files}</text>'
+    files = len(component.modules)
+    size = f"{files} file{'s' if files > 1 else ''}, {component.lines:,} lines"
+    yield f'<text class="size" x="{left + 14:g}" y="{y + HEIGHT - 11:g}">{size}</text>'
 
 
 def _wrapped(text: str) -> list[str]:

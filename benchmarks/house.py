@@ -1,4 +1,4 @@
-"""How many pieces the code has: files, types of records, and what is small or long among them.
+"""Count the pieces of the code: files, types of records, small files, long argument lists.
 
     python benchmarks/house.py [RESULTS.json]
 
@@ -67,7 +67,7 @@ def _records(path: Path, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             bases = {_last_name(base) for base in node.bases}
-            decorators = {_last_name(one) for one in node.decorator_list}
+            decorators = {_last_name(decorator) for decorator in node.decorator_list}
             if bases & {"NamedTuple", "TypedDict"} or "dataclass" in decorators:
                 yield f"{_place(path)} {node.name}"
 
@@ -85,7 +85,7 @@ def _long_lists(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             of = node.args
             arguments = [*of.posonlyargs, *of.args, *of.kwonlyargs, of.vararg, of.kwarg]
-            names = [one.arg for one in arguments if one is not None]
+            names = [argument.arg for argument in arguments if argument is not None]
             number = len([name for name in names if name not in ("self", "cls")])
             if number > ARGUMENTS:
                 yield f"{_place(path)} {node.name}", number
@@ -93,14 +93,14 @@ def _long_lists(path: Path, tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 def main(arguments: list[str]) -> None:
     """Print the counts, and write them where a name is given."""
-    found = counts()
-    for name, value in found.items():
+    counted = counts()
+    for name, value in counted.items():
         if name != "names":
             print(f"{name}: {value}")
     if arguments:
         git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
         commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-        text = json.dumps({"commit": commit, **found}, indent=1) + "\n"
+        text = json.dumps({"commit": commit, **counted}, indent=1) + "\n"
         (RESULTS / Path(arguments[0]).name).write_text(text, encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
-"""Who imports whom: the folders of both packages and the arrows between them, read from the code.
+"""The folders of both packages and the imports between them, read from the code.
 
-No module is imported for it, so that nothing has to be installed. Used by `architecture.py`, which
-draws the graph, and by `house.py`, which counts.
+The code is parsed and not imported, so that nothing has to be installed. `architecture.py` draws
+the graph, `house.py` counts.
 """
 
 import ast
@@ -84,10 +84,10 @@ def python_files(*folders: str) -> list[Path]:
 def modules() -> dict[str, Module]:
     """The modules of both packages and the scripts of the main job, by dotted name."""
     paths = {_dotted(path): path for path in python_files(*PACKAGES, "scripts")}
-    found = {name: _module(name, path, paths) for name, path in paths.items()}
-    scripts = reachable(COMMAND, {name: module.imports for name, module in found.items()})
+    parsed = {name: _module(name, path, paths) for name, path in paths.items()}
+    scripts = reachable(COMMAND, {name: module.imports for name, module in parsed.items()})
     part = {COMMAND, *(name for name in scripts if name.startswith("scripts."))}
-    return {n: m for n, m in found.items() if n in part or n.split(".")[0] in PACKAGES}
+    return {n: m for n, m in parsed.items() if n in part or n.split(".")[0] in PACKAGES}
 
 
 def graph() -> Graph:
@@ -101,7 +101,7 @@ def graph() -> Graph:
     order = from_top(below)
     names = _names(parts, order)
     components = {names[key]: _component(names[key], parts[key]) for key in order}
-    arrows = [(names[one], names[other]) for one, other in _reduced(below)]
+    arrows = [(names[source], names[target]) for source, target in _reduced(below)]
     return Graph(components, tuple(sorted(arrows)))
 
 
@@ -113,14 +113,14 @@ def from_top(below: Mapping[str, Iterable[str]]) -> list[str]:
 
 def reachable(start: str, below: Mapping[str, Iterable[str]]) -> set[str]:
     """All nodes that a path of at least one step leads to from `start`."""
-    found: set[str] = set()
+    visited: set[str] = set()
     waiting = [*below[start]]
     while waiting:
         node = waiting.pop()
-        if node not in found:
-            found.add(node)
+        if node not in visited:
+            visited.add(node)
             waiting += below[node]
-    return found
+    return visited
 
 
 def _dotted(path: Path) -> str:
@@ -146,8 +146,8 @@ def _imports(tree: ast.Module, known: Mapping[str, Path]) -> Iterator[str]:
         else:
             continue
         for names in wanted:
-            both = [one for name in names for one in (name, f"scripts.{name}")]
-            yield from [name for name in both if name in known][:1]
+            candidates = [full for name in names for full in (name, f"scripts.{name}")]
+            yield from [name for name in candidates if name in known][:1]
 
 
 def _owners(known: Mapping[str, Module]) -> dict[str, str]:
@@ -172,8 +172,8 @@ def _quotient(known: Mapping[str, Module], owner: Mapping[str, str]) -> dict[str
     """What components import; a module without a component stands for itself."""
     below: dict[str, set[str]] = {owner.get(name, name): set() for name in sorted(known)}
     for name, module in known.items():
-        one = owner.get(name, name)
-        below[one] |= {owner.get(other, other) for other in module.imports} - {one}
+        source = owner.get(name, name)
+        below[source] |= {owner.get(target, target) for target in module.imports} - {source}
     return below
 
 
@@ -186,10 +186,10 @@ def _acyclic(below: Mapping[str, Iterable[str]]) -> bool:
 
 
 def _reduced(below: Mapping[str, set[str]]) -> Iterator[tuple[str, str]]:
-    """The arrows that no others imply."""
-    for one, others in below.items():
-        implied = {far for other in others for far in reachable(other, below)}
-        yield from ((one, other) for other in others - implied)
+    """The arrows that no other arrows imply."""
+    for source, targets in below.items():
+        implied = {far for target in targets for far in reachable(target, below)}
+        yield from ((source, target) for target in targets - implied)
 
 
 def _names(parts: Mapping[str, list[Module]], order: Iterable[str]) -> dict[str, str]:

@@ -22,8 +22,8 @@ def graph() -> import_graph.Graph:
 
 def numbers(text: str) -> list[int]:
     """Files and lines of every box, in order."""
-    found = re.findall(r"[\d,]+(?= files?, )|[\d,]+(?= lines)", text)
-    return [int(number.replace(",", "")) for number in found]
+    sizes = re.findall(r"[\d,]+(?= files?, )|[\d,]+(?= lines)", text)
+    return [int(number.replace(",", "")) for number in sizes]
 
 
 def test_committed_picture_is_what_the_script_draws() -> None:
@@ -37,19 +37,20 @@ def test_committed_picture_is_what_the_script_draws() -> None:
 def test_every_import_follows_arrows(graph: import_graph.Graph) -> None:
     """And no arrow could be left out."""
     below: dict[str, list[str]] = {name: [] for name in graph.components}
-    for one, other in graph.arrows:
-        below[one].append(other)
+    for source, target in graph.arrows:
+        below[source].append(target)
     home = {m.name: name for name, part in graph.components.items() for m in part.modules}
     for name, module in import_graph.modules().items():
-        for other in module.imports:
-            one, two = home[name], home[other]
-            assert one == two or two in import_graph.reachable(one, below), (name, other)
-    for one, other in graph.arrows:
+        for imported in module.imports:
+            source, target = home[name], home[imported]
+            reached = import_graph.reachable(source, below)
+            assert source == target or target in reached, (name, imported)
+    for source, target in graph.arrows:
         fewer = {
-            name: [to for to in others if (name, to) != (one, other)]
-            for name, others in below.items()
+            name: [end for end in ends if (name, end) != (source, target)]
+            for name, ends in below.items()
         }
-        assert other not in import_graph.reachable(one, fewer)
+        assert target not in import_graph.reachable(source, fewer)
 
 
 def test_picture_holds_every_package_file_once(graph: import_graph.Graph) -> None:
@@ -67,23 +68,21 @@ def test_boxes_do_not_overlap_and_arrows_lead_down() -> None:
     tag = "{http://www.w3.org/2000/svg}"
     width, height = float(tree.attrib["width"]), float(tree.attrib["height"])
     rectangles = [
-        {k: float(v) for k, v in one.attrib.items() if k in ("x", "y", "width", "height")}
-        for one in tree.iter(f"{tag}rect")
+        {k: float(v) for k, v in shape.attrib.items() if k in ("x", "y", "width", "height")}
+        for shape in tree.iter(f"{tag}rect")
     ]
-    boxes = [one for one in rectangles if one["width"] == architecture.WIDTH]
+    boxes = [box for box in rectangles if box["width"] == architecture.WIDTH]
     assert len(boxes) == len(import_graph.graph().components)
-    for one, other in combinations(boxes, 2):
-        apart = abs(one["x"] - other["x"]) >= architecture.WIDTH
-        assert apart or abs(one["y"] - other["y"]) >= architecture.HEIGHT
-    for one in boxes:
-        assert (
-            0 < one["x"] < width - architecture.WIDTH
-            and 0 < one["y"] < height - architecture.HEIGHT
-        )
+    for first, second in combinations(boxes, 2):
+        apart = abs(first["x"] - second["x"]) >= architecture.WIDTH
+        assert apart or abs(first["y"] - second["y"]) >= architecture.HEIGHT
+    for box in boxes:
+        assert 0 < box["x"] < width - architecture.WIDTH
+        assert 0 < box["y"] < height - architecture.HEIGHT
     for path in tree.iter(f"{tag}path"):
         if path.attrib.get("class") == "arrow":
-            first, *_, last = re.findall(r"[-\d.]+", path.attrib["d"])[1::2]
-            assert float(first) < float(last)
+            coordinates = re.findall(r"[-\d.]+", path.attrib["d"])
+            assert float(coordinates[1]) < float(coordinates[-1])
 
 
 def test_counts_of_a_small_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

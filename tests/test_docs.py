@@ -117,8 +117,8 @@ def test_tables_of_measurements_are_those_of_the_results(name: str) -> None:
 def test_helpers_of_tests_are_those_of_the_folder() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     named = set(rows(page.split("## How the tests are laid out")[1]))
-    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/support").glob("*.py")}
-    assert named - {"module", "---"} == there
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/support").glob("*.py")}
+    assert named - {"module", "---"} == files
 
 
 SPANS = re.compile(r"`([^`\n]+)`")
@@ -162,7 +162,9 @@ def test_links_lead_somewhere(page: str) -> None:
             target = (ROOT / page).parent / path if path else ROOT / page
             assert target.exists(), f"{page}: {link}"
             headings = re.findall(r"^#+ (.*)$", target.read_text() if anchor else "", re.MULTILINE)
-            anchors = [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings]
+            anchors = [
+                re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings
+            ]
             assert not anchor or anchor in anchors, f"{page}: {link}"
 
 
