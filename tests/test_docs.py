@@ -17,7 +17,9 @@ from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.registry import TASKS
 from jaxrnn.tasks.regression import Regression
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [path.relative_to(ROOT).as_posix() for path in sorted(DOCS.glob("*.md"))]
 DATA = (DOCS / "data.md").read_text()
 SEARCH = (DOCS / "search.md").read_text()
 RESULTS = (DOCS / "results.md").read_text()
@@ -113,10 +115,57 @@ def test_tables_of_measurements_are_those_of_the_results(name: str) -> None:
 
 
 def test_helpers_of_tests_are_those_of_the_folder() -> None:
-    page = (DOCS / "contributing.md").read_text()
-    named = {name for row in rows(page.split("## Running")[0]) for name in row.split("`, `")}
-    there = {path.name for path in (DOCS.parent / "tests" / "support").glob("*.py")}
-    assert named - {"module", "---"} == there
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    named = set(rows(page.split("## How the tests are laid out")[1]))
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/support").glob("*.py")}
+    assert named - {"module", "---"} == files
+
+
+SPANS = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(r"\.?[\w<>*.-]+(/[\w<>*.-]*)+|[\w-]+\.(py|md|cff|yaml|svg)")
+
+
+def paths_in(page: str) -> list[str]:
+    """Every path in backticks, also as a word of a command; `<name>` stands for any."""
+    text = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    words = [word for span in SPANS.findall(text) for word in span.split()]
+    return [word for word in words if PATH.fullmatch(word)]
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_paths_exist(name: str) -> None:
+    """Of files and folders that are named in backticks, so that none outlives a move."""
+    named = paths_in((ROOT / name).read_text())
+    assert len(named) > 20
+    for path in named:
+        assert [*ROOT.glob(re.sub(r"<\w+>", "*", path))], f"{name}: `{path}` is not there"
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_names_in_tables_are_those_of_the_files(name: str) -> None:
+    """A row that names files may name in backticks only what is written in one of these."""
+    for line in (ROOT / name).read_text().splitlines():
+        files = [ROOT / path for path in paths_in(line) if (ROOT / path).is_file()]
+        if line.startswith("|") and files:
+            text = " ".join(path.read_text() for path in files)
+            for word in re.findall(r"`(\w+)(?:\.\w+)?(?:\(\))?`", line):
+                assert re.search(rf"\b{word}\b", text), f"{name}: `{word}` in {line}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
+def test_links_lead_somewhere(page: str) -> None:
+    """Links to files of the repository, and to a heading of one."""
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not link.startswith("http"):
+            path, _, anchor = link.partition("#")
+            target = (ROOT / page).parent / path if path else ROOT / page
+            assert target.exists(), f"{page}: {link}"
+            headings = re.findall(r"^#+ (.*)$", target.read_text() if anchor else "", re.MULTILINE)
+            anchors = [
+                re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings
+            ]
+            assert not anchor or anchor in anchors, f"{page}: {link}"
 
 
 def test_no_test_module_imports_another() -> None:

@@ -1,8 +1,12 @@
-"""What pip is told: lower bounds that are tested, and extras that bring devices."""
+"""What pip, Git and those who cite are told: bounds, extras, hooks, the version."""
 
 import re
+import subprocess
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -31,3 +35,32 @@ def test_extras_bring_the_devices_of_jax() -> None:
 def test_compiling_ahead_is_pinned_to_one_jax() -> None:
     pins = {one.split("==")[1] for one in EXTRAS["aot"] if one.startswith("jax")}
     assert len(pins) == 1
+
+
+def test_citation_is_that_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0" and citation["type"] == "software"
+    assert citation["message"] and citation["authors"] == [{"name": "jaxrnn contributors"}]
+    for name in ("version", "license"):
+        assert citation[name] == PROJECT[name]
+    assert (citation["title"], citation["abstract"]) == (PROJECT["name"], PROJECT["description"])
+    assert citation["version"] == version("jaxrnn")
+
+
+def test_hooks_check_what_continuous_integration_checks() -> None:
+    """Lines of `lint` in `.ci/run`, without the names of its environments."""
+    script = (ROOT / ".ci" / "run").read_text()
+    (lint,) = re.findall(r"^lint\(\) \{\n(.*?)^\}", script, re.MULTILINE | re.DOTALL)
+    commands = re.findall(r'^ *"\$work/default/bin/(\w+)"(.*)$', lint, re.MULTILINE)
+    checked = [(name + rest).removesuffix(' --pythonpath "$python"') for name, rest in commands]
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert [hook["entry"] for hook in hooks] == checked
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert {stage for hook in hooks for stage in hook["stages"]} == {
+        *config["default_install_hook_types"]
+    }
+
+
+def test_continuous_integration_is_a_script_that_bash_reads() -> None:
+    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)
