@@ -26,7 +26,7 @@ import jaxrnn
 import search
 from jaxrnn.population.memory import is_out_of_memory
 from search.display import Display, leaderboard_table, short
-from search.signals import answered
+from search.records.signals import answered
 
 gc.freeze()
 gc.enable()

@@ -23,7 +23,7 @@ from support.study_stages import database
 
 import jaxrnn
 import search
-from search.lock import locked
+from search.records.lock import locked
 
 SPACE = """
 cell = "gru"

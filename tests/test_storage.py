@@ -10,9 +10,9 @@ import optuna
 import pytest
 from support.study_stages import SPACE, begun, check, database, opened, read, stages
 
-from search.journal import Buffered, open_journal
+from search.records.journal import Buffered, open_journal
+from search.records.optuna_study import Study, best_configurations
 from search.space import Space
-from search.study import Study, best_configurations
 from search.trial import State
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from support.curve_trainer import Curves, Runner
 
 import search
-from search.checkpoint import Checkpoints
-from search.keeping import Keeper, take_up
-from search.lock import locked
-from search.records import RunFolder
-from search.study import Study
+from search.records.checkpoint import Checkpoints
+from search.records.lock import locked
+from search.records.optuna_study import Study
+from search.records.recorder import Recorder, resume
+from search.records.run_folder import RunFolder
 
 SPACE = search.Space(
     rate=dict(low=1e-4, high=1.0, log=True), width=dict(low=1, high=64), kind=["a", "b"]
@@ -55,9 +55,9 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
             at_once=TRIALS if scheduler == "pbt" else 8,
         )
         checkpoints = Checkpoints(path / "checkpoints")
-        running = search.Search(plan, team, *take_up(team, checkpoints))
+        running = search.Search(plan, team, *resume(team, checkpoints))
         study = Study(None, path, plan.metric, plan.mode, SPACE)
-        running.after = Keeper(running, folder, study, checkpoints, 0.05)
+        running.after = Recorder(running, folder, study, checkpoints, 0.05)
         best = running.run()
         assert best is not None
         running.after.write_tables()

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.files import write_whole
+from search.records.atomic import write_whole
+from search.records.strict_json import readable
 from search.space import Space
-from search.strict_json import readable
 from search.trial import Trial
 
 SETTINGS = "settings.json"

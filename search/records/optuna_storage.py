@@ -12,8 +12,8 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 
-from search.files import write_whole
-from search.journal import open_journal
+from search.records.atomic import write_whole
+from search.records.journal import open_journal
 
 JOURNAL, OWNER = "study.log", "study.id"
 """Files of a run folder: the study, and what it is known by in a storage that others use too."""
@@ -47,7 +47,7 @@ def open_store(url: str | None, folder: Path) -> Store:
     with quiet():
         if url is None:
             return _open_journal(folder)
-        from search import database  # here, for searches without one begin sooner
+        from search.records import database  # here, for searches without one begin sooner
 
         opened = database.open_database(url)
         close = partial(database.let_go, opened)
@@ -120,7 +120,7 @@ def reading(source: str) -> Iterator[optuna.Study]:
     if journal.is_file():
         yield _find("", JournalStorage(JournalFileBackend(str(journal))), source)
     elif "://" in where:
-        from search import database
+        from search.records import database
 
         database.check_file(where)
         with quiet():

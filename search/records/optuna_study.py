@@ -12,9 +12,9 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.records.optuna_storage import open_store, open_study, reading
+from search.records.strict_json import readable
 from search.space import Space
-from search.storage import open_store, open_study, reading
-from search.strict_json import readable
 from search.trial import State, Trial
 
 STATES = {State.COMPLETE: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
@@ -137,7 +137,9 @@ class Study:
                 self._write(waiting)
                 self._store.flush()
         except StorageInternalError as error:
-            from search.database import reason  # here, for searches without one begin sooner
+            from search.records.database import (
+                reason,  # here, for searches without one begin sooner
+            )
 
             where = self._store.where
             self._failure = OSError(

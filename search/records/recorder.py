@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.checkpoint import Checkpoints, records_of, trials_of
 from search.engine import Search
-from search.records import RunFolder
-from search.signals import deferred
-from search.study import Study
+from search.records.checkpoint import Checkpoints, records_of, trials_of
+from search.records.optuna_study import Study
+from search.records.run_folder import RunFolder
+from search.records.signals import deferred
 from search.team import Team
 from search.trial import Trial
 
@@ -27,7 +27,7 @@ STOPPING = b"\nnote: stopping after this epoch, to lose nothing; Ctrl-C again st
 
 
 @dataclass
-class Keeper:
+class Recorder:
     """What `Search.after` calls.
 
     Attributes:
@@ -117,7 +117,7 @@ class Keeper:
         return sum(trial.epochs for trial in self.search.trials)
 
 
-def take_up(
+def resume(
     team: Team[Any, Any], checkpoints: Checkpoints
 ) -> tuple[list[Trial], dict[int, list[Any]]]:
     """Trials and members of the latest checkpoint that is whole; none if there is no checkpoint.

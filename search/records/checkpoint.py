@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.files import naming, to_disk
+from search.records.atomic import naming, to_disk
+from search.records.strict_json import decode, encode
 from search.samplers.sampler import Proposal
-from search.strict_json import decode, encode
 from search.trial import State, Trial
 
 STATE, RECORDS, MANIFEST = "state", "records.json", "manifest.json"
