@@ -127,6 +127,7 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
     asked = isinstance(error, KeyboardInterrupt)
     trials = job.search.trials
     with suppress(Exception, KeyboardInterrupt):
+        job.keeper.study.write(trials)
         job.keeper.study.close(CLOSING)
     for trial in trials:
         if trial.state is search.State.RUNNING:

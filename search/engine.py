@@ -99,10 +99,7 @@ class Search(Generic[Population, Snapshot]):
             self._park()
             self._copy(decision.copy)
         for id in decision.stop:
-            trial = self.trials[id]
-            trial.ended = True
-            if trial.state is State.RUNNING:
-                trial.state = State.PRUNED
+            self.trials[id].end(State.PRUNED)
         for id, until in decision.go.items():
             self.trials[id].until = until
         self.clock.spent("decide")
@@ -181,9 +178,7 @@ class Search(Generic[Population, Snapshot]):
             if not math.isfinite(trial.metrics[trial.epochs][self.plan.metric]):
                 trial.state = State.DIVERGED
             if trial.epochs == self.plan.scheduler.max_epochs:
-                trial.ended = True
-                if trial.state is State.RUNNING:
-                    trial.state = State.COMPLETE
+                trial.end(State.COMPLETE)
         self._leader = self.best
 
     def _place(self, trials: Sequence[Trial]) -> None:

@@ -48,6 +48,8 @@ TRIALS = st.builds(
     errors=SCORES,
     history=st.dictionaries(TEXT, st.lists(FLOATS, max_size=3), max_size=2),
     changes=st.lists(st.tuples(NUMBERS, NUMBERS, ENTRIES), max_size=2),
+    begun=FLOATS,
+    finished=FLOATS | st.none(),
 )
 
 

@@ -51,10 +51,10 @@ class Quiet(Study):
     """A study that is not written."""
 
     def __init__(self) -> None:
-        self.synced: list[list[str]] = []
+        self.written: list[list[str]] = []
 
-    def sync(self, trials: Any) -> None:
-        self.synced.append([trial.state for trial in trials])
+    def write(self, trials: Any) -> None:
+        self.written.append([trial.state for trial in trials])
 
 
 def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tuple[Noted, Quiet]:
@@ -79,8 +79,8 @@ def test_a_checkpoint_at_every_rung(
     checkpoints, study = kept(running, tmp_path, clock)
     running.run()
     assert checkpoints.numbers == [9, 15, 21]
-    assert [row.count("pruned") for row in study.synced] == [6, 8, 8]
-    assert study.synced[-1].count("complete") == 1
+    assert [row.count("pruned") for row in study.written] == [6, 8, 8]
+    assert study.written[-1].count("complete") == 1
     assert (tmp_path / "run" / "trials.csv").read_text().count("pruned") == 8
 
 
@@ -103,7 +103,7 @@ def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> Non
     checkpoints, study = kept(running, tmp_path, clock, seconds=6.0)
     running.run()
     assert checkpoints.numbers == [12, 24, 36, 40]
-    assert len(study.synced) == 1
+    assert len(study.written) == 1
 
 
 def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:

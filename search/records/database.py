@@ -1,14 +1,95 @@
 """Databases that Optuna keeps studies in, by SQLAlchemy, which takes long to import."""
 
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from optuna.storages import RDBStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from search.trial import Trial
+
+
+class Writer:
+    """Writes trials into a database in a thread of its own, since every operation takes long."""
+
+    def __init__(
+        self, where: str, storage: BaseStorage, write: Callable[[Sequence[Trial]], None]
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            where: Place of the database, for people.
+            storage: The database; connections of the thread are let go at its end.
+            write: Function that writes trials there.
+        """
+        self._where, self._storage, self._write = where, storage, write
+        self._trials: Sequence[Trial] = ()
+        self._closing = False
+        self._failure: Exception | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="database", daemon=True)
+        self._thread.start()
+
+    def submit(self, trials: Sequence[Trial]) -> None:
+        """Have trials written as soon as the thread is free; returns at once.
+
+        Args:
+            trials: All that are not written yet; they take the place of those that still wait.
+
+        Raises:
+            Exception: What an earlier call asked for could not be written.
+        """
+        with self._changed:
+            if self._failure:
+                raise self._failure
+            self._trials = trials
+            self._changed.notify()
+
+    def close(self, seconds: float | None) -> None:
+        """Wait until all is written, but no longer than `seconds`; closing twice is fine.
+
+        Raises:
+            Exception: It could not be written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(seconds)
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is still at work, or may be."""
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            while trials := self._next():
+                self._write(trials)
+        except StorageInternalError as error:
+            self._failure = OSError(
+                f"the study in '{self._where}' can't be written: {reason(error.__cause__)}"
+            )
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._storage.remove_session()
+
+    def _next(self) -> Sequence[Trial]:
+        """Return the trials that wait, once there are some; none if there will be no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._trials or self._closing)
+            trials, self._trials = self._trials, ()
+            return trials
+
 
 def open_database(url: str) -> RDBStorage:
-    """The database at a URL.
+    """Open the database at a URL.
 
     Raises:
         ValueError: It can't be opened.
@@ -39,7 +120,7 @@ def let_go(database: RDBStorage) -> None:
 
 
 def shown(url: str) -> str:
-    """A URL without its password."""
+    """Return a URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
@@ -47,6 +128,6 @@ def shown(url: str) -> str:
 
 
 def reason(error: BaseException | None) -> str:
-    """What a database did not like, in a line."""
+    """Return what a database did not like, in a line."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(cause).strip().splitlines()[0].rstrip(".") + "."

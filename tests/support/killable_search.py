@@ -60,7 +60,7 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
         running.after = Recorder(running, folder, study, checkpoints, 0.05)
         best = running.run()
         assert best is not None
-        running.after.write_tables()
+        running.after.write_views()
         study.close()
         end = {str(id): [one.path for one in own] for id, own in running.members.items()}
         (path / "end.json").write_text(json.dumps({"best": best.id, "members": end}))
