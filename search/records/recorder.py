@@ -85,8 +85,8 @@ class Recorder:
 
     def write_views(self) -> None:
         """Write what people and programs read: the tables and the study."""
-        begin = time.monotonic()
         self.study.write(self.search.trials)
+        begin = time.monotonic()  # of the study, new trials alone take long, each of them once
         self.write_tables()
         self._viewed = time.monotonic()
         self._view_cost = self._viewed - begin
