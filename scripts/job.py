@@ -14,17 +14,17 @@ from cohort_table import cohort_rows
 from command_line import resumed
 from planning import plan_of, starts_of
 from problem import data_of, metric_of, space_of
+from search.plans import Plan
 
 import jaxrnn
 import search
-from search.checkpoint import Checkpoints
-from search.keeping import Keeper, take_up
-from search.lock import locked
-from search.plans import Plan
-from search.records import RunFolder, unused
+from search.records.checkpoint import Checkpoints
+from search.records.lock import locked
+from search.records.optuna_storage import forget_journal
+from search.records.optuna_study import Study
+from search.records.recorder import Recorder, resume
+from search.records.run_folder import RunFolder, unused
 from search.rungs import check_whole
-from search.storage import forget_journal
-from search.study import Study
 
 SHOWN = 2
 """Metrics of the task in the leaderboard, besides the one that ranks."""
@@ -57,7 +57,7 @@ class Job:
     trainers: list[jaxrnn.Trainer]
     cohorts: list[dict[str, Any]]
     folder: RunFolder
-    keeper: Keeper
+    keeper: Recorder
     notes: list[str]
     begin: float
     cache: Path | None
@@ -203,11 +203,11 @@ def _job(
         if compiler.choices is not None:
             compiler.choices.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
-    before = take_up(team, checkpoints)
+    before = resume(team, checkpoints)
     running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
-    running.on_epoch = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
+    running.on_epoch = Recorder(running, folder, study, checkpoints, pause, plan.space.entries)
     return Job(
         settings=_saved(settings),
         versions=asked.record(settings)["versions"],

@@ -5,8 +5,8 @@ from typing import Any
 
 import jaxrnn
 import search
+from search.records.optuna_study import best_configurations
 from search.samplers.enqueued import Enqueued, read_configurations
-from search.study import best_configurations
 
 TRIALS = {"default": 256, "full": 128}
 POPULATION = 32

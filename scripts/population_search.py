@@ -26,7 +26,7 @@ import jaxrnn
 import search
 from jaxrnn.population.memory import is_out_of_memory
 from search.display import Display, leaderboard_table, short
-from search.signals import answered
+from search.records.signals import answered
 
 gc.freeze()
 gc.enable()
@@ -127,6 +127,7 @@ def stop(job: Job, error: BaseException, console: Console) -> int:
     asked = isinstance(error, KeyboardInterrupt)
     trials = job.search.trials
     with suppress(Exception, KeyboardInterrupt):
+        job.keeper.study.write(trials)
         job.keeper.study.close(CLOSING)
     for trial in trials:
         if trial.state is search.State.RUNNING:

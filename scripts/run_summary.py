@@ -72,5 +72,5 @@ def _cohorts(job: Job) -> list[dict[str, Any]]:
 
 
 def _described(trial: search.Trial) -> dict[str, Any]:
-    left_out = ("history", "proposal", "until", "ended", "bracket", "changes")
+    left_out = ("history", "proposal", "until", "ended", "bracket", "changes", "begun", "finished")
     return {name: value for name, value in asdict(trial).items() if name not in left_out}

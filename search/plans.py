@@ -80,8 +80,8 @@ def make_plan(
         metric: What to search by.
         mode: `min` or `max`: which values of it are better.
         seed: Of all that is random.
-        max_concurrent: Trials begin while fewer train. By default all, but where scores guide what comes
-            next at most 32, or `lanes`.
+        max_concurrent: Most trials that train at once, at least 1. By default all; at most 32, or
+            `lanes`, where scores guide what comes next.
         lanes: Members that train side by side on all devices.
         grid_points: Values of a continuous range in a grid, at least 2.
         starts: Configurations to begin with.

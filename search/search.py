@@ -27,8 +27,8 @@ class Search(Generic[Population, Snapshot]):
         replicates: Trains the members of its trials.
         trials: All so far, by id.
         members: By id, those of the trials that may train on, or win, but for trials that have
-            trained since they were placed on the devices: see `snapshots`. These are lost if training
-            is interrupted.
+            trained since they came onto the devices: see `snapshots`. These are lost if training is
+            interrupted.
         keep: Whether the members of pruned trials are kept too.
         on_progress: Called whenever the trainers tell of progress, and when trials were scored.
         on_epoch: Called after every epoch, when all is consistent, with whether trials were scored.
@@ -99,10 +99,7 @@ class Search(Generic[Population, Snapshot]):
             self._to_host()
             self._exploit(decision.exploit)
         for id in decision.prune:
-            trial = self.trials[id]
-            trial.ended = True
-            if trial.state is State.RUNNING:
-                trial.state = State.PRUNED
+            self.trials[id].end(State.PRUNED)
         for id, until in decision.promote.items():
             self.trials[id].target_epochs = until
         self.clock.spent("decide")
@@ -181,9 +178,7 @@ class Search(Generic[Population, Snapshot]):
             if not math.isfinite(trial.metrics[trial.epochs][self.plan.metric]):
                 trial.state = State.DIVERGED
             if trial.epochs == self.plan.scheduler.max_epochs:
-                trial.ended = True
-                if trial.state is State.RUNNING:
-                    trial.state = State.COMPLETE
+                trial.end(State.COMPLETE)
         self._leader = self.best
 
     def _to_device(self, trials: Sequence[Trial]) -> None:

@@ -65,8 +65,8 @@ class Trainer(Protocol[Population, Snapshot]):
     ) -> Population:
         """Every member trained until it has seen its own `epochs` in all, going on where it was.
 
-        `epochs` has one total per member; one that is there already rests. Calls `on_progress` now and
-        then with the share that is done, from 0 to 1, and at the end with 1.
+        `epochs` has one total per member; a member that is there already rests. Calls `on_progress`
+        now and then with the member-epochs trained since the last call; fractions are fine.
         """
         ...
 

@@ -1,6 +1,7 @@
 """A trial: one configuration with one seed, and what became of it."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,6 +41,8 @@ class Trial:
         errors: Standard errors of the same means; empty where there is one seed and fold.
         history: What training itself saw, by name, a number for every epoch trained.
         changes: Where it took over from others: epochs, id of the other, configuration since.
+        begun: Time at which it was proposed, in seconds since 1970; for people, as `finished` is.
+        finished: Time at which it ended; None before.
     """
 
     id: int
@@ -55,6 +58,14 @@ class Trial:
     errors: dict[int, dict[str, float]] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     changes: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    begun: float = field(default_factory=time.time, compare=False)
+    finished: float | None = field(default=None, compare=False)
+
+    def end(self, state: State) -> None:
+        """Note that it trains no more, and that `state` became of it, unless it diverged."""
+        self.ended, self.finished = True, time.time()
+        if self.state is State.RUNNING:
+            self.state = state
 
     def last(self, metric: str) -> float:
         """The metric at the highest rung reached; NaN before the first."""

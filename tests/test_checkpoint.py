@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.checkpoint import Checkpoints, records_of, trials_of
-from search.lock import locked
+from search.records.checkpoint import Checkpoints, records_of, trials_of
+from search.records.lock import locked
+from search.records.strict_json import decode, encode
 from search.samplers.sampler import Proposal
-from search.strict_json import decode, encode
 from search.trial import State, Trial
 
 NUMBERS = st.integers(-(2**60), 2**60)
@@ -48,6 +48,8 @@ TRIALS = st.builds(
     errors=SCORES,
     history=st.dictionaries(TEXT, st.lists(FLOATS, max_size=3), max_size=2),
     changes=st.lists(st.tuples(NUMBERS, NUMBERS, ENTRIES), max_size=2),
+    begun=FLOATS,
+    finished=FLOATS | st.none(),
 )
 
 
@@ -259,7 +261,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: BaseExcepti
 KILLED = """
 import os, sys, itertools
 from pathlib import Path
-from search.checkpoint import Checkpoints
+from search.records.checkpoint import Checkpoints
 
 def save(path):
     path.mkdir()
@@ -302,7 +304,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
 HELD = """
 import sys
 from pathlib import Path
-from search.lock import locked
+from search.records.lock import locked
 
 with locked(Path(sys.argv[1])):
     print("in", flush=True)
@@ -359,7 +361,7 @@ def test_files_are_on_the_disk_before_they_have_their_names(
         (folder / "weights").touch()
 
     checkpoints = Checkpoints(tmp_path / "all")
-    monkeypatch.setattr("search.checkpoint.to_disk", lambda path: steps.append(path.name))
+    monkeypatch.setattr("search.records.checkpoint.to_disk", lambda path: steps.append(path.name))
     monkeypatch.setattr(Path, "rename", rename)
     checkpoints.write(3, {}, save)
     assert set(steps[:5]) == {"state", "weights", "records.json", "manifest.json", ".3"}

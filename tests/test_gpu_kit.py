@@ -324,5 +324,5 @@ def test_all_dependencies_are_looked_for() -> None:
 
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {one.split(">=")[0] for one in told}
-    modules = {"scikit-learn": "sklearn", "tomli-w": "tomli_w", "orbax-checkpoint": "orbax"}
+    modules = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}
     assert {modules.get(name, name) for name in names} <= set(NEEDED)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.files import to_disk, write_whole
-from search.records import RunFolder, unused
+from search.records.atomic import to_disk, write_whole
+from search.records.run_folder import RunFolder, unused
 from search.samplers.sampler import Proposal
 from search.space.space import Space
 from search.trial import State, Trial
@@ -209,7 +209,7 @@ def test_a_file_that_cant_be_replaced(tmp_path: Path) -> None:
 
 FULL = """
 import resource, sys
-from search.records import RunFolder
+from search.records.run_folder import RunFolder
 
 folder = RunFolder(sys.argv[1])
 folder.write_summary({"a": 1})
@@ -236,8 +236,8 @@ def test_a_full_disk(tmp_path: Path) -> None:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from search.lock import locked
-from search.records import RunFolder
+from search.records.lock import locked
+from search.records.run_folder import RunFolder
 
 if os.geteuid() == 0:
     os.seteuid(65534)  # nobody, since root may write anywhere

@@ -21,7 +21,7 @@ import jaxrnn
 import search
 from jaxrnn.population.devices import cpu_cores
 from jaxrnn.tasks.classification import Classification
-from search.keeping import STOPPING
+from search.records.recorder import STOPPING
 from search.trial import seed_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,7 +23,7 @@ from support.study_stages import database
 
 import jaxrnn
 import search
-from search.lock import locked
+from search.records.lock import locked
 
 SPACE = """
 cell = "gru"
@@ -276,7 +276,7 @@ def test_a_full_disk(main: Main, most: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=own)
     assert done.returncode == 1, done.stderr
     assert len(re.findall(r"error: '\S+' can't be written: ", done.stderr)) == 1, done.stderr
-    assert "population_search.py" not in done.stderr  # threads of Orbax have their say, not we
+    assert "population_search.py" not in done.stderr
     main("--resume", "full")
     assert len(rows_of("full")) == 30
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from search.signals import ENDING, answered, deferred
+from search.records.signals import ENDING, answered, deferred
 
 
 def test_ctrl_c_waits_for_the_end() -> None:

@@ -10,29 +10,26 @@ import optuna
 import pytest
 from support.study_stages import SPACE, begun, check, database, opened, read, stages
 
-from search.journal import Buffered, open_journal
+from search.records.optuna_storage import Journal
+from search.records.optuna_study import Study, best_configurations
 from search.space.space import Space
-from search.study import Study, best_configurations
 from search.trial import State
 
 
 def test_failures_are_told(tmp_path: Path) -> None:
-    """At the next call, whatever it is."""
     folder, seen = tmp_path / "run", stages()
     study = opened(folder)
     shutil.rmtree(folder)
-    study.sync(seen[0])
-    study._thread.join(60)
-    for call in (lambda: study.sync(seen[1]), study.close):
-        with pytest.raises(FileNotFoundError, match=r"run/study\.log"):
-            call()
+    with pytest.raises(FileNotFoundError, match=r"run/study\.log'$"):
+        study.write(seen[0])
+    study.close()
 
 
 def test_failures_of_a_database_are_told(tmp_path: Path) -> None:
     folder, seen = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
     (tmp_path / "study.db").write_bytes(b"no database " * 1000)
-    study.sync(seen[-1])
+    study.write(seen[-1])
     with pytest.raises(OSError, match=r"the study in 'sqlite:///.*' can't be written: file is"):
         study.close()
 
@@ -61,7 +58,7 @@ def test_a_study_that_a_kill_left_without_attributes(tmp_path: Path) -> None:
     with database(tmp_path / "study.db") as storage:
         optuna.create_study(study_name="run", storage=storage)
     study = opened(folder, "sqlite")
-    study.sync(stages()[-1])
+    study.write(stages()[-1])
     study.close()
     found = read(folder, "sqlite")
     check(found, stages()[-1])
@@ -102,7 +99,7 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
     seen, whole = stages(), tmp_path / "whole"
     study = opened(whole)
     for trials in seen[:4]:
-        study.sync(trials)
+        study.write(trials)
     study.close()
     log = (whole / "study.log").read_bytes()
     for cut in (0, 1, *np.random.default_rng(0).integers(2, len(log), 30), len(log) - 1):
@@ -111,7 +108,7 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
         (folder / "study.log").write_bytes(log[:cut])
         (folder / "study.log.lock").write_text("")  # on which Optuna would wait for 30 seconds
         study = opened(folder)
-        study.sync(seen[-1])
+        study.write(seen[-1])
         study.close()
         check(read(folder), seen[-1])
         assert sorted(path.name for path in folder.iterdir()) == ["study.id", "study.log"]
@@ -121,35 +118,40 @@ def test_a_long_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "study.log"
     whole = b'{"a": 1}\n' * 20_000
     path.write_bytes(whole + b"x" * 200_000)
-    open_journal(path)
+    Journal(path)
     assert path.read_bytes() == whole
     path.write_bytes(b"y" * 200_000)
-    open_journal(path)
+    Journal(path)
     assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"op_code": 99}'])
-def test_a_damaged_journal(tmp_path: Path, line: str) -> None:
-    opened(tmp_path / "run").close()
+@pytest.mark.parametrize("place", [0, 5, -1])
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"op_code": 99}', "\xff"])
+def test_a_damaged_journal_is_written_anew(tmp_path: Path, line: str, place: int) -> None:
+    study, seen = opened(tmp_path / "run"), stages()
+    study.write(seen[2])
     log = tmp_path / "run" / "study.log"
-    log.write_text(line + "\n" + log.read_text())
-    with pytest.raises(ValueError, match=r"study\.log' is damaged; move it away, and the study is"):
-        opened(tmp_path / "run")
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines.insert(place % (len(lines) + 1), line.encode("latin-1") + b"\n")
+    log.write_bytes(b"".join(lines))
+    study = opened(tmp_path / "run")
+    study.write(seen[-1])
+    study.close()
+    check(read(tmp_path / "run"), seen[-1])
 
 
 def test_operations_wait_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "study.log"
-    buffered = open_journal(path)
-    buffered.append_logs([{"a": 1}, {"b": 2}])
-    assert list(buffered.read_logs(1)) == [{"b": 2}]
+    journal = Journal(path)
+    journal.append_logs([{"a": 1}, {"b": 2}])
+    assert list(journal.read_logs(1)) == [{"b": 2}]
     assert path.read_text() == ""
-    buffered.flush()
+    journal.flush()
     assert path.read_text() == '{"a":1}\n{"b":2}\n'
-    buffered.flush()
-    buffered.append_logs([{"c": 3}])
-    buffered.flush()
-    again = open_journal(path)
-    assert isinstance(again, Buffered)
+    journal.flush()
+    journal.append_logs([{"c": 3}])
+    journal.flush()
+    again = Journal(path)
     assert list(again.read_logs(0)) == [{"a": 1}, {"b": 2}, {"c": 3}]
     assert list(again.read_logs(3)) == []
 
@@ -166,7 +168,7 @@ def test_the_best_of_an_earlier_search(tmp_path: Path, mode: str) -> None:
     order = [1, 3, 2, 0] if mode == "min" else [0, 2, 1, 3]
     for kind in ("journal", "sqlite"):
         study = opened(folder, kind, mode=mode)
-        study.sync(trials)
+        study.write(trials)
         study.close()
     database = f"sqlite:///{tmp_path}/study.db"
     for source in (str(folder), database, f"{database}#run"):
@@ -184,7 +186,7 @@ def test_no_earlier_search(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must be a run folder with a 'study.log', or the URL"):
         best_configurations(str(tmp_path), 1, SPACE)
     study = opened(tmp_path / "run")
-    study.sync(stages()[2])
+    study.write(stages()[2])
     study.close()
     with pytest.raises(ValueError, match="but none of its trials came to its end"):
         best_configurations(str(tmp_path / "run"), 1, SPACE)

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import optuna
 import pytest
 from support.study_stages import COUNT, begun, check, opened, read, stages
 
-from search.trial import State
+from search.trial import State, Trial
 
 
 def content(study: optuna.Study) -> list[Any]:
@@ -33,7 +34,7 @@ def test_what_optuna_reads(tmp_path: Path, kind: str, step: int) -> None:
     for first in range(0, len(seen), step):
         study = opened(folder, kind)
         for trials in seen[first : first + step]:
-            study.sync(trials)
+            study.write(trials)
         study.close()
     found = read(folder, kind)
     check(found, seen[-1])
@@ -52,7 +53,7 @@ def test_a_search_that_goes_back_changes_nothing(tmp_path: Path, kind: str) -> N
     while at < len(seen):
         study = opened(folder, kind)
         for trials in seen[at : at + 4]:
-            study.sync(trials)
+            study.write(trials)
         study.close()
         at += int(rng.integers(1, 5))
     before = read(folder, kind)
@@ -60,7 +61,7 @@ def test_a_search_that_goes_back_changes_nothing(tmp_path: Path, kind: str) -> N
     size = (folder / "study.log").stat().st_size if kind == "journal" else 0
     again = opened(folder, kind)
     for trials in seen:
-        again.sync(trials)
+        again.write(trials)
     again.close()
     after = read(folder, kind)
     assert content(after) == content(before)
@@ -72,7 +73,7 @@ def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
     seen = stages()
     study = opened(tmp_path / "run")
     for trials in seen[:3]:
-        study.sync(trials)
+        study.write(trials)
     study.close()
     rows = read(tmp_path / "run").trials
     assert [row.state.name for row in rows] == ["RUNNING"] * COUNT
@@ -83,7 +84,7 @@ def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
     before = log.read_bytes()
     for trials in (seen[2], seen[3]):
         study = opened(tmp_path / "run")
-        study.sync(trials)
+        study.write(trials)
         study.close()
         assert log.read_bytes().startswith(before)
         assert (log.read_bytes() == before) == (trials is seen[2])
@@ -99,14 +100,14 @@ def test_a_database_is_told_of_trials_that_ended(tmp_path: Path) -> None:
     folder, seen = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
     for trials in seen[:3]:
-        study.sync(trials)
+        study.write(trials)
     study.close()
     found = read(folder, "sqlite")
     assert found.trials == []
     ended = copy.deepcopy(seen[2])
     ended[3].ended, ended[3].state = True, State.PRUNED
     study = opened(folder, "sqlite")
-    study.sync(ended)
+    study.write(ended)
     study.close()
     found = read(folder, "sqlite")
     assert [t.state.name for t in found.trials] == ["RUNNING"] * 3 + ["PRUNED"]
@@ -117,7 +118,7 @@ def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
     for trial in trials:
         trial.state = State.INTERRUPTED
     study = opened(tmp_path / "run")
-    study.sync(trials)
+    study.write(trials)
     study.close()
     assert {t.state.name for t in read(tmp_path / "run").trials} == {"RUNNING"}
 
@@ -130,7 +131,7 @@ def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
     late = begun(2)  # diverged once, though its last score is a number
     late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, State.DIVERGED
     study = opened(tmp_path / "run")
-    study.sync([trial, worse, late])
+    study.write([trial, worse, late])
     study.close()
     rows = read(tmp_path / "run").trials
     assert [row.state.name for row in rows] == ["COMPLETE", "FAIL", "FAIL"]
@@ -139,46 +140,116 @@ def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
     assert rows[1].user_attrs["metrics"] == {"1": {"loss": "inf"}}
 
 
-def test_sync_does_not_wait(tmp_path: Path) -> None:
-    """A storage that stands still holds up nobody, and later changes of trials are not seen."""
-    study, seen = opened(tmp_path / "run"), stages()
-    stuck, go_on, flush = threading.Event(), threading.Event(), study._store.flush
+def test_a_database_holds_up_nobody(tmp_path: Path) -> None:
+    """Nor does it see what becomes of trials while it stands still."""
+    study, seen = opened(tmp_path / "run", "sqlite"), stages()
+    stuck, go_on = threading.Event(), threading.Event()
+    storage: Any = study._store.storage
+    create = storage.create_new_trial
 
-    def slow() -> None:
+    def slow(*arguments: Any) -> int:
         stuck.set()
         assert go_on.wait(60)
-        flush()
+        return create(*arguments)
 
-    study._store = study._store._replace(flush=slow)
-    study.sync(seen[1])
-    assert stuck.wait(60)
+    storage.create_new_trial = slow
     trials = copy.deepcopy(seen[3])
-    study.sync(trials)
+    study.write(trials)
+    assert stuck.wait(60)
+    study.write(trials)
     for trial in trials:
         trial.metrics[3] = {"loss": 0.0}
         trial.errors.clear()
         trial.ended = True
     go_on.set()
     study.close()
-    rows = read(tmp_path / "run").trials
-    assert [list(row.intermediate_values) for row in rows] == [[1]] * COUNT
+    rows = read(tmp_path / "run", "sqlite").trials
+    last = max(trial.id for trial in seen[3] if trial.ended)
+    assert [list(row.intermediate_values) for row in rows] == [[1]] * (last + 1)
     pruned = [row for row in rows if row.state.name == "PRUNED"]
     assert [row.number for row in pruned] == [trial.id for trial in seen[3] if trial.ended]
     assert all(row.user_attrs["errors"].keys() == {"1"} for row in pruned)
 
 
-def test_trials_of_another_search(tmp_path: Path) -> None:
+def changed(trials: list[Trial], what: str) -> list[Trial]:
+    """The same trials, but that the fourth has become another one."""
+    trials = copy.deepcopy(trials)
+    trial = trials[3]
+    if what == "parameters":
+        trial.proposal.configuration["rate"] *= 1 + 1e-15
+    elif what == "score":
+        trial.metrics[1]["loss"] *= 1 + 1e-15
+    elif what == "another score":
+        trial.metrics[27] = {"loss": 1.0, "accuracy": 0.5}
+    else:
+        trial.state = State.DIVERGED
+    return trials
+
+
+def test_a_database_of_another_search(tmp_path: Path) -> None:
+    seen = stages()
+    study = opened(tmp_path / "run", "sqlite")
+    study.write(seen[-1])
+    study.close()
+    other = changed(seen[-1], "parameters")
+    study = opened(tmp_path / "run", "sqlite")
+    study.write(other[:3])
+    with pytest.raises(ValueError, match=r"other parameters for trial 3 than this search"):
+        study.write(other)
+    study.close()
+
+
+@pytest.mark.parametrize("what", ["parameters", "score", "another score", "state"])
+def test_a_journal_that_contradicts_the_trials_is_written_anew(tmp_path: Path, what: str) -> None:
     seen = stages()
     study = opened(tmp_path / "run")
-    study.sync(seen[-1])
+    study.write(seen[-1])
     study.close()
-    other = copy.deepcopy(seen[-1])
-    other[3].proposal.configuration["rate"] *= 1 + 1e-15
+    before = content(read(tmp_path / "run"))
+    trials = changed(seen[-1], what)
     study = opened(tmp_path / "run")
-    study.sync(other[:3])
-    with pytest.raises(ValueError, match=r"other parameters for trial 3 than this search"):
-        study.sync(other)
+    study.write(trials[:3])
+    assert content(read(tmp_path / "run")) == before
+    study.write(trials)
+    after = read(tmp_path / "run")
+    assert content(after) != before and len(after.trials) == COUNT
     study.close()
+    other = tmp_path / "other" / "run"
+    other.parent.mkdir()
+    study = opened(other)
+    study.write(trials)
+    study.close()
+    assert content(after) == content(read(other))
+
+
+def test_lines_of_a_dashboard_stay(tmp_path: Path) -> None:
+    """And what it has read stays where it was, so that it goes on reading from there."""
+    study, seen = opened(tmp_path / "run"), stages()
+    study.write(seen[1])
+    dashboard = read(tmp_path / "run")
+    for trials in seen[2:]:
+        dashboard.set_user_attr("note", f"{len(dashboard.trials)} trials")
+        study.write(trials)
+        study.close()
+        study = opened(tmp_path / "run")
+    assert content(dashboard) == content(read(tmp_path / "run"))
+    check(dashboard, seen[-1])
+    assert dashboard.user_attrs["note"] == f"{COUNT} trials"
+
+
+def test_times_are_those_of_the_trials(tmp_path: Path) -> None:
+    trial = begun(0)
+    trial.begun = 1e9
+    trial.metrics = {1: {"loss": 1.0}}
+    trial.end(State.PRUNED)
+    trial.finished = 1e9 + 60
+    for kind in ("journal", "sqlite"):
+        study = opened(tmp_path / "run", kind)
+        study.write([trial])
+        study.close()
+        (row,) = read(tmp_path / "run", kind).trials
+        assert row.datetime_start == datetime.fromtimestamp(1e9)
+        assert row.duration == timedelta(seconds=60)
 
 
 KILLED = """
@@ -190,7 +261,7 @@ seen = stages(200)
 study = opened(Path(sys.argv[1]))
 print("ready", flush=True)
 for trials in seen:
-    study.sync(trials)
+    study.write(trials)
 study.close()
 print("done", flush=True)
 """
@@ -212,11 +283,11 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
                 process.kill()
                 kills += 1
         study = opened(folder)  # a process that was killed is in nobody's way
-        study.sync(seen[0])
+        study.write(seen[0])
         study.close()
     assert kills
     study = opened(folder)
-    study.sync(seen[-1])
+    study.write(seen[-1])
     study.close()
     check(read(folder), seen[-1])
 
@@ -229,7 +300,7 @@ def test_importances_and_tables_work(tmp_path: Path) -> None:
     for trial in trials[::5]:
         trial.state = State.PRUNED
     study = opened(tmp_path / "run")
-    study.sync(trials)
+    study.write(trials)
     study.close()
     found = read(tmp_path / "run")
     importances = optuna.importance.get_param_importances(found)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 NEEDED = (
     *("jax", "flax", "optax", "chex", "numpy", "optuna", "rich", "sklearn", "tomli_w", "pandas"),
-    *("pyarrow", "scipy", "cmaes", "filelock", "orbax", "platformdirs", "psutil", "sqlalchemy"),
+    *("pyarrow", "scipy", "cmaes", "filelock", "platformdirs", "psutil", "sqlalchemy"),
     *("threadpoolctl", "colorlog", "alembic", "mako"),
 )
 """What is imported of others: the project's dependencies, and those of Optuna."""

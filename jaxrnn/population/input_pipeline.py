@@ -52,7 +52,7 @@ class TrainingData(Protocol):
         ...
 
     def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Piece]]:
-        """The pieces of epoch `first` and of those after it, `epoch_window` in all, on the devices."""
+        """Yield the pieces of the `epoch_window` epochs from `first` on, on the devices."""
         ...
 
 

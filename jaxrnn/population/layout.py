@@ -52,8 +52,7 @@ class Layout:
         mesh: The devices, on one axis.
         count: Rows of each device.
         lanes: Members that run side by side on one device.
-        epoch_window: Over how many epochs the members of a turn may be spread; 1 where they are equally
-            far.
+        epoch_window: Number of epochs at which members of a wave may be; 1 where they are in step.
     """
 
     mesh: Mesh

@@ -1,16 +1,12 @@
-"""Snapshots on disk: arrays by Orbax, stacked by architecture, and the rest as JSON."""
+"""Snapshots on disk: arrays in NumPy's archive, stacked by architecture, and the rest as JSON."""
 
-import errno
 import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as orbax
 
 from jaxrnn.network.architecture import Architecture, OptionalCode, Sizes
 from jaxrnn.network.packing import Packed
@@ -19,34 +15,35 @@ from jaxrnn.population.snapshot import Snapshot, pack_hyperparameters
 from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.member import Member, MemberState
 
-ARRAYS, TABLE = "arrays", "snapshots.json"
+ARRAYS, TABLE = "arrays.npz", "snapshots.json"
 
 
 def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
-    """Write snapshots into `folder`; everything lies there when it returns.
+    """Write snapshots into `folder`, where all of them are when it returns.
 
     Raises:
         OSError: It can't be written.
     """
     cohorts: dict[Architecture, list[Snapshot]] = {}
-    for one in snapshots:
-        cohorts.setdefault(one.architecture, []).append(one)
+    for snapshot in snapshots:
+        cohorts.setdefault(snapshot.architecture, []).append(snapshot)
     numbers = {architecture: number for number, architecture in enumerate(cohorts)}
-    folder.mkdir(parents=True, exist_ok=True)
-    if cohorts:
-        arrays = {f"cohort_{numbers[one]}": _stacked(own) for one, own in cohorts.items()}
-        with _orbax() as checkpointer:
-            _write(checkpointer, folder.absolute() / ARRAYS, arrays)
     rows = [
         {
-            "configuration": one.configuration,
-            "seed": one.seed,
-            "max_epochs": one.max_epochs,
-            "epochs": one.epochs,
-            "cohort": numbers[one.architecture],
+            "configuration": snapshot.configuration,
+            "seed": snapshot.seed,
+            "max_epochs": snapshot.max_epochs,
+            "epochs": snapshot.epochs,
+            "cohort": numbers[snapshot.architecture],
         }
-        for one in snapshots
+        for snapshot in snapshots
     ]
+    arrays: dict[str, Any] = {}
+    for architecture, members in cohorts.items():
+        arrays |= _stacked(numbers[architecture], members)
+    folder.mkdir(parents=True, exist_ok=True)
+    if arrays:
+        np.savez(folder / ARRAYS, **arrays)
     table = {"architectures": [_plain(one) for one in cohorts], "snapshots": rows}
     (folder / TABLE).write_text(json.dumps(table))
 
@@ -54,13 +51,13 @@ def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
 def restore(
     folder: Path, spec: TaskSpec, plans: CohortPlanner, member: Callable[[Architecture], Member]
 ) -> list[Snapshot]:
-    """The snapshots that `save` wrote, in order.
+    """Read the snapshots that `save` wrote, in order.
 
     Args:
-        folder: Where they lie.
-        spec: What the data asks.
-        plans: Check their configurations.
-        member: The run of an architecture.
+        folder: Folder of the snapshots.
+        spec: TaskSpec that the data poses.
+        plans: Plans that check their configurations.
+        member: Function that gives the run of an architecture.
 
     Raises:
         ValueError: They are not there, or damaged, or of another problem.
@@ -68,10 +65,9 @@ def restore(
     try:
         table = json.loads((folder / TABLE).read_text())
         architectures = [_architecture(one, spec) for one in table["architectures"]]
-        arrays = _arrays(folder) if architectures else {}
+        arrays = _arrays(folder / ARRAYS) if architectures else {}
         cohorts = [
-            _members(member(one), arrays[f"cohort_{number}"])
-            for number, one in enumerate(architectures)
+            _members(member(one), number, arrays) for number, one in enumerate(architectures)
         ]
         snapshots = [
             _snapshot(row, architectures[row["cohort"]], next(cohorts[row["cohort"]]), plans)
@@ -80,45 +76,40 @@ def restore(
         if any(True for own in cohorts for _ in own):
             raise ValueError("there are more arrays than snapshots")
         return snapshots
-    except Exception as error:  # Orbax and what it stands on raise many kinds
+    except Exception as error:  # damaged files raise many kinds
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(
             f"`folder` is '{folder}', but holds no snapshots for this trainer ({reason})."
         ) from error
 
 
-def _write(checkpointer: orbax.Checkpointer, path: Path, arrays: dict[str, Any]) -> None:
-    try:
-        checkpointer.save(path, args=orbax.args.PyTreeSave(arrays))
-    except ValueError as error:  # what Orbax makes of a full disk
-        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
-
-
-def _stacked(own: Sequence[Snapshot]) -> dict[str, np.ndarray]:
-    """Arrays by name, each `(members, ...)`; reports are filled up to the longest."""
-    leaves = zip(*(jax.tree.leaves(one.state) for one in own), strict=True)
-    longest = max(one.epochs for one in own)
-    reports = [np.pad(one.metrics, [(0, longest - one.epochs), (0, 0)]) for one in own]
-    states = {f"state_{number}": np.stack(leaf) for number, leaf in enumerate(leaves)}
-    # Orbax refuses arrays without elements, and before the first epoch there is no report.
-    return states | ({"reports": np.stack(reports)} if longest else {})
+def _stacked(cohort: int, members: Sequence[Snapshot]) -> dict[str, np.ndarray]:
+    """Return arrays by name, each `(members, ...)`; reports are filled up to the longest."""
+    leaves = zip(*(jax.tree.leaves(one.state) for one in members), strict=True)
+    longest = max(one.epochs for one in members)
+    reports = [np.pad(one.metrics, [(0, longest - one.epochs), (0, 0)]) for one in members]
+    states = {_name(cohort, leaf): np.stack(arrays) for leaf, arrays in enumerate(leaves)}
+    return states | {_name(cohort, "reports"): np.stack(reports)}
 
 
 def _members(
-    member: Member, arrays: dict[str, np.ndarray]
+    member: Member, cohort: int, arrays: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[MemberState, np.ndarray]]:
-    """State and filled up reports of one member after another; states fit the architecture."""
+    """Yield state and filled up reports of every member; states fit the architecture."""
     sizes, names = member.step.update.packing.sizes, member.step.architecture.optimizers
     empty = member.start(Packed(*(np.zeros(size, np.float32) for size in sizes)), names[0])
     shapes, structure = jax.tree.flatten(empty)
-    leaves = [arrays[f"state_{number}"] for number in range(len(shapes))]
+    leaves = [arrays[_name(cohort, leaf)] for leaf in range(len(shapes))]
+    reports = arrays[_name(cohort, "reports")]
     for one, leaf in zip(shapes, leaves, strict=True):
         if (one.shape, one.dtype) != (leaf.shape[1:], leaf.dtype):
             raise ValueError(f"an array is of {leaf.dtype} and shape {leaf.shape[1:]}")
-    members = len(leaves[0])
-    reports = arrays.get("reports", np.zeros((members, 0, len(empty.metrics)), np.float32))
-    for k in range(members):
+    for k in range(len(reports)):
         yield jax.tree.unflatten(structure, [leaf[k].copy() for leaf in leaves]), reports[k]
+
+
+def _name(cohort: int, leaf: int | str) -> str:
+    return f"cohort_{cohort}/{leaf}"
 
 
 def _snapshot(
@@ -157,19 +148,6 @@ def _architecture(plain: dict[str, Any], spec: TaskSpec) -> Architecture:
     return Architecture(**{**fields, "spec": spec, "sizes": sizes, "uses": uses})
 
 
-def _arrays(folder: Path) -> dict[str, dict[str, np.ndarray]]:
-    with _orbax() as checkpointer:
-        return checkpointer.restore(folder.absolute() / ARRAYS, args=orbax.args.PyTreeRestore())
-
-
-@contextmanager
-def _orbax() -> Iterator[orbax.Checkpointer]:
-    """A checkpointer that is done when it returns, and says nothing on the terminal."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as checkpointer:
-            yield checkpointer
-    finally:
-        logger.setLevel(level)
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -70,7 +70,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def metrics(self) -> Mapping[str, str]:
-        """Names of what `metrics_from` returns, in its order, `loss` first: which values are better."""
+        """Names of what `metrics_from` returns, `loss` first, and which values are better."""
 
     @abstractmethod
     def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:

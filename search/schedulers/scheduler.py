@@ -68,8 +68,8 @@ class Decision(NamedTuple):
 class Scheduler(Protocol):
     """Decides by the table alone: no clock, no memory, no order of arrival.
 
-    It is asked whenever trials have reached their `target_epochs` and were scored there, until it decides
-    nothing and nobody trains; then the search is over. A trial scored at `max_epochs` has ended.
+    It is asked whenever trials have reached their `target_epochs` and were scored there. The search
+    is over when it decides nothing and no trial trains. A trial scored at `max_epochs` has ended.
     """
 
     @property

@@ -14,11 +14,11 @@ import numpy as np
 from support.curve_trainer import Curves, Runner
 
 import search
-from search.checkpoint import Checkpoints
-from search.keeping import Keeper, take_up
-from search.lock import locked
-from search.records import RunFolder
-from search.study import Study
+from search.records.checkpoint import Checkpoints
+from search.records.lock import locked
+from search.records.optuna_study import Study
+from search.records.recorder import Recorder, resume
+from search.records.run_folder import RunFolder
 
 SPACE = search.Space(
     rate=dict(low=1e-4, high=1.0, log=True), width=dict(low=1, high=64), kind=["a", "b"]
@@ -55,12 +55,12 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
             max_concurrent=TRIALS if scheduler == "pbt" else 8,
         )
         checkpoints = Checkpoints(path / "checkpoints")
-        running = search.Search(plan, team, *take_up(team, checkpoints))
+        running = search.Search(plan, team, *resume(team, checkpoints))
         study = Study(None, path, plan.metric, plan.mode, SPACE)
-        running.on_epoch = Keeper(running, folder, study, checkpoints, 0.05)
+        running.on_epoch = Recorder(running, folder, study, checkpoints, 0.05)
         best = running.run()
         assert best is not None
-        running.on_epoch.write_tables()
+        running.on_epoch.write_views()
         study.close()
         end = {str(id): [one.path for one in own] for id, own in running.members.items()}
         (path / "end.json").write_text(json.dumps({"best": best.id, "members": end}))

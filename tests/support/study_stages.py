@@ -13,9 +13,9 @@ import optuna
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
+from search.records.optuna_study import Study
 from search.samplers.sampler import Proposal
 from search.space.space import Space
-from search.study import Study
 from search.trial import State, Trial
 
 SPACE = Space(

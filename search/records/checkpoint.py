@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.files import naming, to_disk
+from search.records.atomic import naming, to_disk
+from search.records.strict_json import decode, encode
 from search.samplers.sampler import Proposal
-from search.strict_json import decode, encode
 from search.trial import State, Trial
 
 STATE, RECORDS, MANIFEST = "state", "records.json", "manifest.json"
-"""What a checkpoint holds: what the caller saves, what it says, checksums of both."""
+"""Parts of a checkpoint: what the caller saves, the records, checksums of both."""
 
 
 class Checkpoints:
@@ -27,8 +27,8 @@ class Checkpoints:
         """Make the folder, or tidy up what a kill has left of unfinished checkpoints.
 
         Args:
-            folder: Where.
-            keep: How many checkpoints to keep, at least 1; an older one is for the day on which
+            folder: Folder of the checkpoints.
+            keep: Number of checkpoints to keep, at least 1; an older one is for the day on which
                 the newest is damaged.
         """
         self.notes: list[str] = []
@@ -42,9 +42,9 @@ class Checkpoints:
         """Write a checkpoint, if it is not there; only then are older ones deleted.
 
         Args:
-            number: From 0, at least that of the last good one.
-            records: What `encode` takes.
-            save: Told a path, to make a file or folder there.
+            number: Number of the checkpoint, from 0, at least that of the last good one.
+            records: Plain values that `encode` takes.
+            save: Function that makes a file or folder at the path that it is called with.
 
         Raises:
             OSError: The disk is full, read-only or gone. The checkpoints before are still there.
@@ -63,17 +63,17 @@ class Checkpoints:
                 raise
             to_disk(self._folder)
             self._damaged.discard(number)
-            good = [one for one in self._numbers() if one not in self._damaged]
+            good = [number for number in self._numbers() if number not in self._damaged]
             for old in (*good[self._keep :], *self._damaged):
                 self._retire(old)
             self._damaged.clear()
             self._tidy()
 
     def latest(self) -> tuple[int, dict[Any, Any], Path] | None:
-        """The newest that is not damaged: its number, its records and the path given to `save`.
+        """Read the newest checkpoint that is not damaged.
 
         Returns:
-            None if there are no checkpoints.
+            Its number, its records and the path given to `save`; None if there are no checkpoints.
 
         Raises:
             ValueError: All of them are damaged.
@@ -83,7 +83,7 @@ class Checkpoints:
             folder = self._folder / str(number)
             reason = _damage(folder)
             if reason is None:
-                self.notes += [f"{what}, went back to {number}" for what in skipped]
+                self.notes += [f"{sentence}, went back to {number}" for sentence in skipped]
                 records = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
                 return number, decode(records), folder / STATE
             self._damaged.add(number)
@@ -96,7 +96,7 @@ class Checkpoints:
         return None
 
     def _numbers(self) -> list[int]:
-        """Of all checkpoints, the newest first."""
+        """Return the numbers of all checkpoints, the newest first."""
         names = (path.name for path in self._folder.iterdir() if path.is_dir())
         return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
@@ -112,7 +112,7 @@ class Checkpoints:
 
 
 def records_of(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Trials as plain values, fit for `encode`; they share what the trials hold."""
+    """Return trials as plain values, fit for `encode`; they share what the trials hold."""
     return [
         {**vars(trial), "state": str(trial.state), "proposal": trial.proposal._asdict()}
         for trial in trials
@@ -120,13 +120,13 @@ def records_of(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def trials_of(records: Sequence[Mapping[str, Any]]) -> list[Trial]:
-    """The trials that `records_of` was given."""
+    """Return the trials that `records_of` was given."""
     trials = []
     for record in records:
         trial = Trial(**record)
         trial.state = State(trial.state)
         trial.proposal = Proposal(**record["proposal"])
-        trial.changes = [(epochs, id, own) for epochs, id, own in record["changes"]]
+        trial.changes = [(epochs, id, entries) for epochs, id, entries in record["changes"]]
         trials.append(trial)
     return trials
 
@@ -142,22 +142,22 @@ def _fill(folder: Path, records: str, save: Callable[[Path], None]) -> None:
 
 
 def _damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, None if nothing is."""
+    """Return what is wrong with a checkpoint, None if nothing is."""
     try:
         expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        found = _checksums(folder)
+        actual = _checksums(folder)
     except OSError as error:
         return f"{Path(error.filename or folder).name}: {error.strerror}"
     except ValueError:
         return MANIFEST
     if not isinstance(expected, dict):
         return MANIFEST
-    wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    wrong = [name for name in {**expected, **actual} if expected.get(name) != actual.get(name)]
     return wrong[0] if wrong else None
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file inside but the manifest, by its path."""
+    """Return the SHA-256 of every file inside but the manifest, by its path."""
     sums = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.files import write_whole
+from search.records.atomic import write_whole
+from search.records.strict_json import readable
 from search.space.space import Space
-from search.strict_json import readable
 from search.trial import Trial
 
 SETTINGS = "settings.json"
-"""What makes a folder a run folder."""
+"""File that makes a folder a run folder."""
 
 
 class RunFolder:
     """The folder of one search; each file that it writes is there whole or not at all.
 
     Attributes:
-        path: Where it is.
+        path: Path of the folder.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -42,10 +42,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
-        """The folder of an earlier search.
+        """Open the folder of an earlier search.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is no such folder.
         """
         folder = cls.__new__(cls)
         folder.path = Path(path)
@@ -57,11 +57,11 @@ class RunFolder:
         return folder
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """`settings.json`: all that it takes to do the same search again, in plain types."""
+        """Write `settings.json`: all that it takes to do the same search again, in plain types."""
         self._write(SETTINGS, json.dumps(dict(settings), indent=2, allow_nan=False) + "\n")
 
     def read_settings(self) -> dict[str, Any]:
-        """What `write_settings` wrote.
+        """Read what `write_settings` wrote.
 
         Raises:
             ValueError: The file is damaged, or can't be read.
@@ -78,21 +78,21 @@ class RunFolder:
         return settings
 
     def write_space(self, space: Space) -> None:
-        """`space.toml`: what was searched, as `--space` reads it."""
+        """Write `space.toml`: what was searched, as `--space` reads it."""
         self._write("space.toml", space.to_toml())
 
     def write_trials(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
-        """`trials.csv`: one row per trial, in order of id.
+        """Write `trials.csv`: one row per trial, in order of id.
 
-        Columns: id, state, seed, bracket if there are several, every entry of the configurations,
-        search_epochs, then every metric at every rung, such as `loss_at_3`, followed by its
-        standard error if any trial has one, `loss_error_at_3`; empty where a trial has no such
-        entry, did not get there, or diverged.
+        Columns: id, state, seed, bracket if there are several, every hyperparameter of the
+        configurations, search_epochs, then every metric at every rung, such as `loss_at_3`,
+        followed by its standard error if any trial has one, `loss_error_at_3`; empty where a trial
+        has no such hyperparameter, did not get there, or diverged.
 
         Args:
-            trials: All of them.
-            entries: Those with a column in any case, in this order; those of the space, so that
-                the columns do not depend on which entries were drawn first.
+            trials: All trials.
+            entries: Hyperparameters with a column in any case, in this order; those of the space,
+                so that the columns do not depend on which of them were drawn first.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
         names = _names(entries, (trial.configuration for trial in trials))
@@ -108,27 +108,27 @@ class RunFolder:
         self._write("trials.csv", _csv(rows))
 
     def write_changes(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
-        """`changes.csv`: one row per time that a trial took over from another; only if any did.
+        """Write `changes.csv`: a row per time that a trial took over from another, if any did.
 
-        Columns: id, epochs, copied_from, and every entry of the configurations since.
+        Columns: id, epochs, copied_from, and every hyperparameter of the configurations since.
 
         Args:
-            trials: All of them.
-            entries: As in `write_trials`.
+            trials: All trials.
+            entries: Hyperparameters as in `write_trials`.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
         changes = [(trial.id, *change) for trial in trials for change in trial.changes]
         names = _names(entries, (configuration for *_, configuration in changes))
         rows: list[list[Any]] = [["id", "epochs", "copied_from", *names]]
-        for *which, configuration in changes:
-            rows.append([*which, *(configuration.get(name, "") for name in names)])
+        for *change, configuration in changes:
+            rows.append([*change, *(configuration.get(name, "") for name in names)])
         if changes:
             self._write("changes.csv", _csv(rows))
 
     def write_history(self, trials: Sequence[Trial]) -> None:
-        """`history.csv`: one row per trial and epoch trained, in order of id, then epoch.
+        """Write `history.csv`: one row per trial and epoch trained, in order of id, then epoch.
 
-        Columns: id, epoch, from 1, and whatever the trainer tells of every epoch, such as the
+        Columns: id, epoch, from 1, and whatever the trainer reports of every epoch, such as the
         training loss, or norms of gradients, which show where to clip them; empty where a number
         is not finite.
         """
@@ -142,13 +142,13 @@ class RunFolder:
         self._write("history.csv", _csv(rows))
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """`<name>.csv`: rows that share their columns, numbers to eight digits."""
+        """Write `<name>.csv`: rows that share their columns, numbers to eight digits."""
         columns = list(rows[0]) if rows else []
         cells = [[_number(row[column]) for column in columns] for row in rows]
         self._write(f"{name}.csv", _csv([columns, *cells]))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """`summary.json`: strict JSON, in which null stands for NaN, "inf" for infinity."""
+        """Write `summary.json`: strict JSON, with null for NaN and "inf" for infinity."""
         self._write("summary.json", json.dumps(readable(summary), indent=2) + "\n")
 
     def forget_summary(self) -> None:
@@ -156,7 +156,7 @@ class RunFolder:
         (self.path / "summary.json").unlink(missing_ok=True)
 
     def status(self) -> str | None:
-        """What `summary.json` says has become of the search; None where nothing does."""
+        """Return what became of the search, as `summary.json` says; None where it says nothing."""
         try:
             return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))["status"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -167,7 +167,7 @@ class RunFolder:
 
 
 def unused(path: Path) -> Path:
-    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    """Return `path`, or the first of `path-2`, `path-3`, ... that does not exist."""
     number, candidate = 1, path
     while candidate.exists():
         number += 1
@@ -176,22 +176,23 @@ def unused(path: Path) -> Path:
 
 
 def _names(first: Iterable[str], configurations: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Every entry once, `first` ones first."""
-    return list(dict.fromkeys([*first, *(name for own in configurations for name in own)]))
+    """Return every hyperparameter once, `first` ones first."""
+    return list(dict.fromkeys([*first, *(name for one in configurations for name in one)]))
 
 
 def _scores(trials: Sequence[Trial]) -> dict[str, dict[int, float]]:
-    """By column, the scores and their errors by id of the trial."""
+    """Return, by column, the scores and their errors by id of the trial."""
     metrics = {trial.id: trial.metrics for trial in trials}
     errors = {trial.id: trial.errors for trial in trials}
-    reached = sorted({epochs for own in metrics.values() for epochs in own})
-    names = dict.fromkeys(name for own in metrics.values() for row in own.values() for name in row)
+    rungs = sorted({epochs for table in metrics.values() for epochs in table})
+    rows = (row for table in metrics.values() for row in table.values())
+    names = dict.fromkeys(name for row in rows for name in row)
     columns: dict[str, dict[int, float]] = {}
-    for epochs in reached:
+    for epochs in rungs:
         for name in names:
             columns[f"{name}_at_{epochs}"] = _at(metrics, epochs, name)
-            if spread := _at(errors, epochs, name):
-                columns[f"{name}_error_at_{epochs}"] = spread
+            if error := _at(errors, epochs, name):
+                columns[f"{name}_error_at_{epochs}"] = error
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Keeps a search on disk while it runs: tables, study, checkpoints; and takes it up again."""
+"""Records a search on disk while it runs: tables, study, checkpoints; and resumes it."""
 
 import os
 import sys
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.checkpoint import Checkpoints, records_of, trials_of
-from search.records import RunFolder
+from search.records.checkpoint import Checkpoints, records_of, trials_of
+from search.records.optuna_study import Study
+from search.records.run_folder import RunFolder
+from search.records.signals import deferred
 from search.replicates import Replicates
 from search.search import Search
-from search.signals import deferred
-from search.study import Study
 from search.trial import Trial
 
 LEAST_PAUSE = 200
-"""Between two checkpoints at rungs, and two writings of the tables, in units of the time that the
-last one took: 1 % of the time at most for both."""
+"""Time between two checkpoints at rungs, and two writings of the views, in units of the time that
+the last one took: 1 % of the time at most for both."""
 FIRST_COST = 0.5
 """Seconds that the first checkpoint is taken to cost, as one of a thousand trials does, so that
 searches of less than 100 seconds write none before their end."""
@@ -27,16 +27,18 @@ STOPPING = b"\nnote: stopping after this epoch, to lose nothing; Ctrl-C again st
 
 
 @dataclass
-class Keeper:
-    """What `Search.after` calls.
+class Recorder:
+    """Callback after every epoch of a search, which records it.
+
+    The trials and members of a checkpoint are the truth; tables and study are views of the trials.
 
     Attributes:
-        search: The search.
-        folder: Where its tables go.
-        study: Optuna's record of it.
-        checkpoints: From which it can be taken up.
-        seconds: The most that pass between two checkpoints.
-        entries: Those that have a column in any case.
+        search: Search to record.
+        folder: Run folder of its tables.
+        study: Optuna's view of it.
+        checkpoints: Checkpoints, from which it can be resumed.
+        seconds: Longest time between two checkpoints.
+        entries: Hyperparameters that have a column in any case.
         stopping: Whether the search ends after the epoch under way.
     """
 
@@ -50,8 +52,8 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self._saved = self._trained
-        self._last = self._shown = time.monotonic()
-        self._cost, self._writing = FIRST_COST, 0.0
+        self._last = self._viewed = time.monotonic()
+        self._cost, self._view_cost = FIRST_COST, 0.0
 
     def stop(self) -> None:
         """End the search after the epoch under way, or now if nothing is lost, or if asked twice.
@@ -66,12 +68,14 @@ class Keeper:
             os.write(sys.stderr.fileno(), STOPPING)  # print may be at work, and is not reentrant
 
     def __call__(self, scored: bool) -> None:
-        """Write what is due after an epoch."""
+        """Write what is due after an epoch.
+
+        Args:
+            scored: Whether trials were scored after it.
+        """
         ending = self.stopping  # who asks from here on is heard after the next epoch
-        if scored:
-            self.study.sync(self.search.trials)
-        if scored and time.monotonic() - self._shown >= LEAST_PAUSE * self._writing:
-            self.write_tables()
+        if scored and time.monotonic() - self._viewed >= LEAST_PAUSE * self._view_cost:
+            self.write_views()
         waited = time.monotonic() - self._last
         due = waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost)
         if due or ending:
@@ -79,23 +83,27 @@ class Keeper:
         if ending:
             raise KeyboardInterrupt
 
+    def write_views(self) -> None:
+        """Write what people and programs read: the tables and the study."""
+        self.study.write(self.search.trials)
+        begin = time.monotonic()  # of the study, new trials alone take long, each of them once
+        self.write_tables()
+        self._viewed = time.monotonic()
+        self._view_cost = self._viewed - begin
+
     def write_tables(self) -> None:
-        """What people and programs read."""
-        begin = time.monotonic()
+        """Write the tables of the run folder."""
         self.folder.write_trials(self.search.trials, self.entries)
         self.folder.write_history(self.search.trials)
         self.folder.write_changes(self.search.trials, self.entries)
-        self._shown = time.monotonic()
-        self._writing = self._shown - begin
 
     def finish(self) -> None:
         """Write all that has not been written; the search is over."""
-        self.write_tables()
-        self.study.sync(self.search.trials)
+        self.write_views()
         self.write_checkpoint()
 
     def write_checkpoint(self) -> None:
-        """All that a search needs to go on from here."""
+        """Write all that a search needs to go on from here."""
         begin = time.monotonic()
         members, trials = self.search.snapshots(), self.search.trials
         ids = sorted(members)
@@ -113,21 +121,21 @@ class Keeper:
 
     @property
     def _trained(self) -> int:
-        """Trial-epochs so far."""
+        """Number of trial-epochs so far."""
         return sum(trial.epochs for trial in self.search.trials)
 
 
-def take_up(
+def resume(
     team: Replicates[Any, Any], checkpoints: Checkpoints
 ) -> tuple[list[Trial], dict[int, list[Any]]]:
-    """Trials and members of the latest checkpoint that is whole; none if there is no checkpoint.
+    """Read trials and members of the latest checkpoint that is whole; none if there is none.
 
     Raises:
         ValueError: There are checkpoints, but all are damaged.
     """
-    found = checkpoints.latest()
-    if found is None:
+    latest = checkpoints.latest()
+    if latest is None:
         return [], {}
-    _, records, path = found
+    _, records, path = latest
     members = team.restore(path)
     return trials_of(records["trials"]), dict(zip(records["members"], members, strict=True))

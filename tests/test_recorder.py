@@ -9,13 +9,12 @@ import pytest
 from support.curve_trainer import Curves, race
 
 import search
-from search import keeping
-from search.checkpoint import Checkpoints
-from search.keeping import Keeper, take_up
-from search.records import RunFolder
+from search.records.checkpoint import Checkpoints
+from search.records.optuna_study import Study
+from search.records.recorder import STOPPING, Recorder, resume
+from search.records.run_folder import RunFolder
 from search.schedulers.no_pruning import NoPruning
 from search.schedulers.successive_halving import halving
-from search.study import Study
 
 
 class Clock:
@@ -52,21 +51,21 @@ class Quiet(Study):
     """A study that is not written."""
 
     def __init__(self) -> None:
-        self.synced: list[list[str]] = []
+        self.written: list[list[str]] = []
 
-    def sync(self, trials: Any) -> None:
-        self.synced.append([trial.state for trial in trials])
+    def write(self, trials: Any) -> None:
+        self.written.append([trial.state for trial in trials])
 
 
 def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tuple[Noted, Quiet]:
-    """The search with a keeper; every epoch of it takes a second."""
+    """The search with a recorder; every epoch of it takes a second."""
     checkpoints = Noted(folder / "checkpoints", clock, more.pop("cost", 0.0))
     study = Quiet()
-    keeper = Keeper(running, RunFolder(folder / "run"), study, checkpoints, **more)
+    recorder = Recorder(running, RunFolder(folder / "run"), study, checkpoints, **more)
 
     def after(scored: bool) -> None:
         clock.now += 1.0
-        keeper(scored)
+        recorder(scored)
 
     running.on_epoch = after
     return checkpoints, study
@@ -75,13 +74,13 @@ def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tup
 def test_a_checkpoint_at_every_rung(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "FIRST_COST", 0.0)
+    monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
     checkpoints, study = kept(running, tmp_path, clock)
     running.run()
     assert checkpoints.numbers == [9, 15, 21]
-    assert [row.count("pruned") for row in study.synced] == [6, 8, 8]
-    assert study.synced[-1].count("complete") == 1
+    assert [row.count("pruned") for row in study.written] == [6, 8, 8]
+    assert study.written[-1].count("complete") == 1
     assert (tmp_path / "run" / "trials.csv").read_text().count("pruned") == 8
 
 
@@ -92,7 +91,7 @@ def test_checkpoints_take_little_of_the_time(
 
     If the first is taken to cost as much, a search of less than that writes only its end.
     """
-    monkeypatch.setattr(keeping, "FIRST_COST", 0.1)
+    monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.1)
     running = race({"a": 1.0}, halving((1,), 1, 64, 2))
     checkpoints, _ = kept(running, tmp_path, clock, cost=0.1)
     running.run()
@@ -104,38 +103,38 @@ def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> Non
     checkpoints, study = kept(running, tmp_path, clock, seconds=6.0)
     running.run()
     assert checkpoints.numbers == [12, 24, 36, 40]
-    assert len(study.synced) == 1
+    assert len(study.written) == 1
 
 
 def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
     """After the epoch, with a checkpoint; at once where nothing was trained, or if asked again."""
     running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 20))
     checkpoints = Noted(tmp_path / "checkpoints", clock, 0.0)
-    keeper = Keeper(running, RunFolder(tmp_path / "run"), Quiet(), checkpoints)
+    recorder = Recorder(running, RunFolder(tmp_path / "run"), Quiet(), checkpoints)
     with pytest.raises(KeyboardInterrupt):
-        keeper.stop()
+        recorder.stop()
 
     def after(scored: bool) -> None:
         if running.trials[0].epochs == 3:
-            keeper.stop()
+            recorder.stop()
             with pytest.raises(KeyboardInterrupt):
-                keeper.stop()
-        keeper(scored)
+                recorder.stop()
+        recorder(scored)
 
     running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
         running.run()
     assert checkpoints.numbers == [6] and running.trials[0].epochs == 3
-    assert capfd.readouterr().err == keeping.STOPPING.decode()
+    assert capfd.readouterr().err == STOPPING.decode()
 
 
 def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing without a checkpoint; else trials as they were, with the members that may go on."""
-    monkeypatch.setattr(keeping, "FIRST_COST", 0.0)
+    monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
     checkpoints, _ = kept(running, tmp_path, clock)
     team: Any = running.replicates
-    assert take_up(team, checkpoints) == ([], {})
+    assert resume(team, checkpoints) == ([], {})
     inner = running.on_epoch
 
     def after(scored: bool) -> None:
@@ -146,7 +145,7 @@ def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
         running.run()
-    trials, members = take_up(team, checkpoints)
+    trials, members = resume(team, checkpoints)
     assert trials == running.trials
     assert list(members) == [0]
     ((runner,),) = members.values()

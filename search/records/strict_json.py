@@ -9,14 +9,14 @@ MARK = "$"
 
 
 def encode(value: Any) -> Any:
-    """The same in what strict JSON has.
+    """Return the same in what strict JSON has.
 
     A number that is not finite becomes `{"$": "nan"}`, `{"$": "inf"}` or `{"$": "-inf"}`; a
     mapping with keys that are not all strings, or with the key `$`, `{"$": [[key, value], ...]}`.
 
     Args:
-        value: None, a bool, a number, a string, or a sequence or mapping of such; keys are
-            strings or whole numbers.
+        value: Plain value: None, a bool, a number, a string, or a sequence or mapping of such;
+            keys are strings or whole numbers.
     """
     if value is None or isinstance(value, (str, int)):
         return value
@@ -32,7 +32,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """What `encode` was given, with lists for sequences and dicts for mappings."""
+    """Return what `encode` was given, with lists for sequences and dicts for mappings."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):
@@ -46,7 +46,7 @@ def decode(value: Any) -> Any:
 
 
 def readable(value: Any) -> Any:
-    """The same with null for NaN, "inf" for infinity, lists for tuples and strings for keys."""
+    """Return the same with None for NaN, "inf" for infinity, lists for tuples, strings for keys."""
     if isinstance(value, Mapping):
         return {str(key): readable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

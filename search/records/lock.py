@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from search.files import write_whole
+from search.records.atomic import write_whole
 
 
 @contextmanager
