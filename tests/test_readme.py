@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from entry_table import entry_table
+from hyperparameter_table import hyperparameter_table
 from sklearn.datasets import load_digits
 
 import jaxrnn
@@ -66,7 +66,7 @@ def test_toml_block_of_conditions() -> None:
 
 
 def test_table_of_entries_is_that_of_the_code() -> None:
-    table = entry_table()
+    table = hyperparameter_table()
     assert table in README
     rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert rows == list(jaxrnn.ENTRIES)

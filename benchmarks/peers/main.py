@@ -1,13 +1,9 @@
-"""A population side by side with what users would pick instead, on the machine at hand.
+"""The program of `scripts/benchmark_peers.py`.
 
-    python scripts/benchmark_peers.py          # every case and the whole job, less than an hour
-    python scripts/benchmark_peers.py --quick  # a part of it, a few minutes
-    python scripts/benchmark_peers.py --table  # measures nothing: pages and plot from the results
-
-Needs `pip install -e ".[bench]"`. *Throughput*: trial-epochs per second of a population, of the
-same trainer one member at a time, and of PyTorch under Optuna in one process and in several, in
-turns. *Job*: the default search in fresh processes, against Optuna with its pruner and PyTorch.
-Results go into `benchmarks/results/peers-<device>.json`, section by section.
+*Throughput*: trial-epochs per second of a population, of the same trainer one member at a time, and
+of PyTorch under Optuna in one process and in several, in turns. *Job*: the default search in fresh
+processes, against Optuna with its pruner and PyTorch. Results go into
+`benchmarks/results/peers-<device>.json`, section by section.
 """
 
 import argparse
@@ -120,7 +116,3 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; sections that were complete are kept.", file=sys.stderr)
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

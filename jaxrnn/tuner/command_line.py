@@ -1,14 +1,23 @@
-"""The command line of `population_search.py`: its arguments, and what is wrong with them."""
+"""The command `population-search`: its arguments, what is wrong with them, its exit status."""
 
 import argparse
-import difflib
-import json
+import os
 import re
+import shlex
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
-from jaxrnn import PRECISIONS
-from search.samplers.kinds import SAMPLERS
-from search.schedulers.kinds import SCHEDULERS
+from rich.console import Console
+
+from jaxrnn.population.memory import is_out_of_memory
+from jaxrnn.tuner.console import show_interruption
+from jaxrnn.tuner.job import Job, prepare
+from jaxrnn.tuner.run import leave, run
+from jaxrnn.tuner.settings import FIELDS, unknown
+from search.signals import answered
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,161 +28,111 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(re.sub(r"^argument (\S+): ", r"`\1` ", message) + " (see --help).")
 
 
-def whole_number(text: str) -> int:
-    """An integer from the command line."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is '{text}', but must be a whole number") from error
-
-
-def minutes(text: str) -> float:
-    """A time from the command line, at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"is '{text}', but must be a number of at least 0")
-    return value
-
-
-def gibibytes(text: str) -> float:
-    """A size from the command line, above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"is '{text}', but must be a number above 0, in GiB")
-    return value
-
-
-def three_numbers(text: str) -> tuple[float, ...]:
-    """Sizes of train, validation and test: shares, or whole numbers of rows."""
-    try:
-        parts = tuple(float(part) if "." in part else int(part) for part in text.split("/"))
-    except ValueError:
-        parts = ()
-    if len(parts) != 3:
-        raise argparse.ArgumentTypeError(f"is '{text}', but must be such as 0.7/0.15/0.15")
-    return parts
-
-
-KINDS = {"N": whole_number, "MIN": minutes, "GIB": gibibytes, "A/B/C": three_numbers}
-"""How to read an argument, by what stands for it in the help."""
-
-ARGUMENTS: dict[str, list[tuple[str, str, Any, str]]] = {
-    "data (see docs/data.md)": [
-        ("--data", "NAME", "digits", "a file, or digits, adding, copy, temporal-order"),
-        ("--task", "NAME", None, "classification, regression, labelling (default: by the targets)"),
-        ("--target", "COLUMN", None, "of a table: what to learn, names separated by commas"),
-        ("--group", "COLUMN", None, "of a table: what its rows belong to"),
-        ("--time", "COLUMN", None, "of a table: in the order of which rows are read"),
-        ("--look-back", "N", None, "forecasting: rows that a network sees"),
-        ("--horizon", "N", None, "forecasting: rows that it predicts"),
-        ("--split", "A/B/C", None, "shares or rows of train, validation, test: 0.8/0.1/0.1"),
-        ("--folds", "N", 1, "folds of the data; trials are ranked by the mean over them"),
-        ("--block", "N", 64, "language models: steps of a block of text"),
-        ("--unit", "NAME", "character", "language models: what a step is, character or word"),
-    ],
-    "search (see docs/search.md)": [
-        ("--space", "NAME", "default", "what to search: default, full, or a .toml file"),
-        ("--metric", "NAME", None, "what to search by (default: the validation loss)"),
-        ("--search", "NAME", "random", f"who proposes: {', '.join(SAMPLERS)}"),
-        ("--scheduler", "NAME", "halving", f"who prunes: {', '.join(SCHEDULERS)}"),
-        (
-            "--trials",
-            "N",
-            None,
-            "configurations in all, also after a resume (default: 256, or less)",
-        ),
-        ("--min-epochs", "N", 1, "passes over the data before the first pruning, or between two"),
-        ("--max-epochs", "N", 27, "passes over the data for the trials never pruned"),
-        ("--eta", "N", 3, "of ETA trials, the best one goes on at each pruning"),
-        ("--repeats", "N", 1, "seeds per configuration; trials are ranked by the mean over them"),
-        ("--at-once", "N", None, "trials begin while fewer than N train (default: docs/search.md)"),
-        ("--grid-points", "N", 3, "grid: values of a continuous range"),
-        ("--enqueue", "SOURCE", None, "configurations to begin with: JSON, a .json or .toml file"),
-        ("--warm-start", "SOURCE", None, "begin with the best of a run folder, or of URL#STUDY"),
-        ("--seed", "N", 0, "of all that is random: same seed, same results"),
-    ],
-    "run": [
-        ("--out", "FOLDER", None, "a new folder for results (default: runs/<date>-<data>-<seed>)"),
-        ("--resume", "FOLDER", None, "go on with a run; --trials may be raised"),
-        ("--checkpoint-minutes", "MIN", 5.0, "the longest time between two checkpoints"),
-        ("--storage", "URL", None, "Optuna storage of the study (default: study.log in the run)"),
-        ("--microbatch", "N", None, "sequences per step (default: 32, less for few data)"),
-        (
-            "--lanes",
-            "N",
-            None,
-            "most trials side by side per device (default: CPU 1, TPU 128, GPU 256)",
-        ),
-        ("--memory-limit", "GIB", None, "memory to take: of each accelerator, or of the machine"),
-        ("--precision", "NAME", "highest", f"of matrix products: {', '.join(PRECISIONS)}"),
-        ("--devices", "N", None, "devices to use, on CPU one per core (default: all)"),
-    ],
-}
-FLAGS = {
-    "--reach-back": "forecasting: the first windows of a part may look back into the part before",
-    "--no-autotune": "compile programs as usual, without timing other ways on an accelerator",
-    "--no-compile-cache": "compile every program anew, and keep none for later runs",
-    "--audit": "also train what was pruned, and tell what pruning cost and saved",
-}
-MAY_CHANGE = ("resume", "trials", "checkpoint_minutes", "no_compile_cache", "memory_limit")
-"""Settings that a resumed run takes from its own command line."""
-
-
-def parser(with_defaults: bool = True) -> Parser:
-    """The command line; without defaults, what was not given is not there."""
+def parser() -> Parser:
+    """The command line; what is not on it is not in its result."""
     parser = Parser(
         description="Search the hyperparameters of a recurrent network. All trials train side by "
         "side in compiled programs, on the GPU or TPU where there is one; the better ones go on.",
         allow_abbrev=False,
-        argument_default=None if with_defaults else argparse.SUPPRESS,
+        argument_default=argparse.SUPPRESS,
     )
-    for title, arguments in ARGUMENTS.items():
-        group = parser.add_argument_group(title)
-        for name, metavar, default, text in arguments:
-            shown = "" if default is None else f" (default: {default})"
-            preset: dict[str, Any] = {"default": default} if with_defaults else {}
-            kind = KINDS.get(metavar, str)
-            group.add_argument(name, metavar=metavar, type=kind, help=text + shown, **preset)
-    for name, text in FLAGS.items():
-        default = False if with_defaults else argparse.SUPPRESS
-        parser.add_argument(name, action="store_true", help=text, default=default)
+    groups: dict[str, Any] = {}
+    for name, setting in FIELDS.items():
+        about, flag = setting.metadata, "--" + name.replace("_", "-")
+        if about["group"] not in groups:
+            groups[about["group"]] = parser.add_argument_group(about["group"])
+        group, help = groups[about["group"]], about["help"]
+        if not about["metavar"]:
+            group.add_argument(flag, action="store_true", help=help)
+            continue
+        default = "" if setting.default is None else f" (default: {setting.default})"
+        kind = _reader(about["kind"])
+        group.add_argument(flag, metavar=about["metavar"], type=kind, help=help + default)
     return parser
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The settings of a command line; `given` are those that are on it.
+def _reader(kind: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Lets argparse show what is wrong with a value in the words of `kind`."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def parse(arguments: list[str] | None) -> dict[str, Any]:
+    """The settings that are on a command line, by name.
 
     Raises:
-        ValueError: An argument that is unknown, or no whole number where one is due.
+        ValueError: An argument that is unknown, or no whole number where one must be.
     """
-    settings, unknown = parser().parse_known_args(arguments)
-    if unknown:
-        names = ["--" + name.replace("_", "-") for name in vars(settings)]
-        near = difflib.get_close_matches(unknown[0], names, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else "see --help."
-        raise ValueError(f"`{unknown[0]}` is no argument; {hint}")
-    settings.given = vars(parser(with_defaults=False).parse_args(arguments))
-    return settings
+    given, others = parser().parse_known_args(arguments)
+    if others:
+        flags = ["--" + name.replace("_", "-") for name in FIELDS]
+        raise ValueError(unknown(others[0], flags, "see --help."))
+    return vars(given)
 
 
-def resumed(settings: argparse.Namespace, saved: dict[str, Any]) -> argparse.Namespace:
-    """The settings of a run that goes on: as saved, but for those that may change.
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    console = Console(markup=False, highlight=False)
+    warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
+    sys.path.append(os.getcwd())  # where a user's own optimizers are
+    try:
+        with answered(_interrupt):
+            job = prepare(parse(arguments), _command())
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    with job.open, answered(job.keeper.stop):
+        try:
+            return 0 if run(job, console) else 1
+        except BaseException as error:
+            return _stop(job, error, console)
+
+
+def _stop(job: Job, error: BaseException, console: Console) -> int:
+    """Leave the tables of a search that ends early; returns the exit status.
 
     Raises:
-        ValueError: Another setting was given.
+        BaseException: The same, if it is neither the user's wish nor a lack of room.
     """
-    given: dict[str, Any] = settings.given
-    for name in sorted(given.keys() - set(MAY_CHANGE)):
-        if json.loads(json.dumps(given[name])) != saved.get(name):
-            raise ValueError(
-                f"`{name}` is {given[name]!r}, but this run began with {saved.get(name)!r}, and a "
-                "run goes on as it began."
-            )
-    changed = {name: value for name, value in given.items() if name in MAY_CHANGE}
-    return argparse.Namespace(**{**vars(settings), **saved, **changed, "given": given})
+    leave(job, error)
+    if isinstance(error, OSError):
+        path = error.filename or job.folder.path
+        reason = (error.strerror or str(error)).rstrip(".")
+        print(f"error: '{path}' can't be written: {reason}.", file=sys.stderr)
+        return 1
+    if is_out_of_memory(error):
+        reason = (isinstance(error, MemoryError) and str(error).rstrip(".")) or "memory ran out"
+        print(f"error: {reason}; go on with --resume {job.folder.path}.", file=sys.stderr)
+        return 1
+    if not isinstance(error, KeyboardInterrupt):
+        raise error
+    show_interruption(job, console)
+    return 130
+
+
+def _interrupt() -> None:
+    """End before the search has begun."""
+    raise KeyboardInterrupt
+
+
+def _command() -> str:
+    """What was typed, for the records."""
+    program, *arguments = sys.argv
+    installed = Path(program).stem == "population-search"
+    return shlex.join([*(["population-search"] if installed else ["python", program]), *arguments])
+
+
+def run_and_exit() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    status = main()
+    sys.stdout.flush()
+    # After Ctrl-C, Python would wait for a compiler at work, which nothing can stop.
+    os._exit(status) if status == 130 else sys.exit(status)

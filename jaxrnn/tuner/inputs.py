@@ -1,94 +1,171 @@
-"""What to begin with and how many trials there are, as the settings of a command line say."""
+"""What a search works on, made from its settings: data, trainers, metric and plan."""
 
-import argparse
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
 
 import jaxrnn
 import search
-from search.samplers.starts import Enqueued, read_configurations
-from search.study import best_configurations
+from jaxrnn.data.given import record
+from jaxrnn.data.prepare import Raw, prepare
+from jaxrnn.population.options import Precision
+from jaxrnn.tuner.planning import Configurations, plan_of, space_of, starts_of
+from jaxrnn.tuner.settings import FIELDS, IN_PYTHON, Settings
+from search.rungs import check_whole
 
-TRIALS = {"default": 256, "full": 128}
-POPULATION = 32
-"""Trials of population-based training, which compare with each other."""
-WARM = 8
-"""Configurations that an earlier run gives."""
-FULL = 64
-"""Trials that keep an accelerator busy, by a guess; searches that learn propose no more at once."""
-Configurations = list[dict[str, Any]]
-
-
-def starts_of(settings: argparse.Namespace, space: search.Space) -> Configurations:
-    """The configurations to begin with; of an earlier run those that the space has.
-
-    Raises:
-        ValueError: Nothing to read there.
-    """
-    starts = [] if settings.enqueue is None else read_configurations(settings.enqueue)
-    if settings.warm_start is None:
-        return starts
-    best = best_configurations(settings.warm_start, WARM, space)
-    fitting = [one for one in best if _fits(one, space)]
-    if not fitting:
-        raise ValueError(
-            f"`warm_start` is '{settings.warm_start}', but the space has none of its best "
-            f"{len(best)} configurations."
-        )
-    return starts + fitting
+COLUMNS = ("target", "group", "time")
+"""Settings about columns of a table."""
+RECORDS = ("task", "look_back", "horizon", "reach_back", "block", "unit")
+"""Settings about what is learned from a record, besides `split` and `folds`."""
 
 
-def plan_of(
-    settings: argparse.Namespace,
-    trainer: jaxrnn.Trainer,
-    space: search.Space,
-    metric: str,
-    starts: Configurations,
-    totals: tuple[int, ...],
-) -> search.Plan:
-    """What the search does.
+@dataclass(frozen=True)
+class Inputs:
+    """What a search works on, all of it checked.
 
-    Args:
-        settings: Of the command line.
-        trainer: Any of those that will train.
-        space: Where to search.
-        metric: What to search by.
+    Attributes:
+        data: Data of every fold.
+        trainers: Trainers, one for every fold.
+        plan: Plan of the search.
         starts: Configurations to begin with.
-        totals: What `trials` came to, where the run goes on; empty for a new one.
+        totals: What `trials` came to when the run began, then each time that it was raised.
+        expected: Configurations like those to come.
+    """
+
+    data: list[jaxrnn.Data]
+    trainers: list[jaxrnn.Trainer]
+    plan: search.Plan
+    starts: Configurations
+    totals: tuple[int, ...]
+    expected: Configurations
+
+    @classmethod
+    def of(cls, settings: Settings, space: Any, saved: Mapping[str, Any]) -> "Inputs":
+        """Make and check everything that needs no folder.
+
+        Args:
+            settings: Settings of the run.
+            space: The space, as `space_of` takes it.
+            saved: What settings.json holds of a run that goes on; empty for a new one.
+
+        Raises:
+            ValueError: A setting that can't be used, in a sentence for people.
+        """
+        data = data_of(settings)
+        trainers = [_trainer(fold, settings) for fold in data]
+        check_whole("repeats", settings.repeats)
+        where = space_of(space, trainers[0], settings.max_epochs)
+        metric = metric_of(settings.metric, data[0])
+        starts = saved["starts"] if saved else starts_of(settings, where)
+        totals = _raised(tuple(saved.get("totals", ())), settings.trials)
+        plan = plan_of(settings, trainers[0], where, metric, starts, totals)
+        totals = totals or (settings.trials or plan.scheduler.trials,)
+        expected = search.expected(plan, totals[0], settings.repeats)
+        for trainer in trainers:
+            trainer.expect(*expected)
+        return cls(data, trainers, plan, starts, totals, expected.configurations)
+
+
+def data_of(settings: Settings) -> list[jaxrnn.Data]:
+    """The data, once for every fold.
 
     Raises:
-        ValueError: As `search.planned`.
+        ValueError: As `jaxrnn.load_data` and `jaxrnn.folds`, or folds of parts that are given.
     """
-    if settings.audit and settings.scheduler == "pbt":
-        raise ValueError("`audit` is given, but population-based training prunes no trial.")
-    return search.planned(
-        space,
-        totals or _default_trials(settings),
-        search=settings.search,
-        pruning=settings.scheduler,
-        min_epochs=settings.min_epochs,
-        max_epochs=settings.max_epochs,
-        eta=settings.eta,
-        metric=metric,
-        mode=trainer.data.task.metrics[metric],
-        seed=settings.seed,
-        at_once=settings.at_once,
-        lanes=min(trainer.lanes, FULL) * trainer.mesh.size,
-        grid_points=settings.grid_points,
-        starts=starts,
+    source = settings.data
+    if isinstance(source, jaxrnn.Data):
+        _refuse(settings, (*COLUMNS, *RECORDS, "split", "folds"), "data that is divided already")
+        return [source]
+    if isinstance(source, str) and source == IN_PYTHON:
+        raise ValueError(f"`data` is missing, but this run began with data {IN_PYTHON}.")
+    options: dict[str, Any] = {name: getattr(settings, name) for name in (*RECORDS, "seed")}
+    if isinstance(source, str | pd.DataFrame):
+        options |= {name: getattr(settings, name) for name in COLUMNS}
+        options["target"] = settings.target and settings.target.split(",")
+        load, load_folds = partial(jaxrnn.load_data, source), partial(jaxrnn.load_folds, source)
+    else:
+        _refuse(settings, COLUMNS, "arrays")
+        raw = _record(source)
+        load, load_folds = partial(prepare, raw), partial(jaxrnn.folds, raw)
+    if settings.folds == 1:
+        return [load(split=settings.split, **options)]
+    return _folded(partial(load_folds, settings.folds, **options), settings)
+
+
+def _record(source: Any) -> Raw:
+    """Arrays, or what `jaxrnn.read_data` gave, as a record."""
+    if isinstance(source, tuple) and len(source) in (2, 3):
+        inputs, targets, *lengths = source
+        return record(inputs, targets, lengths=lengths[0] if lengths else None)
+    if isinstance(source, Raw):
+        return source
+    raise ValueError(
+        f"`data` is {type(source).__name__}, but must be a name, the path of a file, a "
+        "jaxrnn.Data, a pandas frame, or arrays (inputs, targets) or (inputs, targets, lengths)."
     )
 
 
-def _default_trials(settings: argparse.Namespace) -> int | None:
-    if settings.trials is not None or settings.scheduler == "hyperband":
-        return settings.trials
-    if settings.scheduler == "pbt":
-        return POPULATION
-    return None if settings.search == "grid" else TRIALS.get(settings.space, TRIALS["default"])
+def _refuse(settings: Settings, names: tuple[str, ...], what: str) -> None:
+    """Refuse settings that have no meaning for what the data is."""
+    for name in names:
+        if (value := getattr(settings, name)) != FIELDS[name].default:
+            raise ValueError(f"`{name}` is {value!r}, but has no meaning for {what}.")
 
 
-def _fits(configuration: dict[str, Any], space: search.Space) -> bool:
+def _folded(load: partial[list[jaxrnn.Data]], settings: Settings) -> list[jaxrnn.Data]:
+    check_whole("folds", settings.folds)
+    if settings.split is not None:
+        raise ValueError("`split` is given, but folds divide by themselves; leave one of both out.")
     try:
-        Enqueued(search.sampler("random", space, 0), space, [configuration], 0)
-    except ValueError:
-        return False
-    return True
+        return load()
+    except ValueError as error:
+        raise ValueError(str(error).replace("`k` is", "`folds` is")) from error
+
+
+def _trainer(data: jaxrnn.Data, settings: Settings) -> jaxrnn.Trainer:
+    return jaxrnn.Trainer(
+        data,
+        microbatch=settings.microbatch,
+        lanes=settings.lanes,
+        devices=settings.devices,
+        memory_limit=settings.memory_limit,
+        seed=settings.seed,
+        precision=cast(Precision, settings.precision),
+        autotune=not settings.no_autotune,
+    )
+
+
+def metric_of(name: str | None, data: jaxrnn.Data) -> str:
+    """The metric to search by.
+
+    Raises:
+        ValueError: One that the task does not have, or that means nothing on the validation part.
+    """
+    task = data.task
+    classes = len(np.unique(data.validation.targets))
+    if name == "roc_auc" and name in task.metrics and classes < task.outputs:
+        raise ValueError(
+            f"`metric` is 'roc_auc', but the validation part has sequences of {classes} of the "
+            f"{task.outputs} classes only; choose another one, or another `split`."
+        )
+    if name == "r2" and name in task.metrics and len(data.validation) < 2:
+        raise ValueError("`metric` is 'r2', but the validation part has one sequence only.")
+    if name is None or name in task.metrics:
+        return name or task.primary
+    known = ", ".join(f"'{known}'" for known in task.metrics)
+    raise ValueError(f"`metric` is '{name}', but must be one of {known} ({task.name}).")
+
+
+def _raised(totals: tuple[int, ...], trials: int | None) -> tuple[int, ...]:
+    """What `trials` came to, once more if a run that goes on is to have more."""
+    if not totals or trials is None or trials == totals[-1]:
+        return totals
+    if trials < totals[-1]:
+        raise ValueError(
+            f"`trials` is {trials}, but this run has {totals[-1]} already; the number is a total."
+        )
+    return (*totals, trials)

@@ -1,34 +1,47 @@
-"""From the settings of a command line to a search that is ready to run, or to go on."""
+"""From settings to a search that is ready to run, or to go on."""
 
-import argparse
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cohort_table import cohort_rows
-from command_line import resumed
-from planning import plan_of, starts_of
-from problem import data_of, metric_of, space_of
-
 import jaxrnn
 import search
+from jaxrnn.tuner.inputs import Inputs
+from jaxrnn.tuner.settings import FIELDS, Settings, checked, resumed
 from search.checkpoint import Checkpoints
 from search.keeping import Keeper, take_up
 from search.lock import locked
 from search.plan import Plan
 from search.records import RunFolder, unused
-from search.rungs import check_whole
 from search.storage import forget_journal
 from search.study import Study
 
 SHOWN = 2
 """Metrics of the task in the leaderboard, besides the one that ranks."""
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
+CONTENT = {"settings", "totals", "starts", "data", "versions"}
+"""What settings.json holds, by name."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How this process came to search.
+
+    Attributes:
+        command: Command line or call that began it.
+        begin: Moment at which it began, seconds of `time.perf_counter`.
+        cache: Folder in which compiled programs are kept, if they are.
+    """
+
+    command: str
+    begin: float
+    cache: Path | None
 
 
 @dataclass(frozen=True)
@@ -36,42 +49,46 @@ class Job:
     """A search that passed every check and has its folder.
 
     Attributes:
-        settings: Of the command line.
-        versions: Of the packages that results depend on.
-        data: One for every fold.
+        settings: Settings of the run.
+        inputs: Data, trainers and plan.
+        record: Content of settings.json.
         search: The search itself.
-        trainers: One for every fold.
-        cohorts: What the planner chose, rows for people.
-        folder: Where results go.
+        folder: Run folder, where results go.
         keeper: Keeps the search on disk.
         notes: Sentences for people.
-        begin: When this began, seconds of `time.perf_counter`.
-        cache: Where compiled programs are kept, if they are.
+        start: How this process came to search.
         open: What has to be closed at the end.
     """
 
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    data: list[jaxrnn.Data]
+    settings: Settings
+    inputs: Inputs
+    record: dict[str, Any]
     search: search.Search[Any, Any]
-    trainers: list[jaxrnn.Trainer]
-    cohorts: list[dict[str, Any]]
     folder: RunFolder
     keeper: Keeper
     notes: list[str]
-    begin: float
-    cache: Path | None
+    start: Start
     open: ExitStack
+
+    @property
+    def data(self) -> jaxrnn.Data:
+        """Data of the first fold."""
+        return self.inputs.data[0]
 
     @property
     def task(self) -> jaxrnn.Task:
         """What is learned."""
-        return self.data[0].task
+        return self.data.task
+
+    @property
+    def trainers(self) -> list[jaxrnn.Trainer]:
+        """Trainers, one for every fold."""
+        return self.inputs.trainers
 
     @property
     def plan(self) -> Plan:
         """What is searched, and how."""
-        return self.search.plan
+        return self.inputs.plan
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -79,72 +96,37 @@ class Job:
         return tuple(dict.fromkeys([self.plan.metric, *list(self.task.metrics)[:SHOWN]]))
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a search needs before it has a folder."""
-
-    data: list[jaxrnn.Data]
-    trainers: list[jaxrnn.Trainer]
-    plan: Plan
-    starts: list[dict[str, Any]]
-    totals: tuple[int, ...]
-    cohorts: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, settings: argparse.Namespace, saved: dict[str, Any], space: str) -> "_Asked":
-        """Check everything; `saved` is empty for a new run."""
-        data = data_of(settings)
-        trainers = [_trainer(one, settings) for one in data]
-        check_whole("repeats", settings.repeats)
-        where = space_of(space, trainers[0], settings.max_epochs)
-        metric = metric_of(settings.metric, data[0])
-        starts = saved["starts"] if saved else starts_of(settings, where)
-        totals = _raised(tuple(saved.get("totals", ())), settings.trials)
-        plan = plan_of(settings, trainers[0], where, metric, starts, totals)
-        totals = totals or (settings.trials or plan.scheduler.trials,)
-        expected = search.expected(plan, totals[0], settings.repeats)
-        for trainer in trainers:
-            trainer.expect(*expected)
-        groups = trainers[0].plan(expected.configurations, settings.max_epochs)
-        cohorts = cohort_rows(trainers[0], groups, plan.scheduler.trials)
-        return cls(data, trainers, plan, starts, totals, cohorts)
-
-    def record(self, settings: argparse.Namespace) -> dict[str, Any]:
-        """All that it takes to do the same again, as JSON."""
-        limited = self.plan.at_once < self.plan.scheduler.trials
-        at_once = self.plan.at_once if limited else settings.at_once
-        return {
-            "settings": _saved(settings) | {"at_once": at_once},
-            "totals": list(self.totals),
-            "starts": self.starts,
-            "data": [jaxrnn.fingerprint(one) for one in self.data],
-            "versions": {package: version(package) for package in PACKAGES}
-            | {"devices": jaxrnn.describe(self.trainers[0].mesh)},
-        }
-
-
-def prepare(settings: argparse.Namespace) -> Job:
+def prepare(settings: Mapping[str, Any], command: str) -> Job:
     """Check everything, then make the run folder, or enter it again.
+
+    Args:
+        settings: Settings that are given, by name; others have their defaults.
+        command: What the records say how the search was begun.
 
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
     """
-    cache = (jaxrnn.forget_programs if settings.no_compile_cache else jaxrnn.keep_programs)()
-    with ExitStack() as stack:
-        job = _begin(settings, stack) if settings.resume is None else _enter(settings, stack)
-        return replace(job, cache=cache, open=stack.pop_all())
+    begin, given = time.perf_counter(), checked(settings)
+    keep = jaxrnn.forget_programs if given.get("no_compile_cache") else jaxrnn.keep_programs
+    start, stack = Start(command, begin, keep()), ExitStack()
+    try:
+        return (_enter if "resume" in given else _begin)(given, start, stack)
+    except BaseException:
+        stack.close()
+        raise
 
 
-def _begin(settings: argparse.Namespace, stack: ExitStack) -> Job:
-    begin = time.perf_counter()
-    asked = _Asked.of(settings, {}, settings.space)
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{asked.data[0].name}-{settings.seed}"
+def _begin(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
+    settings = Settings(**given)
+    inputs = Inputs.of(settings, settings.space, {})
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{inputs.data[0].name}-{settings.seed}"
     folder = RunFolder(settings.out or unused(Path("runs") / name))
     try:
         stack.enter_context(locked(folder.path))
-        folder.write_space(asked.plan.space)
-        folder.write_settings(asked.record(settings))
-        return _job(settings, asked, folder, stack, begin)
+        folder.write_space(inputs.plan.space)
+        record = _record(settings, inputs)
+        folder.write_settings(record)
+        return _job(settings, inputs, record, folder, start, stack)
     except BaseException:
         stack.close()
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -153,52 +135,90 @@ def _begin(settings: argparse.Namespace, stack: ExitStack) -> Job:
         raise
 
 
-def _enter(settings: argparse.Namespace, stack: ExitStack) -> Job:
-    begin = time.perf_counter()
-    folder = RunFolder.open(settings.resume)
+def _enter(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
+    folder = RunFolder.open(given["resume"])
     stack.enter_context(locked(folder.path))
     saved = folder.read_settings()
-    if not saved.keys() >= {"settings", "totals", "starts", "data", "versions"}:
+    if not saved.keys() >= CONTENT or not saved["settings"].keys() <= FIELDS.keys():
         raise ValueError(f"`resume` is '{folder.path}', but its settings.json is damaged.")
-    settings = resumed(settings, saved["settings"])
-    asked = _Asked.of(settings, saved, str(folder.path / "space.toml"))
-    now = asked.record(settings)
-    raised = now["totals"] != saved["totals"]
+    settings = resumed(given, saved["settings"])
+    inputs = Inputs.of(settings, _same_space(given, folder), saved)
+    record = _record(settings, inputs)
+    raised = record["totals"] != saved["totals"]
     if folder.status() == "complete" and not raised:
         raise ValueError(
             f"`resume` is '{folder.path}', but that search is complete; "
-            f"with `trials` above {asked.totals[-1]} it goes on."
+            f"with `trials` above {inputs.totals[-1]} it goes on."
         )
-    if now["data"] != saved["data"]:
-        raise ValueError(f"`data` is {settings.data!r}, but has changed since this run began.")
+    if record["data"] != saved["data"]:
+        source = record["settings"]["data"]
+        raise ValueError(f"`data` is {source!r}, but has changed since this run began.")
     if raised and settings.storage is None:
         forget_journal(folder.path)  # of decisions that more trials may change
-    job = _job(settings, asked, folder, stack, begin)
+    job = _job(settings, inputs, record, folder, start, stack)
     folder.forget_summary()
-    folder.write_settings(now)
-    job.notes.extend(_differences(saved["versions"], now["versions"]))
+    folder.write_settings(record)
+    job.notes.extend(_differences(saved["versions"], record["versions"]))
     return job
 
 
-def _differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
+def _same_space(given: Mapping[str, Any], folder: RunFolder) -> str:
+    """The file with the space of a run that goes on.
+
+    Raises:
+        ValueError: A space was given that is another one.
+    """
+    path, space = folder.path / "space.toml", given.get("space")
+    if space is not None and not isinstance(space, str):
+        entries = search.Space(space.entries if isinstance(space, search.Space) else space).entries
+        if entries != search.Space.from_toml(path).entries:
+            raise ValueError(
+                f"`space` is {entries!r}, but this run began with that of '{path}', and a run "
+                "goes on as it began."
+            )
+    return str(path)
+
+
+def _record(settings: Settings, inputs: Inputs) -> dict[str, Any]:
+    """Content of settings.json: all that it takes to do the same again."""
+    plan, saved = inputs.plan, settings.saved()
+    if plan.at_once < plan.scheduler.trials:
+        saved["max_concurrent"] = plan.at_once
+    return {
+        "settings": saved,
+        "totals": list(inputs.totals),
+        "starts": inputs.starts,
+        "data": [jaxrnn.fingerprint(fold) for fold in inputs.data],
+        "versions": versions(inputs.trainers[0]),
+    }
+
+
+def versions(trainer: jaxrnn.Trainer) -> dict[str, str]:
+    """Versions of the packages that results depend on, and the devices."""
+    packages = {package: version(package) for package in PACKAGES}
+    return packages | {"devices": jaxrnn.describe(trainer.mesh)}
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [
-        f"{name} was {was.get(name)} and is {now[name]} now; results may differ in the last bits "
-        "from those of a run that was not interrupted."
+        f"{name} was {before.get(name)} and is {now[name]} now; results may differ in the last "
+        "bits from those of a run that was not interrupted."
         for name in now
-        if was.get(name) != now[name]
+        if before.get(name) != now[name]
     ]
 
 
 def _job(
-    settings: argparse.Namespace,
-    asked: _Asked,
+    settings: Settings,
+    inputs: Inputs,
+    record: dict[str, Any],
     folder: RunFolder,
+    start: Start,
     stack: ExitStack,
-    begin: float,
 ) -> Job:
-    plan, team = asked.plan, search.Team(asked.trainers, settings.repeats, settings.seed)
+    plan, team = inputs.plan, search.Team(inputs.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
-    compilers = [trainer.compiler for trainer in asked.trainers]
+    compilers = [trainer.compiler for trainer in inputs.trainers]
     for compiler in compilers:
         if compiler.choices is not None:
             compiler.choices.keep_in(folder.path / "autotuned.json")
@@ -209,46 +229,13 @@ def _job(
     pause = settings.checkpoint_minutes * 60
     running.after = Keeper(running, folder, study, checkpoints, pause, plan.space.entries)
     return Job(
-        settings=_saved(settings),
-        versions=asked.record(settings)["versions"],
-        data=asked.data,
+        settings=settings,
+        inputs=inputs,
+        record=record,
         search=running,
-        trainers=asked.trainers,
-        cohorts=asked.cohorts,
         folder=folder,
         keeper=running.after,
         notes=checkpoints.notes,
-        begin=begin,
-        cache=None,
+        start=start,
         open=stack,
     )
-
-
-def _saved(settings: argparse.Namespace) -> dict[str, Any]:
-    """What a run that goes on needs of them."""
-    left_out = ("resume", "given", "no_compile_cache")
-    return {name: value for name, value in vars(settings).items() if name not in left_out}
-
-
-def _trainer(data: jaxrnn.Data, settings: argparse.Namespace) -> jaxrnn.Trainer:
-    return jaxrnn.Trainer(
-        data,
-        microbatch=settings.microbatch,
-        lanes=settings.lanes,
-        devices=settings.devices,
-        memory_limit=settings.memory_limit,
-        seed=settings.seed,
-        precision=settings.precision,
-        autotune=not settings.no_autotune,
-    )
-
-
-def _raised(totals: tuple[int, ...], trials: int | None) -> tuple[int, ...]:
-    """What `trials` came to, once more if a run that goes on is to have more."""
-    if not totals or trials in (None, totals[-1]):
-        return totals
-    if trials < totals[-1]:
-        raise ValueError(
-            f"`trials` is {trials}, but this run has {totals[-1]} already; the number is a total."
-        )
-    return (*totals, trials)
