@@ -15,7 +15,7 @@ from rich.console import Console
 from jaxrnn.population.memory import is_out_of_memory
 from jaxrnn.tuner.console import show_interruption
 from jaxrnn.tuner.job import Job, prepare
-from jaxrnn.tuner.run import leave, run
+from jaxrnn.tuner.run import interrupt, leave, run
 from jaxrnn.tuner.settings import FIELDS, unknown
 from search.signals import answered
 
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
     sys.path.append(os.getcwd())  # where a user's own optimizers are
     try:
-        with answered(_interrupt):
+        with answered(interrupt):
             job = prepare(parse(arguments), _command())
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -116,11 +116,6 @@ def _stop(job: Job, error: BaseException, console: Console) -> int:
         raise error
     show_interruption(job, console)
     return 130
-
-
-def _interrupt() -> None:
-    """End before the search has begun."""
-    raise KeyboardInterrupt
 
 
 def _command() -> str:

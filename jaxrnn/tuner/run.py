@@ -57,3 +57,8 @@ def leave(job: Job, error: BaseException) -> None:
         return
     job.keeper.write_tables()
     write_summary(job, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+
+
+def interrupt() -> None:
+    """End before the search has begun."""
+    raise KeyboardInterrupt

@@ -184,6 +184,10 @@ class Settings:
         kept = [name for name, one in FIELDS.items() if one.metadata["saved"]]
         return {name: _plain(name, getattr(self, name)) for name in kept}
 
+    def is_object(self, name: str) -> bool:
+        """Whether a setting was given as an object, which settings.json does not hold."""
+        return name in OBJECTS and not isinstance(getattr(self, name), str)
+
 
 FIELDS: dict[str, Field[Any]] = {one.name: one for one in fields(Settings)}
 """Fields of `Settings` by name."""

@@ -8,6 +8,7 @@ import json
 import operator
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 
@@ -57,7 +58,7 @@ def three_numbers(value: Any) -> tuple[float, ...]:
         if isinstance(value, str):
             parts = tuple(float(part) if "." in part else int(part) for part in value.split("/"))
         else:
-            parts = tuple(part if isinstance(part, int) else float(part) for part in value)
+            parts = tuple(int(p) if isinstance(p, Integral) else float(p) for p in value)
     except (TypeError, ValueError):
         parts = ()
     if len(parts) != 3:
