@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -93,7 +94,8 @@ def test_the_result_is_what_the_folder_holds(first: tuner.Result) -> None:
     losses = trials["loss_at_3"].to_dict()
     assert best.last("loss") == pytest.approx(losses[best.id])
     assert losses[best.id] == np.nanmin(list(losses.values())) and best.epochs == 3
-    assert best.configuration.items() <= trials.to_dict("index")[best.id].items()
+    row = trials.to_dict("index")[best.id]
+    assert {name: row[name] for name in best.configuration} == pytest.approx(best.configuration)
     rows = first.history.loc[best.id]
     assert list(rows["epoch"]) == [1, 2, 3]
     assert best.history["train_loss"] == list(rows["train_loss"])
@@ -305,6 +307,15 @@ def test_every_trial_diverged(here: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`folder` is '.*', but must be the folder of an earlier"):
         tuner.open(tmp_path)
+
+
+def test_choices_may_be_called_none(first: tuner.Result, tmp_path: Path) -> None:
+    shutil.copy(first.folder / "settings.json", tmp_path)
+    (tmp_path / "trials.csv").write_text("id,optimizer,momentum\n0,none,\n1,nan,0.1\n")
+    trials = tuner.open(tmp_path).trials
+    assert list(trials["optimizer"]) == ["none", "nan"]
+    assert list(trials["momentum"].isna()) == [True, False]
+    assert tuner.open(tmp_path).status == "unfinished" and tuner.open(tmp_path).history.empty
 
 
 def test_a_search_in_a_thread(here: Path, first: tuner.Result) -> None:

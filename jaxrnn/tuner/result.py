@@ -150,8 +150,7 @@ def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(index=pd.Index([], name="id", dtype=int))
     # Choices may be called "none" or "nan", as only empty cells are missing.
-    missing: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
-    return pd.read_csv(path, index_col="id", float_precision="round_trip", **missing)
+    return pd.read_csv(path, index_col="id", keep_default_na=False, na_values=[""])
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
