@@ -1,6 +1,8 @@
 """One call in Python that does what the command line does."""
 
 import inspect
+import json
+import os
 from typing import Any
 
 from rich.console import Console
@@ -40,10 +42,11 @@ def search(data: Any = NOT_GIVEN, *, progress: bool = True, **settings: Any) -> 
         ValueError: A setting that can't be used, in the sentence that the command line gives.
         KeyboardInterrupt: After Ctrl-C; the run folder can be resumed.
     """
-    given = settings if data is NOT_GIVEN else {"data": data, **settings}
+    if data is not NOT_GIVEN:
+        settings = {"data": data, **settings}
     console = Console(markup=False, highlight=False, quiet=not progress)
     with answered(interrupt):
-        job = prepare(given, _command(given))
+        job = prepare(settings, _command(settings))
     with job.open, answered(job.keeper.stop):
         try:
             run(job, console)
@@ -57,11 +60,20 @@ def search(data: Any = NOT_GIVEN, *, progress: bool = True, **settings: Any) -> 
     return Result(job.folder.path)
 
 
-def _command(given: dict[str, Any]) -> str:
-    """The call, for the records; objects by the names of their types."""
-    plain = (str, int, float, tuple, list, dict, type(None))
-    shown = {n: repr(v) if isinstance(v, plain) else type(v).__name__ for n, v in given.items()}
-    return f"jaxrnn.tuner.search({', '.join(f'{name}={text}' for name, text in shown.items())})"
+def _command(settings: dict[str, Any]) -> str:
+    """The call, for the records."""
+    arguments = (f"{name}={_shown(value)}" for name, value in settings.items())
+    return f"jaxrnn.tuner.search({', '.join(arguments)})"
+
+
+def _shown(value: Any) -> str:
+    """A plain value or a path as Python reads it; any other by the name of its type."""
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return type(value).__name__
+    return repr(value)
 
 
 def _signature() -> inspect.Signature:
@@ -69,8 +81,8 @@ def _signature() -> inspect.Signature:
     kind = inspect.Parameter.KEYWORD_ONLY
     first, progress, _ = inspect.signature(search).parameters.values()
     rest = [
-        inspect.Parameter(name, kind, default=one.default, annotation=one.type)
-        for name, one in FIELDS.items()
+        inspect.Parameter(name, kind, default=setting.default, annotation=setting.type)
+        for name, setting in FIELDS.items()
     ]
     return inspect.Signature(
         [first.replace(default=FIELDS["data"].default), progress, *rest[1:]],
@@ -80,7 +92,7 @@ def _signature() -> inspect.Signature:
 
 def _documentation() -> str:
     """What each setting means, for notebooks and `help`."""
-    lines = [f"    {name}: {one.metadata['help']}." for name, one in FIELDS.items()]
+    lines = [f"    {name}: {setting.metadata['help']}." for name, setting in FIELDS.items()]
     return "\n".join([inspect.getdoc(search) or "", "", "Settings:", *lines])
 
 

@@ -69,11 +69,11 @@ def parse(arguments: list[str] | None) -> dict[str, Any]:
     Raises:
         ValueError: An argument that is unknown, or no whole number where one must be.
     """
-    given, others = parser().parse_known_args(arguments)
+    namespace, others = parser().parse_known_args(arguments)
     if others:
         flags = ["--" + name.replace("_", "-") for name in FIELDS]
         raise ValueError(unknown(others[0], flags, "see --help."))
-    return vars(given)
+    return vars(namespace)
 
 
 def main(arguments: list[str] | None = None) -> int:

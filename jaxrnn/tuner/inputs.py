@@ -58,11 +58,11 @@ class Inputs:
         data = data_of(settings)
         trainers = [_trainer(fold, settings) for fold in data]
         check_whole("repeats", settings.repeats)
-        where = space_of(space, trainers[0], settings.max_epochs)
+        search_space = space_of(space, trainers[0], settings.max_epochs)
         metric = metric_of(settings.metric, data[0])
-        starts = saved["starts"] if saved else starts_of(settings, where)
+        starts = saved["starts"] if saved else starts_of(settings, search_space)
         totals = _raised(tuple(saved.get("totals", ())), settings.trials)
-        plan = plan_of(settings, trainers[0], where, metric, starts, totals)
+        plan = plan_of(settings, trainers[0], search_space, metric, starts, totals)
         totals = totals or (settings.trials or plan.scheduler.trials,)
         expected = search.expected(plan, totals[0], settings.repeats)
         for trainer in trainers:

@@ -100,24 +100,24 @@ def prepare(settings: Mapping[str, Any], command: str) -> Job:
     """Check everything, then make the run folder, or enter it again.
 
     Args:
-        settings: Settings that are given, by name; others have their defaults.
+        settings: Settings by name; others have their defaults, or are those of the run.
         command: What the records say how the search was begun.
 
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
     """
-    begin, given = time.perf_counter(), checked(settings)
-    keep = jaxrnn.forget_programs if given.get("no_compile_cache") else jaxrnn.keep_programs
+    begin, overrides = time.perf_counter(), checked(settings)
+    keep = jaxrnn.forget_programs if overrides.get("no_compile_cache") else jaxrnn.keep_programs
     start, stack = Start(command, begin, keep()), ExitStack()
     try:
-        return (_enter if "resume" in given else _begin)(given, start, stack)
+        return (_enter if "resume" in overrides else _begin)(overrides, start, stack)
     except BaseException:
         stack.close()
         raise
 
 
-def _begin(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
-    settings = Settings(**given)
+def _begin(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
+    settings = Settings(**overrides)
     inputs = Inputs.of(settings, settings.space, {})
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{inputs.data[0].name}-{settings.seed}"
     folder = RunFolder(settings.out or unused(Path("runs") / name))
@@ -135,14 +135,14 @@ def _begin(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
         raise
 
 
-def _enter(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
-    folder = RunFolder.open(given["resume"])
+def _enter(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
+    folder = RunFolder.open(overrides["resume"])
     stack.enter_context(locked(folder.path))
     saved = folder.read_settings()
     if not saved.keys() >= CONTENT or not saved["settings"].keys() <= FIELDS.keys():
         raise ValueError(f"`resume` is '{folder.path}', but its settings.json is damaged.")
-    settings = resumed(given, saved["settings"])
-    inputs = Inputs.of(settings, _same_space(given, folder), saved)
+    settings = resumed(overrides, saved["settings"])
+    inputs = Inputs.of(settings, _same_space(overrides, folder), saved)
     record = _record(settings, inputs)
     raised = record["totals"] != saved["totals"]
     if folder.status() == "complete" and not raised:
@@ -162,13 +162,13 @@ def _enter(given: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
     return job
 
 
-def _same_space(given: Mapping[str, Any], folder: RunFolder) -> str:
+def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
     """The file with the space of a run that goes on.
 
     Raises:
         ValueError: A space was given that is another one.
     """
-    path, space = folder.path / "space.toml", given.get("space")
+    path, space = folder.path / "space.toml", overrides.get("space")
     if space is not None and not isinstance(space, str):
         entries = search.Space(space.entries if isinstance(space, search.Space) else space).entries
         if entries != search.Space.from_toml(path).entries:

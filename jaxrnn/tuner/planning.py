@@ -38,12 +38,13 @@ def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
         raise ValueError("`space` is empty, but must have at least one entry.")
     for name, value in space.extremes():
         trainer.check(name, value)
-    for name, what in space.entries.items():
-        whole = isinstance(what, dict) and isinstance(what.get("low"), int) and "step" not in what
-        if whole and isinstance(what["high"], int) and jaxrnn.ENTRIES[name].kind is float:
+    for name, entry in space.entries.items():
+        ends = isinstance(entry, dict) and isinstance(entry.get("low"), int)
+        whole = ends and "step" not in entry and isinstance(entry["high"], int)
+        if whole and jaxrnn.ENTRIES[name].kind is float:
             raise ValueError(
-                f"`{name}` ranges over whole numbers from {what['low']} to {what['high']}; write "
-                f"`low` = {float(what['low'])} for all numbers, or add `step` = 1 if you mean it."
+                f"`{name}` ranges over whole numbers from {entry['low']} to {entry['high']}; write "
+                f"`low` = {float(entry['low'])} for all numbers, or add `step` = 1 if you mean it."
             )
     optimizers = [value for name, value in space.extremes() if name == "optimizer"]
     jaxrnn.check_parents(space.entries, optimizers)

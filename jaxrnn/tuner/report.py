@@ -82,6 +82,7 @@ def write_summary(
     """Write `summary.json`."""
     total, clock = time.perf_counter() - job.start.begin, job.search.clock
     seconds = {kind: getattr(clock, kind) for kind in SECONDS}
+    compilers = [trainer.compiler for trainer in job.trainers]
     job.folder.write_summary(
         {
             "status": status,
@@ -95,9 +96,9 @@ def write_summary(
             "rungs": rungs(job.search.trials),
             "trial_epochs": sum(trial.epochs for trial in job.search.trials),
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
-            "programs": sum(trainer.compiler.programs for trainer in job.trainers),
+            "programs": sum(compiler.programs for compiler in compilers),
             "precision": job.settings.precision,
-            "compiled": [row for one in job.trainers for row in one.compiler.description()],
+            "compiled": [row for compiler in compilers for row in compiler.description()],
             "compile_cache": job.start.cache and str(job.start.cache),
             "cohorts": cohort_rows(job, [trial.configuration for trial in job.search.trials]),
             "devices": jaxrnn.describe(job.trainers[0].mesh),

@@ -181,7 +181,7 @@ class Settings:
 
     def saved(self) -> dict[str, Any]:
         """What settings.json holds: all that a run that goes on needs, as JSON has it."""
-        kept = [name for name, one in FIELDS.items() if one.metadata["saved"]]
+        kept = [name for name, setting in FIELDS.items() if setting.metadata["saved"]]
         return {name: _plain(name, getattr(self, name)) for name in kept}
 
     def is_object(self, name: str) -> bool:
@@ -189,7 +189,7 @@ class Settings:
         return name in OBJECTS and not isinstance(getattr(self, name), str)
 
 
-FIELDS: dict[str, Field[Any]] = {one.name: one for one in fields(Settings)}
+FIELDS: dict[str, Field[Any]] = {setting.name: setting for setting in fields(Settings)}
 """Fields of `Settings` by name."""
 
 
@@ -220,24 +220,24 @@ def unknown(name: str, known: Iterable[str], otherwise: str) -> str:
     return f"`{name}` is no argument; {hint}"
 
 
-def resumed(given: Mapping[str, Any], saved: Mapping[str, Any]) -> Settings:
+def resumed(overrides: Mapping[str, Any], saved: Mapping[str, Any]) -> Settings:
     """The settings of a run that goes on: as saved, but for those that may change.
 
     Args:
-        given: Settings of this start, as `checked` gives them.
+        overrides: Settings of this start, as `checked` gives them.
         saved: What `Settings.saved` gave when the run began.
 
     Raises:
         ValueError: Another setting was given, or `saved` holds no settings.
     """
-    for name in sorted(given):
-        value = _plain(name, given[name])
+    for name in sorted(overrides):
+        value = _plain(name, overrides[name])
         if not FIELDS[name].metadata["may_change"] and value != saved.get(name):
             raise ValueError(
                 f"`{name}` is {value!r}, but this run began with {saved.get(name)!r}, and a "
                 "run goes on as it began."
             )
-    return Settings(**{**checked(saved), **given})
+    return Settings(**{**checked(saved), **overrides})
 
 
 def _plain(name: str, value: Any) -> Any:
