@@ -122,7 +122,6 @@ def page() -> str:
 
 def main() -> None:
     """Measure, print and write."""
-    sys.path.insert(0, str(ROOT / "scripts"))  # where the trials of PyTorch are
     runs = []
     for split in range(SPLITS):
         runs.append(measure(split))

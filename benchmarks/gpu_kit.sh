@@ -52,7 +52,7 @@ if [ -z "$out" ]; then
   out=$PWD/benchmarks/results
   [ -z "$rehearse" ] || out=$work/results
 fi
-export PYTHONUNBUFFERED=1 PYTHONPATH="$PWD:$PWD/scripts:$work/site${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONUNBUFFERED=1 PYTHONPATH="$PWD:$PWD/benchmarks:$work/site${PYTHONPATH:+:$PYTHONPATH}"
 
 if [ -n "$wheels" ]; then
   compgen -G "$wheels/*.whl" >/dev/null || refuse "'$wheels' holds no wheels"

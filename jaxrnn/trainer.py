@@ -138,8 +138,8 @@ class Trainer:
         """Plan the cohorts of all that comes later, for configurations like these.
 
         From now on each configuration joins the expected cohort that covers it with the least
-        arithmetic, or one of its own. Cohorts have room for `max_concurrent` members, which also run
-        side by side at different epochs unless the search is `synchronous`.
+        arithmetic, or one of its own. Cohorts hold `max_concurrent` members, which run side by side
+        also at different epochs unless the search is `synchronous`.
 
         Raises:
             ValueError: As `init`, or memory does not hold so many at once.
@@ -203,7 +203,8 @@ class Trainer:
             population: Consumed: its buffers become those of the one returned.
             epochs: As totals, counted from the start: one for each member, or one for all, at most
                 `max_epochs` of the population.
-            on_progress: Called about every second with the member-epochs trained since its last call.
+            on_progress: Called about every second with the member-epochs trained since the last
+                call.
 
         Raises:
             ValueError: `epochs` lie behind or too far ahead, or `population` was trained before.

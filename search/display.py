@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -20,7 +21,7 @@ ABSENT = "-"
 
 
 class Display:
-    """Shows the standing of a search; live on a terminal, plain lines elsewhere.
+    """Shows the standing of a search; live on a terminal and in notebooks, plain lines elsewhere.
 
     Use it as a context and as the `observe` of a search.
     """
@@ -31,6 +32,8 @@ class Display:
         self._metric = metric
         self._begin = time.monotonic()
         self._line = "compiling ..."
+        notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+        self._lively = (console.is_terminal or notebook) and not console.quiet
         self._bar = ProgressBar(total=None, width=40)
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=8, transient=True
@@ -38,7 +41,7 @@ class Display:
 
     def __enter__(self) -> "Display":
         """Begin to show."""
-        if self._console.is_terminal:
+        if self._lively:
             self._live.start(refresh=True)
         else:
             self._console.print(self._line)
@@ -57,7 +60,7 @@ class Display:
         """Show where the search stands."""
         self._line = describe(standing, self._metric)
         self._bar.update(standing.trained, standing.total)
-        if standing.scored and not self._console.is_terminal:
+        if standing.scored and not self._lively:
             self._console.print(self._line, soft_wrap=True)
 
     def _render(self) -> Group:

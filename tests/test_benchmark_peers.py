@@ -12,9 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import benchmark_peers
 import pytest
-from peers import pages, results
+from peers import main, pages, results
 from peers.cases import QUICK, Case, Grid, configurations, noise
 from peers.command import command_of, parse
 from peers.contestants import ALONE, OURS, PROCESSES, THREAD, THREADS, Contestant
@@ -242,7 +241,7 @@ def test_committed_pages_are_those_of_the_results() -> None:
     ],
 )
 def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark_peers.main(arguments) == 2
+    assert main.main(arguments) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ") and message in told and told.count("\n") == 1
 
@@ -263,11 +262,11 @@ def test_command_hides_where_results_went() -> None:
 @pytest.mark.parametrize(("package", "argument"), [("torch", "--quick"), ("matplotlib", "--table")])
 def test_missing_package(package: str, argument: str) -> None:
     code = (
-        f"import sys; sys.modules[{package!r}] = None; import benchmark_peers; "
-        f"sys.exit(benchmark_peers.main([{argument!r}]))"
+        f"import sys; sys.modules[{package!r}] = None; from peers.main import main; "
+        f"sys.exit(main([{argument!r}]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SCRIPT.parent, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=ROOT / "benchmarks", capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
     sentence = f'error: `{package}` must be installed: pip install -e ".[bench]"\n'

@@ -2,6 +2,7 @@
 
 import io
 import math
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -65,6 +66,23 @@ def test_display(terminal: bool) -> None:
     console.print(leaderboard_table(TRIALS, ["loss"], "min"))
     lines = [line.split() for line in console.export_text().splitlines() if line.strip()]
     assert [line[0] for line in lines[-3:]] == ["0", "2", "1"]  # best, unfinished, diverged
+
+
+@pytest.mark.skipif(find_spec("ipywidgets") is not None, reason="is about notebooks without")
+def test_a_notebook_without_widgets_gets_plain_lines() -> None:
+    console = Console(record=True, force_jupyter=True, width=160, file=io.StringIO())
+    with Display(console, "loss") as display:
+        display(standing(epochs=1, trained=30, seconds=2.0, best=TRIALS[1], scored=True))
+    assert console.export_text().count("epoch ") == 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_quiet_display(terminal: bool) -> None:
+    file = io.StringIO()
+    console = Console(quiet=True, force_terminal=terminal, file=file)
+    with Display(console, "loss") as display:
+        display(standing(epochs=1, trained=30, seconds=2.0, best=TRIALS[1], scored=True))
+    assert file.getvalue() == ""
 
 
 def test_means_show_their_errors() -> None:

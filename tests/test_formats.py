@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import population_search
 import pytest
 from scipy.io import savemat
 
 import jaxrnn
+from jaxrnn.tuner import command_line
 
 RNG = np.random.default_rng(0)
 Write = Callable[[Path], list[str]]
@@ -161,7 +161,7 @@ def test_every_format_goes_from_a_file_to_a_winner(
     monkeypatch.chdir(tmp_path)
     write, task, tables = CASES[case]
     arguments = write(tmp_path)
-    assert population_search.main([*arguments, *TINY]) == 0, capsys.readouterr().err
+    assert command_line.main([*arguments, *TINY]) == 0, capsys.readouterr().err
     run = tmp_path / "run"
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "complete" and summary["data"]["task"] == task

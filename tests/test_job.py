@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import parse
-from job import Job, prepare
-from winner import crown
 
 import search
 from jaxrnn.data.split import Split
 from jaxrnn.training.batches import epoch_order
+from jaxrnn.tuner.command_line import parse
+from jaxrnn.tuner.job import Job, prepare
+from jaxrnn.tuner.report import score_winner
 from search.samplers.sampler import Proposal
 
 SPACE = """
@@ -33,9 +33,9 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     with ExitStack() as stack:
 
         def ready(*arguments: str) -> Job:
-            job = prepare(parse([*arguments]))
+            job = prepare(parse([*arguments]), "")
             stack.enter_context(job.open)
-            stack.callback(job.keeper.study.close)
+            stack.callback(job.recorder.study.close)
             return job
 
         yield ready
@@ -54,9 +54,9 @@ def test_the_metric_says_which_scores_are_better(begin: Begin, metric: str, mode
 def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
     few = ("--space", "space.toml", "--trials", "3", "--microbatch", "16", "--lanes", "2")
     job = begin(*few, "--seed", "7", "--checkpoint-minutes", "2", "--precision", "high")
-    assert job.keeper.seconds == 120
+    assert job.recorder.seconds == 120
     assert job.plan.seed == job.search.replicates.seed == 7
-    (trainer,), train = job.trainers, job.data[0].train
+    (trainer,), train = job.trainers, job.data.train
     assert (trainer.microbatch, trainer.lanes) == (16, 2)
     assert trainer.compiler._building.precision == "high"
     feed: Any = trainer.training_data
@@ -68,15 +68,15 @@ def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
 
 def test_a_run_goes_on_as_it_began(begin: Begin, tmp_path: Path) -> None:
     """On other devices as many train at once; and starting points are read but once."""
-    few = ("--space", "space.toml", "--search", "tpe", "--trials", "90", "--out", "out")
+    few = ("--space", "space.toml", "--sampler", "tpe", "--trials", "90", "--out", "out")
     starts = tmp_path / "starts.json"
     starts.write_text('[{"hidden_size": 11}, {"hidden_size": 12}]')
     first = begin(*few, "--enqueue", str(starts))
     saved = json.loads(Path("out/settings.json").read_text())["settings"]
-    assert first.plan.max_concurrent == saved["at_once"] < 90
+    assert first.plan.max_concurrent == saved["max_concurrent"] < 90
     was = proposed(first, 5)
     assert [one["hidden_size"] for one in was[:2]] == [11, 12]
-    first.keeper.study.close()
+    first.recorder.study.close()
     first.open.close()
     starts.write_text('[{"hidden_size": 13}]')
     again = begin("--resume", "out")
@@ -111,7 +111,7 @@ def test_the_model_is_the_best_in_validation(metric: str, mode: str) -> None:
         search=SimpleNamespace(members={4: [0, 1, 0, 1]}, replicates=SimpleNamespace(repeats=2)),
         trainers=folds,
     )
-    winner = crown(job, search.Trial(4, 0, {}, Proposal({}, {}, {})))
+    winner = score_winner(job, search.Trial(4, 0, {}, Proposal({}, {}, {})))
     assert winner.model == (folds[0], 1)
     assert winner.test["accuracy"] == pytest.approx(np.mean([0.9, 0.1, 0.2, 0.4]))
-    assert winner.spread["accuracy"] == pytest.approx(np.std([0.9, 0.1, 0.2, 0.4], ddof=1))
+    assert winner.deviation["accuracy"] == pytest.approx(np.std([0.9, 0.1, 0.2, 0.4], ddof=1))

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jaxrnn", "search")
+TUNER = ROOT / "jaxrnn" / "tuner"
 FOLDERS = ("configuration", "tasks", "data", "network", "training", "population")
 
 
@@ -24,10 +25,29 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def files(package: str) -> list[Path]:
+    """Files of a package; those of `jaxrnn` without the application."""
+    return [path for path in (ROOT / package).rglob("*.py") if path.parent != TUNER]
+
+
 @pytest.mark.parametrize(("package", "other"), [PACKAGES, PACKAGES[::-1]])
 def test_packages_never_import_each_other(package: str, other: str) -> None:
-    for path in (ROOT / package).rglob("*.py"):
+    """The application joins them, and alone imports both."""
+    for path in files(package):
         assert not {name for name in imported(path) if name.split(".")[0] == other}, path
+    assert any("search" in imported(path) for path in TUNER.glob("*.py"))
+
+
+def test_nothing_imports_the_application() -> None:
+    for path in (*files("jaxrnn"), *files("search")):
+        assert not {name for name in imported(path) if name.startswith("jaxrnn.tuner")}, path
+
+
+def test_importing_the_trainer_leaves_search_and_application_alone() -> None:
+    shown = "[name for name in sys.modules if name.startswith(('search', 'jaxrnn.tuner'))]"
+    code = f"import sys, jaxrnn; print({shown})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_search_knows_no_neural_network() -> None:

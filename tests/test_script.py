@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import population_search
 import pytest
 from support.datasets import sequences
 from support.splits import raw_of
@@ -21,6 +20,7 @@ import jaxrnn
 import search
 from jaxrnn.population.devices import cpu_cores
 from jaxrnn.tasks.classification import Classification
+from jaxrnn.tuner import command_line
 from search.records.recorder import STOPPING
 from search.trial import seed_of
 
@@ -307,7 +307,7 @@ def test_mistakes_get_one_sentence(
 ) -> None:
     before = files_of(workshop)
     monkeypatch.chdir(workshop)
-    assert population_search.main(list(arguments)) == 2
+    assert command_line.main(list(arguments)) == 2
     said = capsys.readouterr()
     assert said.err.startswith("error: " + message), said.err
     assert said.err.count("\n") == 1
@@ -322,7 +322,7 @@ def test_a_mistake_ends_the_process_with_status_2(workshop: Path) -> None:
 
 def test_help_is_for_newcomers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        population_search.main(["--help"])
+        command_line.main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
     for name in ("data", "trials", "min-epochs", "max-epochs", "eta", "seed"):
@@ -337,7 +337,7 @@ def test_every_trial_diverged(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("wild.toml").write_text("learning_rate = 1e6\n")
-    assert population_search.main([*TINY, "--out", "out", "--space", "wild.toml"]) == 1
+    assert command_line.main([*TINY, "--out", "out", "--space", "wild.toml"]) == 1
     assert "every trial diverged" in capsys.readouterr().out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["status"], summary["winner"], summary["test"]) == ("diverged", None, None)

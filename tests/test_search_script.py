@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-import population_search
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -23,6 +22,7 @@ from support.study_stages import database
 
 import jaxrnn
 import search
+from jaxrnn.tuner import command_line
 from search.records.lock import locked
 
 SPACE = """
@@ -51,7 +51,7 @@ def main(
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, status: int = 0) -> str:
-        assert population_search.main(list(arguments)) == status, capsys.readouterr()
+        assert command_line.main(list(arguments)) == status, capsys.readouterr()
         said = capsys.readouterr()
         return said.err if status == 2 else said.out
 
@@ -89,8 +89,8 @@ def same(one: str, other: str) -> None:
 )
 def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: str) -> None:
     trials = () if pruning == "hyperband" or proposing == "grid" else ("--trials", "12")
-    names = ("--search", proposing, "--scheduler", pruning, *trials, "--grid-points", "2")
-    more = ("--at-once", "4") if pruning != "pbt" else ()
+    names = ("--sampler", proposing, "--scheduler", pruning, *trials, "--grid-points", "2")
+    more = ("--max-concurrent", "4") if pruning != "pbt" else ()
     said = main(*SMALL, *names, *more, "--out", "out")
     assert f"{proposing} search, {pruning}" in said and "winner: trial" in said
     rows = rows_of("out")
@@ -163,7 +163,7 @@ def test_starting_points(main: Main) -> None:
 
 def test_more_trials_after_the_end(main: Main) -> None:
     """The number is a total; a search that is complete goes on only for more."""
-    main(*SMALL, "--trials", "6", "--scheduler", "asha", "--at-once", "3", "--out", "out")
+    main(*SMALL, "--trials", "6", "--scheduler", "asha", "--max-concurrent", "3", "--out", "out")
     before = rows_of("out")
     assert "is complete; with `trials` above 6" in main("--resume", "out", status=2)
     assert "has 6 already" in main("--resume", "out", "--trials", "4", status=2)
@@ -197,7 +197,7 @@ def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
 def test_a_run_folder_with_another_name(main: Main, tmp_path: Path) -> None:
     """The study in it stays the same one; and an audit that a grid of 4 needs no trials for."""
     (tmp_path / "space.toml").write_text('cell = "gru"\nlearning_rate = [0.01, 0.1]\n')
-    main(*SMALL, "--search", "random", "--trials", "2", "--out", "one")
+    main(*SMALL, "--sampler", "random", "--trials", "2", "--out", "one")
     (tmp_path / "one").rename(tmp_path / "other")
     main("--resume", "other", "--trials", "3")
     storage = JournalStorage(JournalFileBackend("other/study.log"))
@@ -221,16 +221,16 @@ BAD = [
     (("--folds", "0"), "`folds` is 0, but must be a whole number of at least 1."),
     (("--folds", "1000"), "`folds` is 1000, but there are only"),
     (("--folds", "2", "--split", "0.8/0.1/0.1"), "`split` is given, but folds divide by them"),
-    (("--at-once", "0"), "`max_concurrent` is 0, but must be a whole number of at least 1."),
+    (("--max-concurrent", "0"), "`max_concurrent` is 0, but must be a whole number of at least 1."),
     (
-        ("--at-once", "1", "--search", "cmaes"),
-        "`max_concurrent` is 1, but must be a whole number of at",
+        ("--max-concurrent", "1", "--sampler", "cmaes"),
+        "`max_concurrent` is 1, but must be a whole number",
     ),
     (("--grid-points", "1"), "`grid_points` is 1, but must be a whole number of at least 2."),
-    (("--search", "tpee"), "`sampler` is 'tpee', but must be one of"),
+    (("--sampler", "tpee"), "`sampler` is 'tpee', but must be one of"),
     (("--scheduler", "hyper"), "`scheduler` is 'hyper', but must be one of"),
     (("--scheduler", "hyperband", "--trials", "2"), "`trials` is 2, but"),
-    (("--search", "grid", "--trials", "9999"), "`trials` is 9999, but there are only"),
+    (("--sampler", "grid", "--trials", "9999"), "`trials` is 9999, but there are only"),
     (("--enqueue", "{"), "`enqueue` is"),
     (("--enqueue", ""), "`enqueue` is"),
     (("--enqueue", '{"width": 3}'), "`enqueue` has the entry 'width'"),
@@ -288,7 +288,7 @@ def test_other_data_is_refused(main: Main, tmp_path: Path) -> None:
     assert "has changed since this run began" in main("--resume", "out", "--trials", "6", status=2)
 
 
-SCRIPT = Path(population_search.__file__)
+SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "population_search.py"
 
 
 def program(*arguments: str) -> subprocess.Popen[str]:
@@ -346,7 +346,7 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ("--search", "tpe", "--scheduler", "asha", "--at-once", "4"),
+        ("--sampler", "tpe", "--scheduler", "asha", "--max-concurrent", "4"),
         ("--scheduler", "pbt"),
         ("--repeats", "2", "--folds", "2"),
     ],

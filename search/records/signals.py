@@ -4,39 +4,40 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def answered(answer: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM call `answer` until the block is left; for the main thread alone."""
-    before = {number: signal.signal(number, lambda *_: answer()) for number in ENDING}
-    try:
+    """Let Ctrl-C and SIGTERM call `answer` until the block is left; they reach the main thread."""
+    with _handled(lambda *_: answer()):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait until the block is left; they reach the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     caught: list[int] = []
+    with _handled(lambda number, _: caught.append(number)):
+        yield
+    if caught:
+        signal.raise_signal(caught[0])
 
-    def note(number: int, frame: Any) -> None:
-        del frame
-        caught.append(number)
 
-    before = {number: signal.signal(number, note) for number in ENDING}
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handler` have both signals until the block is left.
+
+    Nothing happens in other threads, which hear no signals, and to signals that somebody else than
+    Python handles, since these handlers could not be put back.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    numbers = [one for one in ENDING if main and signal.getsignal(one) is not None]
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if caught:
-        signal.raise_signal(caught[0])
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

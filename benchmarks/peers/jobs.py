@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from peers.cases import Grid
-from peers.processes import SCRIPTS, DeadWorker, environment
+from peers.processes import DeadWorker, environment
+from peers.results import ROOT
 
 COLD, WARM, THEIRS = "cold", "warm", "optuna"
 KEEP_ALL = {
@@ -46,7 +47,7 @@ def fresh(name: str, *arguments: str, **variables: str) -> tuple[float, str]:
 def ours(seed: int, grid: Grid, cache: Path, full: bool, *more: str) -> dict[str, Any]:
     """One run of the script, with its programs kept in `cache`, and `more` arguments."""
     with tempfile.TemporaryDirectory() as folder:
-        out, script = Path(folder) / "run", str(SCRIPTS / "population_search.py")
+        out, script = Path(folder) / "run", str(ROOT / "scripts" / "population_search.py")
         command = [script, "--seed", str(seed), "--out", str(out), *more]
         if not full:
             command += ["--trials", str(grid.trials), "--max-epochs", str(grid.epochs)]

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
 from peers.figures import best_row, job
 from peers.jobs import COLD, THEIRS, WARM
 from peers.tables import number, times
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
 
 COLUMNS = (
     "cell",

@@ -1,6 +1,6 @@
 """Write README.md's table of all entries from the code.
 
-python scripts/entry_table.py
+python benchmarks/hyperparameter_table.py
 """
 
 import re
@@ -15,7 +15,7 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 BETWEEN = re.compile(r"(<!-- entries: [^>]*-->\n).*?(<!-- end of entries -->)", re.DOTALL)
 
 
-def entry_table() -> str:
+def hyperparameter_table() -> str:
     """Every entry: default, what is allowed, where it acts, and what it means."""
     lines = ["| entry | default | allowed | acts where | meaning |", "|---|---|---|---|---|"]
     for group, entries in GROUPS.items():
@@ -56,7 +56,9 @@ def _allowed(entry: Hyperparameter) -> str:
 def main() -> None:
     """Rewrite the table in README.md."""
     text = README.read_text(encoding="utf-8")
-    README.write_text(BETWEEN.sub(rf"\g<1>\n{entry_table()}\n\g<2>", text), encoding="utf-8")
+    README.write_text(
+        BETWEEN.sub(rf"\g<1>\n{hyperparameter_table()}\n\g<2>", text), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

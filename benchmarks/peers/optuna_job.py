@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-
 from peers.theirs import Trial, tensors, torch
 
 BEGIN = time.perf_counter()

@@ -3,9 +3,10 @@
 import os
 from typing import Any
 
+from peers.cases import BATCH, SAMPLES, Case, configurations, noise
+
 import jaxrnn
 from jaxrnn.population.devices import cpu_cores, population_mesh
-from peers.cases import BATCH, SAMPLES, Case, configurations, noise
 
 HELD_OUT = 20
 """Samples of the other two parts of the data, which training never reads."""

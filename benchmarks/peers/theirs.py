@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-
 from peers.cases import BATCH, CLASSES, FEATURES, Case, configurations, noise
 
 DIFFERENT = 256

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+BENCHMARKS = Path(__file__).resolve().parent.parent
 GRACE = 5.0
 """Seconds that a process may take to end."""
 
@@ -21,7 +21,7 @@ class DeadWorker(Exception):
 
 def environment(**more: str) -> dict[str, str]:
     """That of a process that imports these modules; settings of the user come first."""
-    paths = [str(SCRIPTS), os.environ.get("PYTHONPATH", "")]
+    paths = [str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
     return {**more, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

@@ -1,0 +1,146 @@
+"""Where to search, what to begin with and how many trials there are, as the settings say."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jaxrnn
+import search
+from jaxrnn.tuner.settings import Settings
+from search.records.optuna_study import best_configurations
+from search.samplers.enqueued import Enqueued, read_configurations
+
+TRIALS = {"default": 256, "full": 128}
+"""Trials by the name of the space, where nobody gives their number."""
+POPULATION = 32
+"""Trials of population-based training, which compare with each other."""
+WARM = 8
+"""Configurations that an earlier run gives."""
+FULL = 64
+"""Trials that keep an accelerator busy, by a guess; searches that learn propose no more at once."""
+Configurations = list[dict[str, Any]]
+
+
+def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
+    """The space, checked against what the trainer takes.
+
+    Args:
+        source: A name, the path of a TOML file, a space, or a mapping as `search.Space` takes it.
+        trainer: Any of those that will train.
+        epochs: The most that a trial trains.
+
+    Raises:
+        ValueError: No such file, or an entry that is unknown, out of its limits, never active, or
+            a range of whole numbers by mistake.
+    """
+    space = _read_space(source, trainer, epochs)
+    if not space.entries:
+        raise ValueError("`space` is empty, but must have at least one entry.")
+    for name, value in space.extremes():
+        trainer.check(name, value)
+    for name, entry in space.entries.items():
+        ends = isinstance(entry, dict) and isinstance(entry.get("low"), int)
+        whole = ends and "step" not in entry and isinstance(entry["high"], int)
+        if whole and jaxrnn.HYPERPARAMETERS[name].kind is float:
+            raise ValueError(
+                f"`{name}` ranges over whole numbers from {entry['low']} to {entry['high']}; write "
+                f"`low` = {float(entry['low'])} for all numbers, or add `step` = 1 if you mean it."
+            )
+    optimizers = [value for name, value in space.extremes() if name == "optimizer"]
+    jaxrnn.check_parents(space.entries, optimizers)
+    return search.Space(space.entries, jaxrnn.conditions(optimizers))
+
+
+def _read_space(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
+    if isinstance(source, search.Space):
+        return source
+    if isinstance(source, Mapping):
+        return search.Space(source)
+    if isinstance(source, str) and source in jaxrnn.SPACES:
+        return search.Space(trainer.space(source, epochs))
+    names = ", ".join(f"'{name}'" for name in jaxrnn.SPACES)
+    if not isinstance(source, str):
+        raise ValueError(
+            f"`space` is {source!r}, but must be {names}, the path of a .toml file, a "
+            "search.Space, or a mapping of ranges, choices and values by name."
+        )
+    if Path(source).suffix != ".toml" and not Path(source).exists():
+        raise ValueError(f"`space` is '{source}', but must be {names} or the path of a .toml file.")
+    return search.Space.from_toml(source)
+
+
+def starts_of(settings: Settings, space: search.Space) -> Configurations:
+    """The configurations to begin with; of an earlier run those that the space has.
+
+    Raises:
+        ValueError: Nothing to read there.
+    """
+    starts = [] if settings.enqueue is None else read_configurations(settings.enqueue)
+    if settings.warm_start is None:
+        return starts
+    best = best_configurations(settings.warm_start, WARM, space)
+    fitting = [configuration for configuration in best if _fits(configuration, space)]
+    if not fitting:
+        raise ValueError(
+            f"`warm_start` is '{settings.warm_start}', but the space has none of its best "
+            f"{len(best)} configurations."
+        )
+    return starts + fitting
+
+
+def _fits(configuration: dict[str, Any], space: search.Space) -> bool:
+    try:
+        Enqueued(search.make_sampler("random", space, 0), space, [configuration], 0)
+    except ValueError:
+        return False
+    return True
+
+
+def plan_of(
+    settings: Settings,
+    trainer: jaxrnn.Trainer,
+    space: search.Space,
+    metric: str,
+    starts: Configurations,
+    totals: tuple[int, ...],
+) -> search.Plan:
+    """What the search does.
+
+    Args:
+        settings: Settings of the run.
+        trainer: Any of those that will train.
+        space: Where to search.
+        metric: What to search by.
+        starts: Configurations to begin with.
+        totals: What `trials` came to, where the run goes on; empty for a new one.
+
+    Raises:
+        ValueError: As `search.make_plan`.
+    """
+    if settings.audit and settings.scheduler == "pbt":
+        raise ValueError("`audit` is given, but population-based training prunes no trial.")
+    return search.make_plan(
+        space,
+        totals or _default_trials(settings),
+        sampler=settings.sampler,
+        scheduler=settings.scheduler,
+        min_epochs=settings.min_epochs,
+        max_epochs=settings.max_epochs,
+        eta=settings.eta,
+        metric=metric,
+        mode=trainer.data.task.metrics[metric],
+        seed=settings.seed,
+        max_concurrent=settings.max_concurrent,
+        lanes=min(trainer.lanes, FULL) * trainer.mesh.size,
+        grid_points=settings.grid_points,
+        starts=starts,
+    )
+
+
+def _default_trials(settings: Settings) -> int | None:
+    if settings.trials is not None or settings.scheduler == "hyperband":
+        return settings.trials
+    if settings.scheduler == "pbt":
+        return POPULATION
+    name = settings.space if isinstance(settings.space, str) else "default"
+    return None if settings.sampler == "grid" else TRIALS.get(name, TRIALS["default"])
