@@ -176,8 +176,8 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     for frozen in (bad, later):
         jax.tree.map(
             np.testing.assert_array_equal,
-            (frozen.parameters, frozen.slots),
-            (good.parameters, good.slots),
+            (frozen.parameters, frozen.opt_state),
+            (good.parameters, good.opt_state),
         )
     moved, _ = two_steps(good, inputs)
     assert np.any(moved.parameters.kernels != good.parameters.kernels)

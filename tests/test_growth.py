@@ -145,7 +145,7 @@ def test_jax_keeps_nothing_of_a_program(kind: str) -> None:
 def test_memory_goes_back_once_nothing_is_left_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[int] = []
     monkeypatch.setattr("jaxrnn.population.background.cpu_cores", lambda: 1)
-    monkeypatch.setattr("jaxrnn.population.background.give_back", lambda: times.append(1))
+    monkeypatch.setattr("jaxrnn.population.background.release_memory", lambda: times.append(1))
     background, program = Background(), jax.jit(lambda x: x).lower(0).compile()
     first = background.start(lambda: background.start(lambda: program) and program)
     background.wait([first])

@@ -90,7 +90,7 @@ class Scored:
     def __init__(self, validation: list[float], test: list[float]) -> None:
         self._scores = {"validation": validation, "test": test}
 
-    def place(self, members: list[int]) -> list[int]:
+    def to_device(self, members: list[int]) -> list[int]:
         return members
 
     def evaluate(self, population: list[int], split: str = "validation") -> dict[str, Any]:

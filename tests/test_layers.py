@@ -86,7 +86,7 @@ def test_folders_go_down(folder: str) -> None:
 def test_sizes(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         text = path.read_text()
-        assert text.count("\n") <= 300, path
+        assert text.count("\n") <= 350, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 doc = ast.get_docstring(node, clean=False) or ""

@@ -114,7 +114,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
         lambda table: table["architectures"][0]["sizes"].__setitem__(2, [32])
     ),
     "other uses": rewritten(lambda table: table["architectures"][0]["uses"].__setitem__(0, True)),
-    "other data": rewritten(lambda table: table["architectures"][0]["problem"].update(outputs=4)),
+    "other data": rewritten(lambda table: table["architectures"][0]["spec"].update(outputs=4)),
 }
 
 

@@ -133,7 +133,7 @@ def check_zeros(data: Data, population: Population) -> None:
             padded = padding(architecture, structure.architecture_of(given, data.spec))
             assert any(map(np.any, jax.tree.leaves(padded)))
             learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
-            kept = moments(update, given["optimizer"], learner.slots)
+            kept = moments(update, given["optimizer"], learner.opt_state)
             for tree in (update.packing.unpack(learner.parameters), *kept):
                 check_padding(tree, padded, given["optimizer"], alive=0.5)
 

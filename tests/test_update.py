@@ -71,11 +71,11 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
         learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
         assert not learner.diverged and states.epochs[k] == 17
         check_padding(update.packing.unpack(learner.parameters), padded, name)
-        for moment in moments(update, name, learner.slots):
+        for moment in moments(update, name, learner.opt_state):
             check_padding(moment, padded, f"a slot of {name}")
         (own,) = (one for one in update._optimizers if one.name == name)
-        unused = set(range(len(learner.slots))) - set(own.places)
-        assert not any(np.any(learner.slots[place]) for place in unused), name
+        unused = set(range(len(learner.opt_state))) - set(own.places)
+        assert not any(np.any(learner.opt_state[place]) for place in unused), name
         first = initial.init(true, population.configurations[k], k)["head"]["kernel"]
         last = trainer.predictor(population, k).parameters["head"]["kernel"]
         assert np.abs(last - first).max() > 1e-3, name

@@ -71,6 +71,7 @@ class Result:
             epochs=winner["epochs"],
             target_epochs=winner["epochs"],
             ended=True,
+            begun=math.nan,
             metrics={int(epochs): _numbers(row) for epochs, row in winner["metrics"].items()},
             errors={int(epochs): _numbers(row) for epochs, row in winner["errors"].items()},
             history={str(name): rows[name].tolist() for name in names},
