@@ -89,9 +89,9 @@ def test_a_number_of_lanes_that_is_no_power_of_two(
     data: jaxrnn.Data, plain: jaxrnn.Trainer, small_device: list[float]
 ) -> None:
     small_device[0] = 1
-    with pytest.warns(RuntimeWarning) as told:
+    with pytest.warns(RuntimeWarning) as warned:
         population = trained(jaxrnn.Trainer(data, lanes=3, devices=1))
-    assert [str(one.message).split(" ")[0] for one in told] == ["3", "2"]
+    assert [str(one.message).split(" ")[0] for one in warned] == ["3", "2"]
     assert lanes_of(population) == {"lstm": 1, "gru": 3}
     check_close(plain, population)
 
@@ -157,9 +157,9 @@ def test_out_of_memory_at_compile_time_halves_the_lanes_too(
 ) -> None:
     small_compiler[0] = 1
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
-    with pytest.warns(RuntimeWarning) as told:
+    with pytest.warns(RuntimeWarning) as warned:
         population = trained(trainer)
-    assert [str(one.message).split(" ")[0] for one in told] == ["4", "2"]
+    assert [str(one.message).split(" ")[0] for one in warned] == ["4", "2"]
     assert lanes_of(population) == {"lstm": 1, "gru": 4}
     assert trainer.compiler.programs == 4
     check_close(plain, population)

@@ -51,9 +51,9 @@ def nothing_kept() -> Iterator[None]:
             yield
 
 
-def compiled(traced: Traced, told: CompilerOptions) -> tuple[str, int]:
+def compiled(traced: Traced, options: CompilerOptions) -> tuple[str, int]:
     """The program as its compiler writes it, and the bytes of arguments that results take over."""
-    program = traced.lower().compile(compiler_options=told)
+    program = traced.lower().compile(compiler_options=options)
     memory: Any = program.memory_analysis()
     return program.as_text() or "", memory.alias_size_in_bytes
 

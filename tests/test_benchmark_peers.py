@@ -30,7 +30,7 @@ NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs the e
 
 
 class Clock:
-    """Moves when told to."""
+    """A clock that moves only by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -60,9 +60,9 @@ class Timed:
 def test_measure(members: int, seconds: float, least: int, trials: int, training: float) -> None:
     """Whole trials until the time is over, starting apart from training."""
     clock = Clock()
-    told = measure(Timed(clock, members, 2.0, 4.0, 4.0), seconds, least, clock)
+    measured = measure(Timed(clock, members, 2.0, 4.0, 4.0), seconds, least, clock)
     setup = float(trials // members)
-    assert told == {"trials": trials, "epochs": 2, "seconds": training, "setup_seconds": setup}
+    assert measured == {"trials": trials, "epochs": 2, "seconds": training, "setup_seconds": setup}
 
 
 def test_rounds_alternate() -> None:
@@ -243,8 +243,8 @@ def test_committed_pages_are_those_of_the_results() -> None:
 )
 def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(arguments) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and message in told and told.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and message in errors and errors.count("\n") == 1
 
 
 def test_grid_of_the_command_line() -> None:
@@ -256,8 +256,8 @@ def test_grid_of_the_command_line() -> None:
 
 
 def test_command_hides_where_results_went() -> None:
-    told = command_of(["--out", "/somewhere", "--cells", "gru"])
-    assert told == "python scripts/benchmark_peers.py --cells gru"
+    command = command_of(["--out", "/somewhere", "--cells", "gru"])
+    assert command == "python scripts/benchmark_peers.py --cells gru"
 
 
 @pytest.mark.parametrize(("package", "argument"), [("torch", "--quick"), ("matplotlib", "--table")])
@@ -289,9 +289,9 @@ def test_population_through_the_pipe(staff: Staff) -> None:
     grid = Grid(rounds=2, seconds=0.0)
     contestants = [Contestant(OURS, [worker], 4, 1), Contestant(ALONE, [worker])]
     case = Case("gru", 4, 24)
-    told = json.loads(json.dumps(measure_case(staff, contestants, case, grid)))
-    assert (told["cell"], told["hidden"], told["length"]) == ("gru", 4, 24)
-    for run, trials in zip(told["runs"], (4, 2), strict=True):
+    measured = json.loads(json.dumps(measure_case(staff, contestants, case, grid)))
+    assert (measured["cell"], measured["hidden"], measured["length"]) == ("gru", 4, 24)
+    for run, trials in zip(measured["runs"], (4, 2), strict=True):
         assert run["compile_seconds"] > 0
         assert [[one["trials"] for one in round] for round in run["rounds"]] == [[trials]] * 2
         assert all(one["seconds"] > 0 and one["epochs"] == 1 for (one,) in run["rounds"])
@@ -338,9 +338,9 @@ def test_interrupt(number: signal.Signals, pretended: Path) -> None:
     assert process.stdout.readline().startswith("starting")
     time.sleep(0.5)  # a worker is on its way
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert (process.returncode, told.count("\n")) == (130, 1)
-    assert told.startswith("interrupted")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.count("\n")) == (130, 1)
+    assert errors.startswith("interrupted")
     assert not pretended.exists()
 
 
@@ -349,8 +349,8 @@ def test_interrupt(number: signal.Signals, pretended: Path) -> None:
 def test_torch_through_the_pipe(staff: Staff) -> None:
     several = [staff.hire("theirs", "torch", "cpu", "1") for _ in range(2)]
     grid = Grid(rounds=1, seconds=0.0)
-    told = measure_case(staff, [Contestant(PROCESSES, several)], Case("lstm", 4, 24), grid)
-    (run,) = told["runs"]
+    measured = measure_case(staff, [Contestant(PROCESSES, several)], Case("lstm", 4, 24), grid)
+    (run,) = measured["runs"]
     assert [one["trials"] for one in run["rounds"][0]] == [2, 2]
     assert rate(run["rounds"][0]) > 0
 
@@ -359,10 +359,10 @@ def test_torch_through_the_pipe(staff: Staff) -> None:
 @NEEDS_TORCH
 def test_small_job_by_everybody() -> None:
     """Real processes on the digits: both search the same space, and learn."""
-    about, told = {"platform": "cpu", "cores": 1}, []
-    threads, found = measure_jobs(Grid(rounds=1, trials=9, epochs=9), about, told.append)
+    about, lines = {"platform": "cpu", "cores": 1}, []
+    threads, found = measure_jobs(Grid(rounds=1, trials=9, epochs=9), about, lines.append)
     assert threads["threads"] == 1 and list(threads["seconds_by_threads"]) == ["1"]
-    assert [line.split(", ")[1] for line in told] == [
+    assert [line.split(", ")[1] for line in lines] == [
         "seed 0: ours",
         "seed 0: ours",
         "seed 0: Optuna and PyTorch",

@@ -1,4 +1,4 @@
-"""Sequences that occur in two parts are told of."""
+"""Sequences that occur in two parts are reported."""
 
 import numpy as np
 from support.datasets import sequences

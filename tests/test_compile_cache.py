@@ -28,8 +28,8 @@ def home(tmp_path: Path) -> Path:
 
 def search(home: Path, *arguments: str) -> tuple[str, set[Path]]:
     """Runs a search as a user whose caches lie below `home`: its trials, and the programs kept."""
-    told = {name.upper() for name in program_cache.settings(home)}
-    environment = {k: v for k, v in os.environ.items() if k not in told}
+    names = {name.upper() for name in program_cache.settings(home)}
+    environment = {k: v for k, v in os.environ.items() if k not in names}
     environment |= {"XDG_CACHE_HOME": str(home / "caches"), "HOME": str(home)}
     small = ["--data", "thirds.npz", "--space", "space.toml", "--trials", "4", "--max-epochs", "3"]
     out = home / f"out-{len([*home.iterdir()])}"

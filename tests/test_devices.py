@@ -36,7 +36,7 @@ except ValueError as error:
 
 
 def begin(*command: object, folder: Path = ROOT, platforms: str = "") -> subprocess.Popen[str]:
-    """A Python that sees the project, `folder`, and the `platforms` that JAX is told of."""
+    """A Python that sees the project, `folder`, and the `platforms` that JAX may use."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     environment.pop("JAX_PLATFORMS", None)
     if platforms:
@@ -68,8 +68,8 @@ def test_a_search_runs_in_one_process() -> None:
     both = [begin("-c", PROCESS, address, number, platforms="cpu") for number in range(2)]
     try:
         for process in both:
-            told, failed = process.communicate(timeout=120)
-            assert told.startswith("`jax.process_count()` is 2, but must be 1"), failed
+            output, failed = process.communicate(timeout=120)
+            assert output.startswith("`jax.process_count()` is 2, but must be 1"), failed
     finally:
         for process in both:
             process.kill()
@@ -79,23 +79,25 @@ def test_a_search_runs_in_one_process() -> None:
 def plugin(tmp_path: Path) -> Path:
     """A folder with a plugin that brings no device, installed as pip does it."""
     (tmp_path / "idle_plugin.py").write_text("def initialize():\n    pass\n")
-    told = tmp_path / "jax_idle_plugin-0.0.1.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: jax_idle_plugin\nVersion: 0.0.1\n")
-    (told / "entry_points.txt").write_text("[jax_plugins]\nidle = idle_plugin\n")
+    metadata = tmp_path / "jax_idle_plugin-0.0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: jax_idle_plugin\nVersion: 0.0.1\n"
+    )
+    (metadata / "entry_points.txt").write_text("[jax_plugins]\nidle = idle_plugin\n")
     return tmp_path
 
 
 def test_idle_plugin_is_told_once(plugin: Path) -> None:
-    told, failed = begin("-c", MESHES, folder=plugin).communicate(timeout=120)
-    assert told.startswith("RuntimeWarning: JAX trains on the CPU although"), failed
-    assert "jax-idle-plugin 0.0.1" in told and len(told.splitlines()) == 1
+    output, failed = begin("-c", MESHES, folder=plugin).communicate(timeout=120)
+    assert output.startswith("RuntimeWarning: JAX trains on the CPU although"), failed
+    assert "jax-idle-plugin 0.0.1" in output and len(output.splitlines()) == 1
 
 
 @pytest.mark.slow
 def test_idle_plugin_is_fine_where_the_cpu_was_asked_for(plugin: Path) -> None:
-    told, failed = begin("-c", MESHES, folder=plugin, platforms="cpu").communicate(timeout=120)
-    assert told.strip() == "", failed
+    output, failed = begin("-c", MESHES, folder=plugin, platforms="cpu").communicate(timeout=120)
+    assert output.strip() == "", failed
 
 
 def test_reasons_for_the_cpu() -> None:

@@ -89,22 +89,24 @@ def test_comparisons_are_those_of_the_files() -> None:
     folder = DOCS.parent / "benchmarks" / "results"
     files = [json.loads(path.read_text()) for path in sorted(folder.glob("strategies-*.json"))]
     assert files
-    for told in files:
-        (part,) = re.findall(rf"^\*\*{told['name']}\*\*(.*?)^!\[", SEARCH, re.MULTILINE | re.DOTALL)
+    for results in files:
+        (part,) = re.findall(
+            rf"^\*\*{results['name']}\*\*(.*?)^!\[", SEARCH, re.MULTILINE | re.DOTALL
+        )
         head, *lines = (line for line in part.splitlines() if line.startswith("|"))
         schedulers = [cell.strip() for cell in head.strip("|").split("|")[1:]]
         for line in lines[1:]:
             name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
             for scheduler, cell in zip(schedulers, cells, strict=True):
                 runs = [
-                    r for r in told["runs"] if (r["search"], r["scheduler"]) == (name, scheduler)
+                    r for r in results["runs"] if (r["search"], r["scheduler"]) == (name, scheduler)
                 ]
                 ends = [run["curve"][-1][1] for run in runs]
                 assert cell.startswith(f"{sum(ends) / len(ends):.4f}" if ends else "-"), (
                     name,
                     cell,
                 )
-        assert (DOCS / f"strategies-{told['name']}.svg").is_file()
+        assert (DOCS / f"strategies-{results['name']}.svg").is_file()
 
 
 @pytest.mark.parametrize("name", ["steps", "scaling", "agreement", "chips"])

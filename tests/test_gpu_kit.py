@@ -52,7 +52,7 @@ def kit(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--fast"], "`--fast` is no option; there are --rehearse, --wheels FOLDER and --out"),
         (["speed"], "'speed' is no part; there are parity jobs throughput options profile."),
@@ -61,16 +61,16 @@ def kit(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
         (["--wheels", "."], "holds no wheels."),
     ],
 )
-def test_mistakes(pretended: dict[str, str], arguments: list[str], told: str) -> None:
+def test_mistakes(pretended: dict[str, str], arguments: list[str], message: str) -> None:
     done = kit(pretended, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("error: ") and told in done.stderr
+    assert done.stderr.startswith("error: ") and message in done.stderr
 
 
-def ran(told: str) -> list[list[str]]:
+def ran(output: str) -> list[list[str]]:
     """Part, budget, whether it is a rehearsal, and whether memory is shared, of each that ran."""
     found = []
-    for line in told.splitlines():
+    for line in output.splitlines():
         if line.startswith("ran "):
             words = line.split()
             budget = words[words.index("--budget") + 1]
@@ -126,7 +126,7 @@ def test_budget_skips_what_no_longer_fits() -> None:
     assert (budget.spent, budget.left) == (7.0, 3.0)
 
 
-def told_by(folder: Path, part: str) -> dict[str, Any]:
+def result_of(folder: Path, part: str) -> dict[str, Any]:
     (path,) = folder.glob(f"gpu-{part}-*.json")
     return json.loads(path.read_text())
 
@@ -135,20 +135,20 @@ def test_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rows, errors and what was left out; the file is whole after each."""
     record = Record("parity", DEVICE, tmp_path / "new", Budget(0.5))
     assert record.path.name == "gpu-parity-1-x-nvidia-h100-80gb-hbm3.json"
-    assert told_by(record.folder, "parity")["finished"] is False
+    assert result_of(record.folder, "parity")["finished"] is False
     for step in record.steps(["one", "two"]):
         with record.guard(step):
             record.add(step=step, value=1.5, raw=[1, 2])
             time.sleep(0.3)
             raise RuntimeError("out of\nmemory")
-    assert told_by(record.folder, "parity")["rows"] == [
+    assert result_of(record.folder, "parity")["rows"] == [
         {"step": "one", "value": 1.5, "raw": [1, 2]}
     ]
     record.close()
-    told = told_by(record.folder, "parity")
-    assert (told["finished"], told["left_out"]) == (True, ["two"])
-    assert told["errors"] == ["one: RuntimeError: out of memory"]
-    assert told["versions"]["jax"] and told["command"] == "bash benchmarks/gpu_kit.sh parity"
+    result = result_of(record.folder, "parity")
+    assert (result["finished"], result["left_out"]) == (True, ["two"])
+    assert result["errors"] == ["one: RuntimeError: out of memory"]
+    assert result["versions"]["jax"] and result["command"] == "bash benchmarks/gpu_kit.sh parity"
     assert "  step one, value 1.5\n" in capsys.readouterr().out
 
 
@@ -179,14 +179,14 @@ def test_cut_off(number: signal.Signals, tmp_path: Path) -> None:
         while process.stdout.readline() != "measured\n":
             assert process.poll() is None
         process.send_signal(number)
-    told = told_by(tmp_path, "options")
-    assert (told["rows"], told["finished"]) == ([{"value": 1.0}], False)
-    assert bool(told["errors"]) == (number == signal.SIGTERM)
-    assert not summary.line("options", told)[0]
+    result = result_of(tmp_path, "options")
+    assert (result["rows"], result["finished"]) == ([{"value": 1.0}], False)
+    assert bool(result["errors"]) == (number == signal.SIGTERM)
+    assert not summary.line("options", result)[0]
 
 
 def test_summary() -> None:
-    told = {
+    result = {
         "rows": [{}],
         "seconds": 3.2,
         "left_out": [],
@@ -194,12 +194,13 @@ def test_summary() -> None:
         "notes": [],
         "finished": True,
     }
-    assert summary.line("jobs", told) == (
+    assert summary.line("jobs", result) == (
         True,
         "jobs             3 s    1 rows    0 left out  fine",
     )
-    assert summary.line("jobs", told | {"finished": False})[1].endswith("cut off in the middle")
-    assert summary.line("jobs", told | {"errors": ["bad", "x"]})[1].endswith("2 errors, first: bad")
+    assert summary.line("jobs", result | {"finished": False})[1].endswith("cut off in the middle")
+    errors = {"errors": ["bad", "x"]}
+    assert summary.line("jobs", result | errors)[1].endswith("2 errors, first: bad")
     assert summary.line("jobs", None) == (False, "jobs        wrote no result")
 
 
@@ -212,9 +213,9 @@ def test_collected_sections_are_joined(tmp_path: Path, capsys: pytest.CaptureFix
     there.mkdir()
     Record("jobs", DEVICE, tmp_path / "job", Budget(9)).add(value=2)
     assert collect.main([str(tmp_path / "job"), str(tmp_path / "throughput")], there) == 0
-    (told,) = results.committed(there)
-    assert told == {"device": DEVICE, "job": {"of": "job"}, "throughput": {"of": "throughput"}}
-    assert told_by(there, "jobs")["rows"] == [{"value": 2}]
+    (result,) = results.committed(there)
+    assert result == {"device": DEVICE, "job": {"of": "job"}, "throughput": {"of": "throughput"}}
+    assert result_of(there, "jobs")["rows"] == [{"value": 2}]
     Record("jobs", DEVICE, tmp_path / "tiny", Budget(9), rehearsal=True)
     assert collect.main([str(tmp_path / "tiny")], there) == 2
     assert "holds results of a rehearsal." in capsys.readouterr().err
@@ -265,15 +266,15 @@ def run(contestant: str, members: int, seconds: float) -> dict[str, Any]:
 def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
     """Populations join their case; a case that nobody else ran waits; GRU may still be missing."""
     record = Record("throughput", "1 x chip", tmp_path, Budget(9))
-    told = throughput.Results(record, Grid(), with_torch=True)
+    result = throughput.Results(record, Grid(), with_torch=True)
     others = [run(ALONE, 1, 4.0), run(THREAD, 1, 2.0), run(PROCESSES, 1, 1.0)]
     for case in (Case("lstm", 64, 50), Case("lstm", 16, 8), Case("gru", 64, 50)):
         step = throughput.Step(case, (256,), others=True)
-        told.after(step, {"runs": [run(OURS, 256, 0.5), *others]})
-    told.after(
+        result.after(step, {"runs": [run(OURS, 256, 0.5), *others]})
+    result.after(
         throughput.Step(Case("lstm", 64, 50), (4096,), False), {"runs": [run(OURS, 4096, 0.1)]}
     )
-    told.after(throughput.Step(Case("gru", 16, 8), (64,), False), {"runs": [run(OURS, 64, 0.1)]})
+    result.after(throughput.Step(Case("gru", 16, 8), (64,), False), {"runs": [run(OURS, 64, 0.1)]})
     (found,) = results.committed(tmp_path)
     section = found["throughput"]
     assert [(case["cell"], case["hidden"]) for case in section["cases"]] == [
@@ -285,7 +286,7 @@ def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
     table = side_by_side(section)[1]
     assert "| 64 | 50 | 4096 / 256 | 80.0 / 16.0 | 20.0 / 4.0 | 10.0 / 2.0 | 40.0 / 8.0 |" in table
     assert "| 16 | 8 | 256 / - | 16.0 / - | 4.0 / - | 2.0 / - | 8.0 / - |" in table
-    assert len(told_by(tmp_path, "throughput")["rows"]) == 14
+    assert len(result_of(tmp_path, "throughput")["rows"]) == 14
 
 
 def test_jobs_begin_with_the_default_one() -> None:
@@ -322,7 +323,7 @@ def test_busy_share() -> None:
 def test_all_dependencies_are_looked_for() -> None:
     import tomllib
 
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {one.split(">=")[0] for one in told}
+    result = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {one.split(">=")[0] for one in result}
     modules = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}
     assert {modules.get(name, name) for name in names} <= set(NEEDED)

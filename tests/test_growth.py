@@ -106,7 +106,7 @@ def test_equal_trainers_share_their_programs(traces: list[int]) -> None:
 
 
 def test_trainers_that_differ_share_nothing(traces: list[int]) -> None:
-    """In data, precision, what JAX is told meanwhile, or by an optimizer that may have changed."""
+    """Data, precision, settings of JAX, or an optimizer that may have changed differ."""
     data = noise("classes")
     trained(data, microbatch=2)
     trained(data, microbatch=2, precision="default")

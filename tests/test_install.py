@@ -1,4 +1,4 @@
-"""What pip, Git and those who cite are told: bounds, extras, hooks, the version."""
+"""Facts for pip, Git and those who cite: bounds, extras, hooks, the version."""
 
 import re
 import subprocess

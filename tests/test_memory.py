@@ -151,8 +151,8 @@ def test_as_many_fit_as_plain_dealing_says(
         return
     with pytest.raises(ValueError) as error:
         check_room(members, bytes, there)
-    told = re.search(r"at most (\d+) fit", str(error.value))
-    assert told is not None and fits(int(told[1])) and not fits(int(told[1]) + 1)
+    match = re.search(r"at most (\d+) fit", str(error.value))
+    assert match is not None and fits(int(match[1])) and not fits(int(match[1]) + 1)
 
 
 def test_too_little_memory_is_a_sentence_for_people() -> None:
@@ -187,8 +187,8 @@ LARGE = {"cell": "gru", "hidden_size": 50, "layers": 2, "dropout": 0.2, "patienc
 
 def test_bytes_of_a_member_are_those_of_its_arrays(data: jaxrnn.Data) -> None:
     _, member, cohort = compiled(data, 2, 1, LARGE)
-    parked = cohort.members_on_host()[0]
-    sizes = [np.asarray(leaf).nbytes for leaf in jax.tree.leaves(parked)]
+    member = cohort.members_on_host()[0]
+    sizes = [np.asarray(leaf).nbytes for leaf in jax.tree.leaves(member)]
     assert member == sum(sizes)
     weights = sum(leaf[0, 0].size for leaf in cohort.state.train_state.parameters)
     assert 4 * 4 * weights <= member < 4 * 4 * weights + 1000  # two moments, and the best ones

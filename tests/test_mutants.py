@@ -1,4 +1,4 @@
-"""The faults that `benchmarks/mutants.py` makes can be made, and are told from each other."""
+"""The faults that `benchmarks/mutants.py` makes can be made, and each has a name of its own."""
 
 import ast
 import json

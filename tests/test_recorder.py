@@ -18,7 +18,7 @@ from search.schedulers.successive_halving import halving
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A time that passes only by hand."""
 
     now = 0.0
 

@@ -94,11 +94,11 @@ def test_rungs_compile_nothing(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatc
         trainer = jaxrnn.Trainer(data, devices=2)
         train = trainer.train
 
-        def told(*given: Any) -> Any:
+        def watched(*given: Any) -> Any:
             rounds.append((len(given[0]), len(compiled)))
             return train(*given)
 
-        monkeypatch.setattr(trainer, "train", told)
+        monkeypatch.setattr(trainer, "train", watched)
         found = search.optimize(trainer, space, 9, scheduler="halving", max_epochs=9, eta=3)
     assert found.best is not None and found.best.epochs == 9
     assert [members for members, _ in rounds] == [9, *[3] * 2, *[1] * 6]

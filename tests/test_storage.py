@@ -81,16 +81,16 @@ def test_storages_that_cant_be_opened(tmp_path: Path, url: str, message: str) ->
 
 
 def test_optuna_is_quiet_and_left_as_it_was(tmp_path: Path) -> None:
-    before, told = optuna.logging.get_verbosity(), io.StringIO()
+    before, log = optuna.logging.get_verbosity(), io.StringIO()
     optuna.logging.set_verbosity(optuna.logging.INFO)
-    handler = logging.StreamHandler(told)
+    handler = logging.StreamHandler(log)
     optuna.logging.get_logger("optuna").addHandler(handler)
     for kind in ("journal", "sqlite"):
         opened(tmp_path / kind, kind).close()
-    assert told.getvalue() == ""
+    assert log.getvalue() == ""
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
     optuna.create_study()
-    assert "A new study" in told.getvalue()
+    assert "A new study" in log.getvalue()
     optuna.logging.get_logger("optuna").removeHandler(handler)
     optuna.logging.set_verbosity(before)
 

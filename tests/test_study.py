@@ -28,7 +28,7 @@ def content(study: optuna.Study) -> list[Any]:
     ("kind", "step"), [("journal", 1), ("journal", 3), ("journal", 8), ("sqlite", 3)]
 )
 def test_what_optuna_reads(tmp_path: Path, kind: str, step: int) -> None:
-    """However often it was told, and as often as it was opened anew."""
+    """However often it was written, and as often as it was opened anew."""
     folder = tmp_path / "run"
     seen = stages()
     for first in range(0, len(seen), step):

@@ -117,9 +117,9 @@ def compare(
     read = task_reference.reader(given, task, theirs.parameters)
     for part in ("validation", "test"):
         split = getattr(data, part)
-        told = read(split, math.ceil(len(split) / rows))
+        outputs = read(split, math.ceil(len(split) / rows))
         ours = trainer.evaluate(population, part)
-        for name, value in task_reference.metrics(task, told, split).items():
+        for name, value in task_reference.metrics(task, outputs, split).items():
             assert ours[name][position] == pytest.approx(value, rel=2e-5 * slack), (part, name)
 
 

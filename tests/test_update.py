@@ -341,8 +341,8 @@ def train(
     epoch = EpochContext(jnp.int32(2), jnp.int32(steps), jnp.int32(batch), jnp.float32(1))
     for index, samples in enumerate(parts, start=begin):
         sent = Sent(member.setting, epoch, samples, jnp.int32(index))
-        learner, so_far, _, told = call(member.architecture, sent, learner, so_far)
-        seen.append(told)
+        learner, so_far, _, info = call(member.architecture, sent, learner, so_far)
+        seen.append(info)
     return learner, seen
 
 

@@ -17,7 +17,7 @@ NAN = float("nan")
 
 
 def parameters(epoch: int) -> Packed:
-    """Of an epoch, to be told apart; 0 is before the first."""
+    """Losses that differ in every epoch; 0 is before the first."""
     return Packed(np.full(2, epoch, np.float32), np.full(1, -epoch, np.float32))
 
 
@@ -162,7 +162,7 @@ def test_a_stopped_member_rests_and_is_judged_by_its_best_epoch(data: jaxrnn.Dat
     last, best = expected_stop(np.array(losses), patience, min_delta)
     assert 1 < best < last < epochs - 1
     assert np.isfinite(history["train_loss"][:, 0]).tolist() == [k < last for k in range(epochs)]
-    seen = history["validation_loss"]  # told for the one who asks for it alone
+    seen = history["validation_loss"]  # kept for the member that needs it only
     np.testing.assert_allclose(seen[:last, 0], losses[:last], rtol=1e-6)
     assert np.isnan(seen[last:, 0]).all() and np.isnan(seen[:, 1:]).all()
     for one in after[last:]:

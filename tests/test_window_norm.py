@@ -91,9 +91,9 @@ def test_what_lies_behind_a_window_does_not_count(garbage: float) -> None:
 def test_flat_windows_stay_finite_and_are_carried_on(level: float) -> None:
     """Their forecast is their level, but for what little a network adds: no division by zero."""
     x = np.full((4, 6, 3), level, np.float32)
-    told = forecast(x)
-    assert np.isfinite(told).all()
-    np.testing.assert_allclose(told, level, atol=0.05, rtol=1e-5)
+    forecasts = forecast(x)
+    assert np.isfinite(forecasts).all()
+    np.testing.assert_allclose(forecasts, level, atol=0.05, rtol=1e-5)
 
     def loss(x: jax.Array) -> jax.Array:
         y, seen = inputs.normalise(x, jnp.asarray(FULL), ON)

@@ -12,7 +12,7 @@ if jax.__version_info__ < (0, 11):  # later ones refuse the name
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """What JAX is told of a folder for programs."""
+    """Settings of JAX for a folder of programs."""
     return {
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,

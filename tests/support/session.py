@@ -27,7 +27,7 @@ settings.load_profile("here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    cache: pytest.Cache | None = getattr(config, "cache", None)  # there is none if told so
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # absent with `-p no:cacheprovider`
     if cache is not None:
         program_cache.use(cache.mkdir("programs"))
 

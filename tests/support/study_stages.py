@@ -108,10 +108,10 @@ def check(study: optuna.Study, trials: list[Trial]) -> None:
         assert row.intermediate_values == scores
         assert row.value == (None if row.state.name == "FAIL" else scores[max(scores)])
         last = trial.metrics[max(trial.metrics)]
-        told = json.loads(json.dumps(row.user_attrs))
-        assert told.pop("metrics").keys() == {str(k) for k in trial.metrics}
-        assert told.pop("errors")["1"] == {"loss": 0.25, "accuracy": None}
-        assert told == {
+        attributes = json.loads(json.dumps(row.user_attrs))
+        assert attributes.pop("metrics").keys() == {str(k) for k in trial.metrics}
+        assert attributes.pop("errors")["1"] == {"loss": 0.25, "accuracy": None}
+        assert attributes == {
             "seed": trial.seed,
             "bracket": trial.bracket,
             "accuracy": last["accuracy"],

@@ -90,20 +90,20 @@ def square(values: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def losses(
-    c: Tree, task: Task, told: Answers, targets: jax.Array, lengths: jax.Array
+    c: Tree, task: Task, outputs: Answers, targets: jax.Array, lengths: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Of every sequence, and what it counts."""
     classes = task.name in ("classification", "labelling", "language")
     loss: Any = partial(class_loss, smoothing=c["label_smoothing"]) if classes else square
     loss = label_loss if task.name == "next_step" else loss
-    true = jnp.arange(told.every.shape[1])[None] < lengths[:, None]
+    true = jnp.arange(outputs.every.shape[1])[None] < lengths[:, None]
     if task.per_step:
-        return (loss(told.every, targets) * true).sum(1), lengths
+        return (loss(outputs.every, targets) * true).sum(1), lengths
     if task.name == "forecasting":
         targets = targets.reshape(len(targets), -1)
-    at_end, share = loss(told.last, targets), c["target_replication"]
-    repeated = jnp.stack([targets] * told.every.shape[1], 1)
-    mean = (loss(told.every, repeated) * true).sum(1) / lengths if share else at_end
+    at_end, share = loss(outputs.last, targets), c["target_replication"]
+    repeated = jnp.stack([targets] * outputs.every.shape[1], 1)
+    mean = (loss(outputs.every, repeated) * true).sum(1) / lengths if share else at_end
     return (1 - share) * at_end + share * mean, jnp.ones(len(lengths))
 
 
@@ -130,8 +130,8 @@ def update(c: Tree, task: Task) -> Any:
         total, weight = jnp.zeros(()), jnp.zeros(())
         for part in parts:
             block = c.get("block_length", 0)
-            told, states = answers(c, task, parameters, part, states, block)
-            sums, weights = losses(c, task, told, part.targets, part.lengths)
+            outputs, states = answers(c, task, parameters, part, states, block)
+            sums, weights = losses(c, task, outputs, part.targets, part.lengths)
             total, weight = total + sums.sum(), weight + weights.sum()
             states = jax.lax.stop_gradient(states) if task.stateful else None
         return total / weight, (states, total, weight)
@@ -209,9 +209,9 @@ def reader(entries: Tree, task: Task, parameters: Tree) -> Callable[[Split, int]
     return read
 
 
-def metrics(task: Any, told: Answers, split: Split) -> dict[str, float]:
+def metrics(task: Any, outputs: Answers, split: Split) -> dict[str, float]:
     """Some of the task's, in double precision."""
-    every, last = (np.asarray(one, float) for one in (told.every, told.last))
+    every, last = (np.asarray(one, float) for one in (outputs.every, outputs.last))
     true = np.arange(every.shape[1]) < split.lengths[:, None]
     if task.name == "next_step":
         p, y = 1 / (1 + np.exp(-every[true])), split.targets[true]

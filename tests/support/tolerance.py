@@ -41,7 +41,7 @@ class Following:
     def other(self) -> Any:
         return self._again()
 
-    def check(self, ours: np.ndarray, name: str, bound: float, told: str = "") -> None:
+    def check(self, ours: np.ndarray, name: str, bound: float, context: str = "") -> None:
         """`ours` is the run's `name`, epoch by epoch; NaN where that is NaN."""
         theirs, epochs = np.asarray(getattr(self.run, name), float), len(ours)
         off = distance(ours, theirs[:epochs])
@@ -49,8 +49,8 @@ class Following:
             return
         drift = np.maximum.accumulate(distance(getattr(self.other, name), theirs))[:epochs]
         bounds = np.maximum(bound, MARGIN * drift)
-        assert bounds.max() <= LOOSEST, f"the loop says nothing of {name}: {drift}; {told}"
-        assert (off <= bounds).all(), f"{name} is off by {off}, the loop by {drift}; {told}"
+        assert bounds.max() <= LOOSEST, f"the loop says nothing of {name}: {drift}; {context}"
+        assert (off <= bounds).all(), f"{name} is off by {off}, the loop by {drift}; {context}"
         self.slack = max(self.slack, float(bounds.max()) / bound)
 
 
