@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from jaxrnn.population.devices import AXIS
 
-# Whoever else uses libtpu at the same time, and no search for TPUs in the network.
+# Other processes may use libtpu at the same time, and no search for TPUs in the network.
 os.environ.update(ALLOW_MULTIPLE_LIBTPU_LOAD="1", TPU_SKIP_MDS_QUERY="1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -13,7 +13,7 @@ rehearse="" wheels="" out="" parts=()
 
 refuse() { echo "error: $1." >&2; exit 2; }
 
-# Seconds of a part, on a GPU and in a rehearsal, which takes much less where nobody else works.
+# Seconds of a part, on a GPU and in a rehearsal, which takes much less on an idle machine.
 budget() {
   case $1 in
     parity) echo 240 150 ;;
@@ -59,7 +59,7 @@ if [ -n "$wheels" ]; then
   "$python" -m pip install --quiet --no-index --no-deps --no-compile --find-links "$wheels" \
     --target "$work/site" "$wheels"/*.whl || { echo "error: pip refused the wheels." >&2; exit 1; }
 fi
-# The script records its own version, also where nobody installed it.
+# The script records its own version, also if it is not installed.
 if ! "$python" -c 'import importlib.metadata as m; m.version("jaxrnn")' 2>/dev/null; then
   version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
   mkdir -p "$work/site/jaxrnn-$version.dist-info"

@@ -40,7 +40,7 @@ FAULTS = ROOT / "benchmarks" / "mutants.toml"
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
 """A test in pytest's summary; without `::` it is a file that can't be collected."""
 KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timeout", "broken"
-NO_TESTS = 5  # pytest's exit status where all of the named are slow: nobody saw the fault
+NO_TESTS = 5  # pytest's exit status where all of the named are slow: no test saw the fault
 TAIL = 2000  # characters of pytest's output
 
 

@@ -1,4 +1,4 @@
-"""Whoever runs tests loads `support.session`; whoever only deals them out to workers does not."""
+"""Processes that run tests load `support.session`; the one that only starts workers does not."""
 
 import pytest
 

@@ -73,7 +73,7 @@ def test_out_of_memory_halves_the_lanes_and_goes_on(
 
 
 @pytest.mark.slow
-def test_who_was_placed_before_is_narrowed_too(
+def test_members_on_the_devices_are_narrowed_too(
     data: jaxrnn.Data, small_device: list[float]
 ) -> None:
     trainer = jaxrnn.Trainer(data, lanes=4, devices=1)
@@ -174,7 +174,7 @@ def test_no_lane_compiles(data: jaxrnn.Data, small_compiler: list[int]) -> None:
         trained(jaxrnn.Trainer(data, lanes=2, devices=1))
 
 
-def test_too_many_members_are_refused_before_any_is_placed(
+def test_too_many_members_are_refused_before_any_is_on_a_device(
     data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = jaxrnn.Trainer(data, memory_limit=100)

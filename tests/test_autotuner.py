@@ -129,7 +129,7 @@ def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_who_was_placed_before_is_compiled_anew_too(
+def test_members_on_the_devices_are_compiled_anew_too(
     data: jaxrnn.Data, rivals: dict[str, float]
 ) -> None:
     trainer = made(data)

@@ -31,7 +31,7 @@ def held(back: threading.Event, compile: Callable[[], Any] = doubled) -> Callabl
     return run
 
 
-def test_whoever_asks_waits() -> None:
+def test_every_caller_waits() -> None:
     background, hold = Background(), threading.Event()
     slow, quick = Programs(background, held(hold), held(hold)), Programs(background, *[doubled] * 2)
     assert not slow.ready and not slow.lost
@@ -43,7 +43,7 @@ def test_whoever_asks_waits() -> None:
     assert slow.train(np.float32(1)) == 2.0 and background.seconds == waited
 
 
-def test_what_can_not_be_compiled_is_told() -> None:
+def test_failures_to_compile_are_raised() -> None:
     def fail() -> Any:
         raise TypeError("no such thing")
 
@@ -106,7 +106,7 @@ def test_threads_trace_in_turn(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatc
     assert set(together) == {1}
 
 
-def test_after_ctrl_c_nobody_waits_and_all_is_compiled_again(
+def test_after_ctrl_c_no_caller_waits_and_all_is_compiled_again(
     data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jaxrnn.population.background.cpu_cores", lambda: 1)

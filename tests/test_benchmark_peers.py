@@ -77,7 +77,7 @@ def test_rounds_alternate() -> None:
 
 
 def test_the_slow_sit_out() -> None:
-    """After a minute, whoever has spent one; processes side by side count once."""
+    """A contestant rests after a minute; processes side by side count once."""
     took = {"fast": 9.0, "slow": 25.0}
 
     def turn(name: str) -> list[dict[str, float]]:
@@ -357,7 +357,7 @@ def test_torch_through_the_pipe(staff: Staff) -> None:
 
 @pytest.mark.slow
 @NEEDS_TORCH
-def test_small_job_by_everybody() -> None:
+def test_small_job_by_all() -> None:
     """Real processes on the digits: both search the same space, and learn."""
     about, lines = {"platform": "cpu", "cores": 1}, []
     threads, found = measure_jobs(Grid(rounds=1, trials=9, epochs=9), about, lines.append)

@@ -199,7 +199,7 @@ def test_a_manifest_that_is_none(tmp_path: Path, manifest: str) -> None:
     assert found(tmp_path)[0] == 1
 
 
-def test_files_that_nobody_wrote_are_damage(tmp_path: Path) -> None:
+def test_unknown_files_are_damage(tmp_path: Path) -> None:
     filled(tmp_path, 1, 2)
     (tmp_path / "2" / "state" / "more").write_text("")
     assert found(tmp_path) == (1, ["checkpoint 2 is damaged (state/more), went back to 1"])

@@ -66,7 +66,7 @@ def test_a_folder_that_can_not_be(home: Path) -> None:
     assert trials.count("\n") == 5 and not kept
 
 
-def test_a_folder_that_jax_was_told_of_stays(tmp_path: Path) -> None:
+def test_a_folder_that_jax_has_already_stays(tmp_path: Path) -> None:
     assert jaxrnn.keep_programs(tmp_path / "other") == Path(
         jax.config.values["jax_compilation_cache_dir"]
     )

@@ -76,7 +76,7 @@ def test_completing_twice_is_completing_once(configuration: Entries) -> None:
 
 
 @given(one_drawn)
-def test_exactly_the_active_entries_are_there(configuration: Entries) -> None:
+def test_exactly_the_active_hyperparameters_are_there(configuration: Entries) -> None:
     entries, conditions = full(configuration), jaxrnn.conditions()
     for name in jaxrnn.HYPERPARAMETERS:
         assert (name in entries) == holds(conditions.get(name, {}), entries), name
@@ -179,7 +179,7 @@ def test_defaults_keep_their_own_rule(name: str) -> None:
     assert entry.meaning and entry.rule
 
 
-def test_the_full_space_has_every_entry_and_nothing_that_is_refused() -> None:
+def test_the_full_space_has_every_hyperparameter_and_none_that_is_refused() -> None:
     space = full_space()
     assert set(space.entries) == set(jaxrnn.HYPERPARAMETERS)
     for name, value in space.extremes():

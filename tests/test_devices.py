@@ -88,7 +88,7 @@ def plugin(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_idle_plugin_is_told_once(plugin: Path) -> None:
+def test_idle_plugin_is_noted_once(plugin: Path) -> None:
     output, failed = begin("-c", MESHES, folder=plugin).communicate(timeout=120)
     assert output.startswith("RuntimeWarning: JAX trains on the CPU although"), failed
     assert "jax-idle-plugin 0.0.1" in output and len(output.splitlines()) == 1

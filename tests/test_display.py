@@ -128,7 +128,7 @@ def test_the_leaderboard_fits_its_console(width: int) -> None:
     assert table.caption == f"... and {left_out} more {noun} in trials.csv"
 
 
-def test_a_leaderboard_of_few_entries_shows_all() -> None:
+def test_a_leaderboard_of_few_hyperparameters_shows_all() -> None:
     table = leaderboard_table(TRIALS[:2], ["loss"], "min")
     assert [column.header for column in table.columns] == [
         "trial",

@@ -222,7 +222,7 @@ def test_collected_sections_are_joined(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("case", members.CASES, ids=lambda case: case.name)
-def test_cases_can_be_placed(case: members.Case) -> None:
+def test_cases_are_valid(case: members.Case) -> None:
     """Every kind is a valid configuration, and neighbours with other rates share its cohort."""
     trainer = jaxrnn.Trainer(members.data(case.uneven), microbatch=members.MICROBATCH, lanes=4)
     wanted = members.members(case, 18)
@@ -264,7 +264,7 @@ def run(contestant: str, members: int, seconds: float) -> dict[str, Any]:
 
 
 def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
-    """Populations join their case; a case that nobody else ran waits; GRU may still be missing."""
+    """Populations join their case; a case of one contestant waits; GRU may still be missing."""
     record = Record("throughput", "1 x chip", tmp_path, Budget(9))
     result = throughput.Results(record, Grid(), with_torch=True)
     others = [run(ALONE, 1, 4.0), run(THREAD, 1, 2.0), run(PROCESSES, 1, 1.0)]

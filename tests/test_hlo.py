@@ -12,7 +12,7 @@ def one(_: hlo.Operation) -> float:
     return 1
 
 
-def test_loops_nest_with_their_turns_as_told_or_from_their_conditions() -> None:
+def test_loops_nest_with_trip_counts_that_are_noted_or_inferred() -> None:
     (epoch,) = PROGRAM.block.loops
     assert epoch.turns is None
     assert [loop.turns for loop in epoch.loops] == [2, 8]

@@ -95,7 +95,7 @@ def test_code_that_was_not_compiled_yet_acts_from_now_on(
     assert back.architecture == heirs[0].architecture  # it stays where it can live
 
 
-def test_what_was_expected_needs_no_new_program(data: jaxrnn.Data) -> None:
+def test_planned_configurations_need_no_new_program(data: jaxrnn.Data) -> None:
     trainer = jaxrnn.Trainer(data, devices=1)
     trainer.plan_for([{**LSTM, "dropout": 0.1}], 9)
     population = trainer.train(trainer.start([LSTM], [1], 9), 1)

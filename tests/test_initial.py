@@ -89,7 +89,7 @@ def test_initialisers_have_the_documented_variance(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(INITIALISERS))
-def test_entries_choose_initialiser_and_scale(name: str) -> None:
+def test_hyperparameters_choose_initialiser_and_scale(name: str) -> None:
     """`kernel_*` for all kernels but the recurrent ones, which have `recurrent_*`."""
     common = {"cell": "gru", "hidden_size": 40, "dense_before": 1, "dense_before_units": 30}
     plain = draw(**common, kernel_init=name, recurrent_init=name)

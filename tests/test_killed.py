@@ -1,4 +1,4 @@
-"""A search that is killed again and again ends as if nobody had touched it."""
+"""A search that is killed again and again ends as if it had never been stopped."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""Every metric against scikit-learn, from batches with garbage wherever nobody may look."""
+"""Every metric against scikit-learn, from batches with garbage in all padding."""
 
 import math
 import warnings

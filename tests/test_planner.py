@@ -1,4 +1,4 @@
-"""Grouping: nobody lost, everybody fits, and compile time weighed against padding."""
+"""Grouping: each configuration in one group that fits, and compile time against padding."""
 
 import random
 from functools import cache
@@ -71,7 +71,7 @@ machines = st.sampled_from([CPU, GPU, TPU, CHEAP, DEAR])
 
 @settings(max_examples=60)
 @given(populations, machines)
-def test_nobody_is_lost_and_nobody_is_there_twice(entries: list[Entries], costs: Costs) -> None:
+def test_every_configuration_is_in_one_group(entries: list[Entries], costs: Costs) -> None:
     groups = planned(entries, costs)
     members = [position for group in groups for position in group.members]
     assert sorted(members) == list(range(len(entries)))
@@ -137,7 +137,7 @@ def homes(entries: list[Entries], expected: list[Group]) -> list[Architecture]:
 
 @settings(max_examples=60)
 @given(populations, populations, machines)
-def test_everybody_fits_and_nobody_else_matters(
+def test_every_configuration_fits_and_no_other_matters(
     expecting: list[Entries], entries: list[Entries], costs: Costs
 ) -> None:
     expected = planned(expecting, costs)
@@ -165,7 +165,7 @@ def test_everybody_fits_and_nobody_else_matters(
 
 @settings(max_examples=60)
 @given(populations, machines)
-def test_what_was_expected_is_covered(entries: list[Entries], costs: Costs) -> None:
+def test_planned_configurations_are_covered(entries: list[Entries], costs: Costs) -> None:
     expected = planned(entries, costs)
     for group in expected:
         for position in group.members:
@@ -387,8 +387,8 @@ def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: i
         ("crop", {"crop_length": 2}),
     ],
 )
-def test_code_is_there_where_an_entry_needs_it(use: str, given: Entries) -> None:
-    """And nowhere else, or everybody would pay for it."""
+def test_code_is_there_where_a_hyperparameter_needs_it(use: str, given: Entries) -> None:
+    """Nowhere else, or all members would pay for it."""
     without, needed = (
         structure.architecture_of(complete(entries), PROBLEM, MICROBATCH).uses
         for entries in ({}, given)

@@ -54,7 +54,7 @@ def check_classes(table: Table, targets: Any, answers: Any, classes: int) -> Non
 
 def test_classification() -> None:
     outputs, targets = logits((40,), 3)
-    targets[targets == 2] = 1  # nobody is "c"
+    targets[targets == 2] = 1  # no sequence is "c"
     found = tables(Classification(("a", "b", "c")), outputs, targets)
     assert list(found) == ["confusion_matrix", "classes", "roc"]
     matrix = found["confusion_matrix"]

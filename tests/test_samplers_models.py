@@ -58,7 +58,7 @@ def test_the_largest_budget_with_enough_scores(
 
 
 @pytest.mark.parametrize("kind", [Tpe, GaussianProcess])
-def test_sobol_points_until_there_are_three_scores_more_than_entries(kind: Any) -> None:
+def test_sobol_points_until_there_are_three_scores_more_than_hyperparameters(kind: Any) -> None:
     space = Space(**SQUARE.entries, z=3, one=dict(low=1, high=1))
     proposals = drawn(space, 9)
     for scores, start in [({1: 0.0}, False), ({1: math.inf}, True), ({}, True)]:
@@ -143,7 +143,7 @@ def test_cmaes_ranks_by_rung_then_score() -> None:
     assert mean(asked.ask(32, by_rank), "x") < 0.4
 
 
-def test_cmaes_is_told_where_it_drew() -> None:
+def test_cmaes_learns_at_the_points_that_it_drew() -> None:
     """Not where the configuration lies, which of whole numbers is the middle of their cells."""
     space = Space(a=["x", "y", "z"], n=dict(low=0, high=2))
     asked = CmaEs(space, 0, batch=8)

@@ -352,7 +352,7 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     ],
 )
 def test_stopped_and_killed_and_taken_up(main: Main, names: tuple[str, ...]) -> None:
-    """SIGTERM, then a kill; the end is the same to the bit, and nobody else may come in."""
+    """SIGTERM, then a kill; the end is the same to the bit, and no other process may come in."""
     small = (*SMALL, "--trials", "12", "--min-epochs", "2", "--max-epochs", "60", *names)
     always = ("--checkpoint-minutes", "0")
     finished(*small, "--out", "whole")

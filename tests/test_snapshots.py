@@ -116,7 +116,7 @@ def check(case: Case, population: jaxrnn.Population, members: list[int], seen: l
         np.testing.assert_array_equal(reports[:epochs], case.lockstep[epochs][member].metrics)
 
 
-def test_lockstep_has_something_to_tell(case: Case) -> None:
+def test_reference_members_differ(case: Case) -> None:
     """Or the tests that follow could not fail."""
     for member in range(case.members):
         states = [snapshots[member].state for snapshots in case.lockstep]
@@ -150,7 +150,7 @@ def test_own_totals_change_no_bit(case: Case) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_parked_and_placed_anywhere(case: Case, seed: int) -> None:
+def test_to_host_and_to_device_anywhere(case: Case, seed: int) -> None:
     """Fewer or the same ones twice, from any epoch, in any order, among others or alone."""
     trainer, rng = case.trainer, np.random.default_rng(seed)
     for count in (case.members, 1, 2):
@@ -321,7 +321,7 @@ def test_nothing_to_do_is_done(small: jaxrnn.Trainer) -> None:
 
 
 @given(st.data())
-def test_a_turn_holds_whoever_is_due(draw: st.DataObject) -> None:
+def test_a_turn_holds_the_active_members(draw: st.DataObject) -> None:
     devices, lanes = draw.draw(st.sampled_from([(1, 1), (2, 1), (2, 3), (8, 2)]))
     layout = Layout(population_mesh(devices), draw.draw(st.integers(1, 4)), lanes)
     room = layout.shape[0] * lanes

@@ -126,7 +126,7 @@ peephole = false
 """
 
 
-def test_inactive_entries_are_absent(tmp_path: Path) -> None:
+def test_inactive_hyperparameters_are_absent(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
     path.write_text(EXAMPLE)
     space = Space.from_toml(path)
@@ -197,7 +197,7 @@ def all_values(what: Mapping[str, Any]) -> list[Any]:
 
 
 @given(conditional(), st.sets(st.sampled_from("abcd")))
-def test_an_entry_is_there_where_its_conditions_hold(
+def test_a_hyperparameter_is_there_where_its_conditions_hold(
     entries: dict[str, Any], by_trainer: set[str]
 ) -> None:
     """Against all values there are: presence, refusal, the file, and the trainer's conditions."""
@@ -274,7 +274,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("entries", "message"), BAD)
-def test_bad_entries(entries: dict[str, Any], message: str) -> None:
+def test_bad_hyperparameters(entries: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as error:
         Space(entries)
     assert message in str(error.value)
@@ -402,7 +402,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(keys, anything, max_size=3), st.dictionaries(keys, anything, max_size=2))
-def test_any_entries_are_drawn_from_or_refused(
+def test_any_hyperparameters_are_drawn_from_or_refused(
     entries: dict[str, Any], conditions: dict[str, Any]
 ) -> None:
     try:

@@ -103,7 +103,7 @@ def test_a_rare_class_is_named() -> None:
 
 
 def test_the_division_is_scikit_learns() -> None:
-    """Two calls of `train_test_split`, so that anybody can make the same parts."""
+    """Two calls of `train_test_split`, so that others can make the same parts."""
     labels = np.arange(199) % 3
     train, rest = train_test_split(np.arange(199), test_size=0.3, random_state=5, stratify=labels)
     validation, test = train_test_split(rest, test_size=0.5, random_state=5, stratify=labels[rest])

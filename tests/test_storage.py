@@ -16,7 +16,7 @@ from search.space.space import Space
 from search.trial import State
 
 
-def test_failures_are_told(tmp_path: Path) -> None:
+def test_failures_are_reported(tmp_path: Path) -> None:
     folder, seen = tmp_path / "run", stages()
     study = opened(folder)
     shutil.rmtree(folder)
@@ -25,7 +25,7 @@ def test_failures_are_told(tmp_path: Path) -> None:
     study.close()
 
 
-def test_failures_of_a_database_are_told(tmp_path: Path) -> None:
+def test_failures_of_a_database_are_reported(tmp_path: Path) -> None:
     folder, seen = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
     (tmp_path / "study.db").write_bytes(b"no database " * 1000)

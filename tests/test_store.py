@@ -1,4 +1,4 @@
-"""Snapshots on disk: what is refused, and what nobody sees."""
+"""Snapshots on disk: what is refused, and that nothing is printed."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ def test_architectures_come_from_the_folder(data: jaxrnn.Data, tmp_path: Path) -
     assert [restored[0].architecture] == expected
 
 
-def test_nobody_hears_of_it(
+def test_nothing_is_printed(
     trainer: jaxrnn.Trainer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     level = logging.getLogger("absl").level
@@ -67,7 +67,7 @@ def test_nobody_hears_of_it(
 
 
 @pytest.mark.slow
-def test_another_process_hears_of_nothing_either(tmp_path: Path) -> None:
+def test_another_process_prints_nothing_either(tmp_path: Path) -> None:
     """With default settings for warnings, and a caller who logs."""
     code = (
         "import jaxrnn, logging\n"

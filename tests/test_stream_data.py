@@ -77,7 +77,7 @@ def test_batches_differ_in_time() -> None:
     lengths[:BATCH] = np.minimum(lengths[:BATCH], 3)
     batches = batches_of(x, y, lengths)
     batches[0] = batches[0][0][:, :3], *batches[0][1:]
-    wide = np.pad(batches[1][0], [(0, 0), (0, 9), (0, 0)])  # padding that nobody needs
+    wide = np.pad(batches[1][0], [(0, 0), (0, 9), (0, 0)])  # padding that no sequence needs
     batches[1] = wide, *batches[1][1:]
     data = from_stream(batches, *EVALUATED)
     assert [split.inputs.shape for split in stream_of(data).epoch(1)] == [

@@ -95,7 +95,7 @@ def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
         json.loads(line, parse_constant=pytest.fail)
 
 
-def test_a_database_is_told_of_trials_that_ended(tmp_path: Path) -> None:
+def test_a_database_gets_trials_that_ended(tmp_path: Path) -> None:
     """And of those before them, since trials are numbered as they come."""
     folder, seen = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
@@ -140,7 +140,7 @@ def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
     assert rows[1].user_attrs["metrics"] == {"1": {"loss": "inf"}}
 
 
-def test_a_database_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_database_holds_up_no_search(tmp_path: Path) -> None:
     """Nor does it see what becomes of trials while it stands still."""
     study, seen = opened(tmp_path / "run", "sqlite"), stages()
     stuck, go_on = threading.Event(), threading.Event()
@@ -282,7 +282,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
             except subprocess.TimeoutExpired:
                 process.kill()
                 kills += 1
-        study = opened(folder)  # a process that was killed is in nobody's way
+        study = opened(folder)  # a killed process blocks no other
         study.write(seen[0])
         study.close()
     assert kills

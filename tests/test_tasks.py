@@ -260,7 +260,7 @@ def test_directions_of_metrics(task: Task) -> None:
 
 
 def test_what_makes_no_sense() -> None:
-    """Written out, since nobody else says so."""
+    """Written out, since no library defines it."""
     steps = {"target_replication", "crop_length", "crop_at", "window_norm"}
     assert {name: set(kind.excluded) for name, kind in TASKS.items()} == {
         "classification": {"window_norm"},

@@ -645,7 +645,7 @@ def test_double_precision_mode_changes_nothing(
         np.testing.assert_allclose(values, narrow[name], rtol=1e-5)
 
 
-def test_entries_do_what_they_say(trainer: jaxrnn.Trainer) -> None:
+def test_hyperparameters_do_what_they_say(trainer: jaxrnn.Trainer) -> None:
     """Each number changes the run, and no clipping is a norm of infinity."""
     changes: list[dict[str, Any]] = [
         {"clip_norm": 0.1},

@@ -20,7 +20,7 @@ PARTS = ("parity", "jobs", "throughput", "options", "profile")
 
 
 class Stopped(BaseException):
-    """Somebody sent SIGTERM."""
+    """SIGTERM was sent."""
 
 
 def stop(number: int, frame: FrameType | None) -> None:

@@ -85,7 +85,7 @@ def _run(step: Step, grid: Grid, folder: Path, record: Record) -> dict[str, Any]
 
 
 def _keep(record: Record, grid: Grid, runs: list[dict[str, Any]]) -> None:
-    """Write README's section, of the seeds that everybody has run."""
+    """Write README's section, of the seeds that all contestants have run."""
     if whole := [run for run in runs if {COLD, WARM, THEIRS} <= set(run)]:
         size = {"trials": grid.trials, "epochs": grid.epochs, "threads": 1}
         peers_file.keep(record, "job", **size, seconds_by_threads={}, runs=whole)

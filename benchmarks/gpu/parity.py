@@ -155,7 +155,7 @@ def measure(record: Record) -> None:
                 with record.guard(case.name):
                     comparison.case(case)
             _options(record, comparison, [case for case in cases if case.name in TUNED])
-            # Others have had all this time; whoever is not done yet is waited for no longer.
+            # The other processes had all this time; no more waiting for those that are not done.
             _on_the_cpu(record, comparison, cpu)
             _in_another_process(record, comparison, (names[0], size.lanes[-1], "plain"), other)
         finally:

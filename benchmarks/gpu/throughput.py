@@ -1,8 +1,8 @@
 """Trial-epochs per second of populations, of PyTorch and of the same trainer one at a time.
 
-As `scripts/benchmark_peers.py`, whose workers do the work, in an order in which being cut off
-leaves the most useful rows: for every network the populations that suit a GPU, beside everybody
-else; then the other populations; then GRU. The section `throughput` of `peers-<device>.json` is
+The workers of `scripts/benchmark_peers.py` do the work, in an order in which an early end leaves
+the most useful rows: for every network the populations that suit a GPU, beside all other
+contestants; then the other populations; then GRU. The section `throughput` of `peers-<device>.json` is
 written after every step.
 """
 
@@ -36,7 +36,7 @@ class Step(NamedTuple):
     Attributes:
         case: The network and its data.
         populations: Of ours.
-        others: Whether everybody else takes part.
+        others: Whether the other contestants take part.
     """
 
     case: Case
@@ -78,7 +78,7 @@ def measure(record: Record) -> None:
 
 
 def _measure(staff: Staff, field: Field, waiting: Iterator[Step], results: "Results") -> bool:
-    """Measure until somebody fails; whether that was so."""
+    """Measure until a contestant fails; returns whether one did."""
     for step in waiting:
         contestants: list[Contestant] = field.contestants(step.populations)
         if not step.others:

@@ -1,4 +1,4 @@
-"""What throughput is measured on: cases, and the configurations and noise that everybody takes."""
+"""Cases of the throughput, with the configurations and the noise that all contestants take."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -40,7 +40,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Grid]:
     parser.add_argument("--cells", nargs="+", choices=CELLS)
     for name, (_, _, text) in NUMBERS.items():
         parser.add_argument(f"--{name}", nargs="+", type=int, help=text)
-    parser.add_argument("--rounds", type=int, help="turns of everybody, seeds of the job")
+    parser.add_argument("--rounds", type=int, help="rounds of turns, seeds of the job")
     settings, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise ValueError(f"`{unknown[0]}` is no argument; see --help.")
@@ -57,7 +57,7 @@ def parse(arguments: list[str] | None) -> tuple[argparse.Namespace, Grid]:
 
 
 def command_of(arguments: list[str]) -> str:
-    """What to type for the same results; where they went is nobody's business."""
+    """The command for the same results, without the folder that they went to."""
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--out")
     return shlex.join(

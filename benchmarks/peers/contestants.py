@@ -19,14 +19,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Contestant:
-    """Somebody who trains.
+    """A contestant: a way to train, and the processes for it.
 
     Attributes:
-        name: One of the constants here.
-        workers: Its processes, which train at the same time.
-        members: Trials that train together.
-        least: The fewest trials of a measurement, in each process.
-        limits: `devices` and `lanes`, where they are limited.
+        name: Name, one of the constants of this file.
+        workers: Processes, which train at the same time.
+        members: Number of trials that train together.
+        least: Fewest trials of a measurement, in each process.
+        limits: `devices` and `lanes`, if they are limited.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Field:
 
 
 def gather(staff: Staff, with_torch: bool = True) -> Field:
-    """Start the processes of everybody.
+    """Start the processes of all contestants.
 
     Args:
         staff: Hires them.

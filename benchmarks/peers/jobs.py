@@ -19,9 +19,9 @@ KEEP_ALL = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
-"""What the script itself asks for, where nobody names a folder."""
+"""Settings of the compile cache, as the search script makes them by itself."""
 SHORT_TRIALS, SHORT_EPOCHS = 4, 2
-"""Of the job that decides on the number of threads."""
+"""Size of the job that decides on the number of threads."""
 
 
 def fresh(name: str, *arguments: str, **variables: str) -> tuple[float, str]:
@@ -88,7 +88,7 @@ def best_threads(folder: str, cores: int, device: str) -> tuple[int, dict[str, f
 def measure_jobs(
     grid: Grid, about: dict[str, Any], on_progress: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
-    """Raw figures of seed after seed, everybody in turns; first the choice of threads."""
+    """Raw figures of seed after seed, the contestants in turns; first the choice of threads."""
     device = "cuda" if about["platform"] in ("gpu", "cuda") else "cpu"
     full = (grid.trials, grid.epochs) == (Grid.trials, Grid.epochs)
     threads = 0

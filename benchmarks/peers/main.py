@@ -54,13 +54,13 @@ class Measurement:
     def run(self, console: Console) -> Path:
         """Measure everything that was asked for; returns where the results are."""
         only = self._settings.only
-        console.print("starting the processes of everybody")
+        console.print("starting the processes of all contestants")
         with Staff() as staff:
             field = gather(staff)
             path = results.path_of(self._settings.out, field.about["device"], self._settings.quick)
             if only != "job":
                 self._throughput(staff, field, path, console)
-        if only != "throughput":  # when nobody else holds memory or a TPU any more
+        if only != "throughput":  # when no other process holds memory or a TPU
             self._job(field.about, path, console)
         return path
 

@@ -1,4 +1,4 @@
-"""The plot of docs/speed.md: trial-epochs per second of everybody, by width."""
+"""The plot of docs/speed.md: trial-epochs per second of all contestants, by width."""
 
 from collections.abc import Sequence
 from pathlib import Path

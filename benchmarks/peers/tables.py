@@ -86,7 +86,7 @@ def span(values: Sequence[float]) -> str:
 
 
 def whole_job(section: dict[str, Any]) -> list[str]:
-    """The default job by everybody, medians over the seeds."""
+    """The default job by all contestants, medians over the seeds."""
     named = {
         COLD: "this search, nothing compiled before",
         WARM: "this search, compiled before",
