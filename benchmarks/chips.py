@@ -39,23 +39,23 @@ CLOCK, BANDWIDTH = 1.5e9, 3.35e12
 LAUNCH = (1.5, 3.0)
 """Microseconds that starting a kernel takes, at best and at worst."""
 BATCH, FEATURES, CLASSES = 32, 8, 10
-Entries = tuple[dict[str, Any], ...]
+Configurations = tuple[dict[str, Any], ...]
 
 
 class Case(NamedTuple):
     """A training program.
 
     Attributes:
-        name: Unique.
-        entries: Configurations that need its code.
+        name: Name, unique.
+        configurations: Configurations that need the code of the program.
         lanes: Members side by side.
-        time: Steps of each sequence.
+        time: Time steps of each sequence.
         uneven: Whether sequences are of different lengths.
-        options: How it is compiled.
+        options: Options of the compiler.
     """
 
     name: str
-    entries: Entries
+    configurations: Configurations
     lanes: int
     time: int
     uneven: bool = False
@@ -76,15 +76,15 @@ def cases() -> Iterator[Case]:
         yield Case(f"lstm {units} x 50, 256 lanes", (of("lstm", units),), 256, 50)
     for cell in ("gru", "rnn"):
         yield Case(f"{cell} 64 x 50, 256 lanes", (of(cell, 64),), 256, 50)
-    for name, entries, uneven in KINDS:
-        yield Case(f"lstm 64 x 24, 64 lanes, {name}", entries, 64, 24, uneven)
+    for name, configurations, uneven in KINDS:
+        yield Case(f"lstm 64 x 24, 64 lanes, {name}", configurations, 64, 24, uneven)
     for lanes, steps, name, options in OPTIONS:
         one = (of("lstm", 64),)
         yield Case(f"lstm 64 x {steps}, {lanes} lanes, {name}", one, lanes, steps, False, options)
 
 
 LSTM = of("lstm", 64)
-KINDS: tuple[tuple[str, Entries, bool], ...] = (
+KINDS: tuple[tuple[str, Configurations, bool], ...] = (
     ("plain", (LSTM,), False),
     ("layer norm", (LSTM | {"layer_norm": True},), False),
     ("mixed activations", tuple(LSTM | {"activation": a} for a in ("tanh", "relu", "elu")), False),
@@ -127,7 +127,7 @@ def compiled(case: Case, chip: str) -> dict[str, Any]:
     """What the compiler for a chip says of a case."""
     mesh, data = absent.mesh(chip), sequences(case)
     given = {"lanes": case.lanes, "microbatch": BATCH, "options": case.options}
-    lowered: Any = trace(data, case.entries, mesh, **given).train.lower()
+    lowered: Any = trace(data, case.configurations, mesh, **given).train.lower()
     begin = time.process_time()
     program = lowered.compile(compiler_options=case.options.for_xla(mesh))
     seconds = time.process_time() - begin

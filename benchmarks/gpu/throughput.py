@@ -2,8 +2,8 @@
 
 The workers of `scripts/benchmark_peers.py` do the work, in an order in which an early end leaves
 the most useful rows: for every network the populations that suit a GPU, beside all other
-contestants; then the other populations; then GRU. The section `throughput` of `peers-<device>.json` is
-written after every step.
+contestants; then the other populations; then GRU. The section `throughput` of
+`peers-<device>.json` is written after every step.
 """
 
 from collections.abc import Iterator

@@ -19,12 +19,12 @@ BEGIN = time.perf_counter()
 REDUCTION_FACTOR = 3
 
 
-def suggest(trial: optuna.Trial, name: str, entry: Any) -> Any:
-    """A value for an entry of the space, as `space.json` holds it."""
-    if isinstance(entry, list):
-        return trial.suggest_categorical(name, entry)
-    kind = trial.suggest_int if isinstance(entry["low"], int) else trial.suggest_float
-    return kind(name, entry["low"], entry["high"], log=entry.get("log", False))
+def suggest(trial: optuna.Trial, name: str, values: Any) -> Any:
+    """A value of a hyperparameter, from its choices or its range in `space.json`."""
+    if isinstance(values, list):
+        return trial.suggest_categorical(name, values)
+    kind = trial.suggest_int if isinstance(values["low"], int) else trial.suggest_float
+    return kind(name, values["low"], values["high"], log=values.get("log", False))
 
 
 class Objective:
@@ -47,7 +47,7 @@ class Objective:
     def __call__(self, trial: optuna.Trial) -> float:
         """The validation loss after the last epoch."""
         torch().manual_seed(trial.number)
-        configuration = {name: suggest(trial, name, entry) for name, entry in self._space.items()}
+        configuration = {name: suggest(trial, name, values) for name, values in self._space.items()}
         training, loss = Trial(configuration, self._device), float("inf")
         train, validation = self._parts
         for epoch in range(1, self._epochs + 1):
