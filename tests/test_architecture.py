@@ -28,10 +28,10 @@ def numbers(text: str) -> list[int]:
 
 def test_committed_picture_is_what_the_script_draws() -> None:
     """All of it but sizes, of which a tenth is allowed to change before it must be drawn anew."""
-    drawn = architecture.picture()
-    assert SIZES.sub("", PICTURE) == SIZES.sub("", drawn), REDRAW
-    assert numbers(PICTURE) == pytest.approx(numbers(drawn), rel=0.1, abs=1), REDRAW
-    assert architecture.picture() == drawn
+    picture = architecture.picture()
+    assert SIZES.sub("", PICTURE) == SIZES.sub("", picture), REDRAW
+    assert numbers(PICTURE) == pytest.approx(numbers(picture), rel=0.1, abs=1), REDRAW
+    assert architecture.picture() == picture
 
 
 def test_every_import_follows_arrows(graph: import_graph.Graph) -> None:

@@ -66,14 +66,14 @@ def test_measure(members: int, seconds: float, least: int, trials: int, training
 
 
 def test_rounds_alternate() -> None:
-    seen: list[str] = []
+    measured: list[str] = []
 
     def note(name: str) -> int:
-        seen.append(name)
-        return len(seen)
+        measured.append(name)
+        return len(measured)
 
     assert alternate(["a", "b", "c"], 2, note) == [[1, 4], [2, 5], [3, 6]]
-    assert seen == ["a", "b", "c", "a", "b", "c"]
+    assert measured == ["a", "b", "c", "a", "b", "c"]
 
 
 def test_the_slow_sit_out() -> None:
@@ -81,8 +81,8 @@ def test_the_slow_sit_out() -> None:
     took = {"fast": 9.0, "slow": 25.0}
 
     def turn(name: str) -> list[dict[str, float]]:
-        one = {"seconds": took[name], "setup_seconds": 1.0}
-        return [one, one]
+        seconds = {"seconds": took[name], "setup_seconds": 1.0}
+        return [seconds, seconds]
 
     measured = alternate([*took], 5, turn, lambda rounds: spent(rounds) > 60.0)
     assert [len(rounds) for rounds in measured] == [5, 3]
@@ -94,8 +94,8 @@ def timed(trials: int, seconds: float) -> dict[str, float]:
 
 
 def run(contestant: str, *rounds: list[dict[str, float]], members: int = 1) -> dict[str, Any]:
-    own = {"compile_seconds": 1.5, "lanes": 1}
-    return {"contestant": contestant, "members": members, **own, "rounds": list(rounds)}
+    programs = {"compile_seconds": 1.5, "lanes": 1}
+    return {"contestant": contestant, "members": members, **programs, "rounds": list(rounds)}
 
 
 def case_of(cell: str = "lstm", faster: float = 1.0) -> dict[str, Any]:
@@ -120,11 +120,11 @@ def test_rates_are_medians_and_sums() -> None:
 
 
 def test_rows() -> None:
-    one, eight, large = rows(case_of())
-    assert (one.population, one.ours, one.alone) == (1, 24.0, 12.0)
+    single, eight, large = rows(case_of())
+    assert (single.population, single.ours, single.alone) == (1, 24.0, 12.0)
     # One thread was faster once, all of them in two rounds of three.
-    assert (one.torch, one.best) == (8.0, THREADS)
-    assert (one.processes, eight.processes, large.processes) == (5.0, 10.0, 10.0)
+    assert (single.torch, single.best) == (8.0, THREADS)
+    assert (single.processes, eight.processes, large.processes) == (5.0, 10.0, 10.0)
     assert large.ratios == (6.0, 4.8, 4.0)
     assert best_row(case_of()) == large
     assert best_row(case_of(faster=4.0)).ours == 192.0
@@ -144,19 +144,19 @@ def test_configurations_differ_and_repeat() -> None:
     case = Case("gru", 16, 8)
     some = configurations(case, 8)
     assert configurations(case, 64)[:8] == some
-    assert len({one["learning_rate"] for one in some}) == 8
-    assert {(one["cell"], one["hidden_size"], one["dropout"]) for one in some} == {("gru", 16, 0.2)}
+    assert len({c["learning_rate"] for c in some}) == 8
+    assert {(c["cell"], c["hidden_size"], c["dropout"]) for c in some} == {("gru", 16, 0.2)}
     inputs, labels = noise(8)
     assert (inputs.shape, str(inputs.dtype), set(labels)) == ((320, 8, 8), "float32", {*range(10)})
     assert [Case("gru", 16, length).epochs for length in (8, 50, 200)] == [3, 1, 1]
 
 
 def jobs_of(scale: float) -> dict[str, Any]:
-    def done(seconds: float, spent: int) -> dict[str, float]:
+    def result(seconds: float, spent: int) -> dict[str, float]:
         return {"seconds": seconds, "trial_epochs": spent, "loss": 0.05, "accuracy": 0.98}
 
     return {
-        who: done(seconds * scale, spent)
+        who: result(seconds * scale, spent)
         for who, seconds, spent in ((COLD, 20.0, 756), (WARM, 8.0, 756), (THEIRS, 200.0, 900))
     }
 
@@ -266,12 +266,12 @@ def test_missing_package(package: str, argument: str) -> None:
         f"import sys; sys.modules[{package!r}] = None; from peers.main import main; "
         f"sys.exit(main([{argument!r}]))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT / "benchmarks", capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (process.returncode, process.stdout) == (2, "")
     sentence = f'error: `{package}` must be installed: pip install -e ".[bench]"\n'
-    assert done.stderr == sentence
+    assert process.stderr == sentence
 
 
 @pytest.fixture(scope="module")
@@ -293,8 +293,8 @@ def test_population_through_the_pipe(staff: Staff) -> None:
     assert (measured["cell"], measured["hidden"], measured["length"]) == ("gru", 4, 24)
     for run, trials in zip(measured["runs"], (4, 2), strict=True):
         assert run["compile_seconds"] > 0
-        assert [[one["trials"] for one in round] for round in run["rounds"]] == [[trials]] * 2
-        assert all(one["seconds"] > 0 and one["epochs"] == 1 for (one,) in run["rounds"])
+        assert [[p["trials"] for p in round] for round in run["rounds"]] == [[trials]] * 2
+        assert all(p["seconds"] > 0 and p["epochs"] == 1 for (p,) in run["rounds"])
 
 
 def test_dead_worker(staff: Staff) -> None:
@@ -320,10 +320,10 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_no_device_ends_it(pretended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "nowhere")
     command = [sys.executable, str(SCRIPT), "--quick", "--out", str(pretended)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: the worker of 'ours' ended with status 1: ")
-    assert done.stderr.count("\n") == 1
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: the worker of 'ours' ended with status 1: ")
+    assert process.stderr.count("\n") == 1
     assert not pretended.exists()
 
 
@@ -351,7 +351,7 @@ def test_torch_through_the_pipe(staff: Staff) -> None:
     grid = Grid(rounds=1, seconds=0.0)
     measured = measure_case(staff, [Contestant(PROCESSES, several)], Case("lstm", 4, 24), grid)
     (run,) = measured["runs"]
-    assert [one["trials"] for one in run["rounds"][0]] == [2, 2]
+    assert [process["trials"] for process in run["rounds"][0]] == [2, 2]
     assert rate(run["rounds"][0]) > 0
 
 
@@ -360,14 +360,14 @@ def test_torch_through_the_pipe(staff: Staff) -> None:
 def test_small_job_by_all() -> None:
     """Real processes on the digits: both search the same space, and learn."""
     about, lines = {"platform": "cpu", "cores": 1}, []
-    threads, found = measure_jobs(Grid(rounds=1, trials=9, epochs=9), about, lines.append)
+    threads, run = measure_jobs(Grid(rounds=1, trials=9, epochs=9), about, lines.append)
     assert threads["threads"] == 1 and list(threads["seconds_by_threads"]) == ["1"]
     assert [line.split(", ")[1] for line in lines] == [
         "seed 0: ours",
         "seed 0: ours",
         "seed 0: Optuna and PyTorch",
     ]
-    assert found[COLD]["loss"] == found[WARM]["loss"]
-    assert min(found[who]["accuracy"] for who in (COLD, THEIRS)) > 0.8
-    assert found[COLD]["trial_epochs"] == 9 + 3 * 2 + 1 * 6
-    assert 9 <= found[THEIRS]["trial_epochs"] <= 81
+    assert run[COLD]["loss"] == run[WARM]["loss"]
+    assert min(run[who]["accuracy"] for who in (COLD, THEIRS)) > 0.8
+    assert run[COLD]["trial_epochs"] == 9 + 3 * 2 + 1 * 6
+    assert 9 <= run[THEIRS]["trial_epochs"] <= 81

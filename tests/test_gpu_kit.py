@@ -62,38 +62,38 @@ def kit(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     ],
 )
 def test_mistakes(pretended: dict[str, str], arguments: list[str], message: str) -> None:
-    done = kit(pretended, *arguments)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("error: ") and message in done.stderr
+    process = kit(pretended, *arguments)
+    assert (process.returncode, process.stdout, process.stderr.count("\n")) == (2, "", 1)
+    assert process.stderr.startswith("error: ") and message in process.stderr
 
 
 def ran(output: str) -> list[list[str]]:
     """Part, budget, whether it is a rehearsal, and whether memory is shared, of each that ran."""
-    found = []
+    parts = []
     for line in output.splitlines():
         if line.startswith("ran "):
             words = line.split()
             budget = words[words.index("--budget") + 1]
-            found.append([words[1], budget, "--rehearse" in words, words[-1] == "false"])
-    return found
+            parts.append([words[1], budget, "--rehearse" in words, words[-1] == "false"])
+    return parts
 
 
 def test_order_and_budgets(pretended: dict[str, str], tmp_path: Path) -> None:
     """The most valuable first, within 25 minutes; one that fails stops no other."""
-    done = kit(pretended, "--out", str(tmp_path / "there"))
-    assert done.returncode == 1, done.stderr  # `jobs` failed
+    process = kit(pretended, "--out", str(tmp_path / "there"))
+    assert process.returncode == 1, process.stderr  # `jobs` failed
     expected = ["240", "210", "510", "240", "90"]
     shared = [True, False, True, False, False]
-    assert ran(done.stdout) == [
+    assert ran(process.stdout) == [
         list(one) for one in zip(PARTS, expected, [False] * 5, shared, strict=True)
     ]
     assert sum(map(int, expected)) + 5 * 30 <= 25 * 60
-    assert done.stdout.splitlines()[-1] == f"summary 1 x chip {tmp_path}/there {' '.join(PARTS)}"
+    assert process.stdout.splitlines()[-1] == f"summary 1 x chip {tmp_path}/there {' '.join(PARTS)}"
 
 
 def test_named_parts(pretended: dict[str, str]) -> None:
-    done = kit(pretended, "profile", "--rehearse", "parity")
-    assert [(part, rehearsed) for part, _, rehearsed, _ in ran(done.stdout)] == [
+    process = kit(pretended, "profile", "--rehearse", "parity")
+    assert [(part, rehearsed) for part, _, rehearsed, _ in ran(process.stdout)] == [
         ("profile", True),
         ("parity", True),
     ]
@@ -103,9 +103,9 @@ def test_named_parts(pretended: dict[str, str]) -> None:
 @pytest.mark.slow
 def test_no_gpu_ends_it(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHON": sys.executable, "JAX_PLATFORMS": "cpu"}
-    done = kit(environment, "--out", str(tmp_path))
-    assert done.returncode == 1 and not [*tmp_path.iterdir()]
-    assert done.stderr.startswith("error: JAX trains on ") and done.stderr.count("\n") == 1
+    process = kit(environment, "--out", str(tmp_path))
+    assert process.returncode == 1 and not [*tmp_path.iterdir()]
+    assert process.stderr.startswith("error: JAX trains on ") and process.stderr.count("\n") == 1
 
 
 class Clock:
@@ -117,12 +117,12 @@ class Clock:
 
 
 def test_budget_skips_what_no_longer_fits() -> None:
-    clock, skipped, done = Clock(), [], []
+    clock, skipped, finished = Clock(), [], []
     budget = Budget(10.0, clock)
     for seconds in budget.steps([2.0, 5.0, 1.0, 1.0, 1.0], skipped.append):
         clock.now += seconds
-        done.append(seconds)
-    assert (done, skipped) == ([2.0, 5.0], [1.0, 1.0, 1.0])
+        finished.append(seconds)
+    assert (finished, skipped) == ([2.0, 5.0], [1.0, 1.0, 1.0])
     assert (budget.spent, budget.left) == (7.0, 3.0)
 
 
@@ -206,18 +206,18 @@ def test_summary() -> None:
 
 def test_collected_sections_are_joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A lent machine gives back one folder a command."""
-    there = tmp_path / "results"
+    folder = tmp_path / "results"
     for section in ("job", "throughput"):
         path = results.path_of(tmp_path / section, DEVICE, quick=False)
         results.keep(path, DEVICE, section, {"of": section})
-    there.mkdir()
+    folder.mkdir()
     Record("jobs", DEVICE, tmp_path / "job", Budget(9)).add(value=2)
-    assert collect.main([str(tmp_path / "job"), str(tmp_path / "throughput")], there) == 0
-    (result,) = results.committed(there)
+    assert collect.main([str(tmp_path / "job"), str(tmp_path / "throughput")], folder) == 0
+    (result,) = results.committed(folder)
     assert result == {"device": DEVICE, "job": {"of": "job"}, "throughput": {"of": "throughput"}}
-    assert result_of(there, "jobs")["rows"] == [{"value": 2}]
+    assert result_of(folder, "jobs")["rows"] == [{"value": 2}]
     Record("jobs", DEVICE, tmp_path / "tiny", Budget(9), rehearsal=True)
-    assert collect.main([str(tmp_path / "tiny")], there) == 2
+    assert collect.main([str(tmp_path / "tiny")], folder) == 2
     assert "holds results of a rehearsal." in capsys.readouterr().err
 
 
@@ -225,12 +225,12 @@ def test_collected_sections_are_joined(tmp_path: Path, capsys: pytest.CaptureFix
 def test_cases_are_valid(case: members.Case) -> None:
     """Every kind is a valid configuration, and neighbours with other rates share its cohort."""
     trainer = jaxrnn.Trainer(members.data(case.uneven), microbatch=members.MICROBATCH, lanes=4)
-    wanted = members.members(case, 18)
-    cells = {one["cell"] for one in wanted}
-    assert len(trainer.plan(wanted, members.EPOCHS)) == len(cells)
-    changed = [one | {"learning_rate": 100 * one["learning_rate"]} for one in wanted[1::2]]
-    assert trainer.plan([*wanted[::2], *changed], members.EPOCHS)[0].architecture in {
-        group.architecture for group in trainer.plan(wanted, members.EPOCHS)
+    configurations = members.members(case, 18)
+    cells = {configuration["cell"] for configuration in configurations}
+    assert len(trainer.plan(configurations, members.EPOCHS)) == len(cells)
+    changed = [c | {"learning_rate": 100 * c["learning_rate"]} for c in configurations[1::2]]
+    assert trainer.plan([*configurations[::2], *changed], members.EPOCHS)[0].architecture in {
+        group.architecture for group in trainer.plan(configurations, members.EPOCHS)
     }
 
 
@@ -259,8 +259,8 @@ def test_throughput_measures_the_whole_grid_once() -> None:
 
 def run(contestant: str, members: int, seconds: float) -> dict[str, Any]:
     once = {"trials": 8, "epochs": 1, "seconds": seconds, "setup_seconds": 0.0}
-    own = {"compile_seconds": 1.0, "lanes": 4}
-    return {"contestant": contestant, "members": members, **own, "rounds": [[once]]}
+    programs = {"compile_seconds": 1.0, "lanes": 4}
+    return {"contestant": contestant, "members": members, **programs, "rounds": [[once]]}
 
 
 def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
@@ -275,8 +275,8 @@ def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
         throughput.Step(Case("lstm", 64, 50), (4096,), False), {"runs": [run(OURS, 4096, 0.1)]}
     )
     result.after(throughput.Step(Case("gru", 16, 8), (64,), False), {"runs": [run(OURS, 64, 0.1)]})
-    (found,) = results.committed(tmp_path)
-    section = found["throughput"]
+    (device,) = results.committed(tmp_path)
+    section = device["throughput"]
     assert [(case["cell"], case["hidden"]) for case in section["cases"]] == [
         ("lstm", 16),
         ("lstm", 64),
@@ -324,6 +324,6 @@ def test_all_dependencies_are_looked_for() -> None:
     import tomllib
 
     result = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {one.split(">=")[0] for one in result}
+    names = {requirement.split(">=")[0] for requirement in result}
     modules = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}
     assert {modules.get(name, name) for name in names} <= set(NEEDED)

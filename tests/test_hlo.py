@@ -8,7 +8,7 @@ import pytest
 PROGRAM = hlo.Program((Path(__file__).parent / "program.hlo").read_text())
 
 
-def one(_: hlo.Operation) -> float:
+def weight(_: hlo.Operation) -> float:
     return 1
 
 
@@ -21,9 +21,9 @@ def test_loops_nest_with_trip_counts_that_are_noted_or_inferred() -> None:
 
 def test_operations_are_those_that_start_something_in_the_dearest_alternative() -> None:
     block = PROGRAM.block.microbatch()
-    assert block.over_time(one) == (2 + 8) * 2
-    assert block.turn(one) == (2 + 8) * 2 + 2  # and a comparison, and the start of a copy
-    assert block.turn(lambda one: one.cycles) == (2 + 8) * 150
+    assert block.over_time(weight) == (2 + 8) * 2
+    assert block.turn(weight) == (2 + 8) * 2 + 2  # and a comparison, and the start of a copy
+    assert block.turn(lambda op: op.cycles) == (2 + 8) * 150
 
 
 def test_bytes_are_those_of_slices_and_changes() -> None:

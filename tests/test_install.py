@@ -15,7 +15,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 def bounds(requirements: list[str]) -> dict[str, str]:
     """Lower bounds by name; every requirement must have one."""
-    pairs = [re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", one) for one in requirements]
+    pairs = [re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", requirement) for requirement in requirements]
     assert all(pairs), requirements
     return {pair[1]: pair[2] for pair in pairs if pair}
 
@@ -33,7 +33,7 @@ def test_extras_bring_the_devices_of_jax() -> None:
 
 
 def test_compiling_ahead_is_pinned_to_one_jax() -> None:
-    pins = {one.split("==")[1] for one in EXTRAS["aot"] if one.startswith("jax")}
+    pins = {pin.split("==")[1] for pin in EXTRAS["aot"] if pin.startswith("jax")}
     assert len(pins) == 1
 
 

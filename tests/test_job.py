@@ -42,7 +42,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
 
 
 def proposed(job: Job, count: int) -> list[dict[str, Any]]:
-    return [one.configuration for one in job.plan.sampler.ask(count, [])]
+    return [proposal.configuration for proposal in job.plan.sampler.ask(count, [])]
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("loss", "min"), ("accuracy", "max")])
@@ -75,7 +75,7 @@ def test_a_run_goes_on_as_it_began(begin: Begin, tmp_path: Path) -> None:
     saved = json.loads(Path("out/settings.json").read_text())["settings"]
     assert first.plan.max_concurrent == saved["max_concurrent"] < 90
     was = proposed(first, 5)
-    assert [one["hidden_size"] for one in was[:2]] == [11, 12]
+    assert [configuration["hidden_size"] for configuration in was[:2]] == [11, 12]
     first.recorder.study.close()
     first.open.close()
     starts.write_text('[{"hidden_size": 13}]')

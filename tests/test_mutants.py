@@ -22,12 +22,12 @@ def functions(path: Path) -> set[str]:
 
 def test_there_are_enough_faults_and_few_exceptions() -> None:
     assert len(MUTANTS) >= 80
-    assert sum(bool(one.survives) for one in MUTANTS) <= 3
-    assert max(Counter(one.name for one in MUTANTS).values()) == 1
-    assert min(Counter(one.area for one in MUTANTS).values()) >= 3
+    assert sum(bool(mutant.survives) for mutant in MUTANTS) <= 3
+    assert max(Counter(mutant.name for mutant in MUTANTS).values()) == 1
+    assert min(Counter(mutant.area for mutant in MUTANTS).values()) >= 3
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_fault_can_be_made(mutant: mutants.Mutant) -> None:
     text = (mutants.ROOT / mutant.file).read_text(encoding="utf-8")
     changed = mutant.made(text)
@@ -66,9 +66,9 @@ def test_outcomes(toy: Path) -> None:
         fault("for-ever", "max(iter(int, 1))"),
         mutants.Mutant("nowhere", "toy", "toy.py", "x", "y", "", ("test_toy.py",)),
     ]
-    found = {one.name: outcome for one, outcome in mutants.run(toy, faults[:-2], 2, 60.0)}
-    found |= {one.name: outcome for one, outcome in mutants.run(toy, faults[-2:], 1, 1.0)}
-    assert {name: outcome.outcome for name, outcome in found.items()} == {
+    outcomes = {mutant.name: outcome for mutant, outcome in mutants.run(toy, faults[:-2], 2, 60.0)}
+    outcomes |= {mutant.name: outcome for mutant, outcome in mutants.run(toy, faults[-2:], 1, 1.0)}
+    assert {name: outcome.outcome for name, outcome in outcomes.items()} == {
         "difference": "killed",
         "product": "survived",
         "no-python": "broken",
@@ -76,8 +76,8 @@ def test_outcomes(toy: Path) -> None:
         "for-ever": "timeout",
         "nowhere": "broken",
     }
-    assert found["difference"].test == "test_toy.py::test_add"
-    assert "SyntaxError" in found["no-python"].output
+    assert outcomes["difference"].test == "test_toy.py::test_add"
+    assert "SyntaxError" in outcomes["no-python"].output
     assert "a + b" in (toy / "toy.py").read_text()
 
 
@@ -89,8 +89,8 @@ def test_copies_hold_what_git_does_not_ignore(toy: Path, tmp_path: Path) -> None
 
 def test_the_table_names_survivors() -> None:
     rows = {
-        one.name: mutants.described(one, mutants.Outcome(outcome, 1.0, "test_toy.py::test_add"))
-        for one, outcome in [(fault("a", "b"), "killed"), (fault("c", "d"), "survived")]
+        mutant.name: mutants.described(mutant, mutants.Outcome(word, 1.0, "test_toy.py::test_add"))
+        for mutant, word in [(fault("a", "b"), "killed"), (fault("c", "d"), "survived")]
     }
     lines = [*mutants.table(json.loads(json.dumps({"mutants": rows})))]
     assert "| toy | 2 | 1 | 0 | 1 | 0 |" in lines

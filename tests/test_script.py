@@ -49,9 +49,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None:
-    _, done = first
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    _, process = first
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
     for words in (
         rf"digits \(classification\) on {cpu_cores()} x cpu: random search, halving, 9 trials",
         r"epoch 1/3: 9 of 9 trials training \| best validation loss \d\.\d+ \(trial \d\)",
@@ -61,8 +61,8 @@ def test_it_ends_well_and_says_what_people_need(first: tuple[Path, Any]) -> None
         r"test loss \d\.\d{4}, test accuracy 0\.\d{4} \(270 sequences, scored once\)",
         r"results in out",
     ):
-        assert re.search(words, done.stdout), words
-    assert "\x1b" not in done.stdout  # plain text where the output is no terminal
+        assert re.search(words, process.stdout), words
+    assert "\x1b" not in process.stdout  # plain text where the output is no terminal
 
 
 def test_trials_csv(first: tuple[Path, Any]) -> None:
@@ -83,7 +83,7 @@ def test_trials_csv(first: tuple[Path, Any]) -> None:
 
 
 def test_summary(first: tuple[Path, Any]) -> None:
-    folder, done = first
+    folder, process = first
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "complete"
     assert summary["rungs"] == [{"epochs": 1, "trials": 9}, {"epochs": 3, "trials": 3}]
@@ -98,13 +98,13 @@ def test_summary(first: tuple[Path, Any]) -> None:
     assert parts.pop("total") == pytest.approx(sum(parts.values()))
     assert min(parts.values()) > 0
     assert summary["versions"]["jaxrnn"]
-    assert f"test accuracy {summary['test']['accuracy']:.4f}" in done.stdout
+    assert f"test accuracy {summary['test']['accuracy']:.4f}" in process.stdout
     rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     complete = [row for row in rows if row["state"] == "complete"]
     winner = min(complete, key=lambda row: float(row["loss_at_3"]))
     assert summary["winner"]["id"] == int(winner["id"])
-    own = {"seed": summary["winner"]["seed"], **summary["winner"]["configuration"]}
-    assert {name: winner[name] for name in own} == {n: str(value) for n, value in own.items()}
+    expected = {"seed": summary["winner"]["seed"], **summary["winner"]["configuration"]}
+    assert {n: winner[n] for n in expected} == {n: str(value) for n, value in expected.items()}
     assert summary["data"]["train"] == 1257
     assert summary["microbatch"] == 32
 
@@ -120,8 +120,8 @@ def test_best_is_the_winner(first: tuple[Path, Any]) -> None:
     assert accuracy == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
     right = model.probabilities(raw)[np.arange(len(raw)), data.test.targets]
     assert -np.log(right).mean() == pytest.approx(summary["test"]["loss"], rel=1e-5)
-    own = summary["winner"]["configuration"]
-    assert {name: model.configuration[name] for name in own} == own
+    expected = summary["winner"]["configuration"]
+    assert {name: model.configuration[name] for name in expected} == expected
 
 
 def test_history_csv(first: tuple[Path, Any]) -> None:
@@ -146,15 +146,15 @@ def test_the_winner_without_the_others(tmp_path: Path) -> None:
 
     With as many devices as this process has: XLA's matrix products round by the number of threads.
     """
-    done = run(tmp_path, *TINY, "--out", "out", devices=8)
-    assert done.returncode == 0, done.stderr
+    process = run(tmp_path, *TINY, "--out", "out", devices=8)
+    assert process.returncode == 0, process.stderr
     folder = tmp_path / "out"
     winner = json.loads((folder / "summary.json").read_text())["winner"]
     space = search.Space.from_toml(folder / "space.toml")
     proposed = search.make_sampler("random", space, 0).ask(9, [])
     seeds = [seed_of(0, id) for id in range(9)]
     trainer = jaxrnn.Trainer(jaxrnn.digits(0), seed=0, devices=8)
-    planned = trainer.start([one.configuration for one in proposed], seeds, 3)
+    planned = trainer.start([proposal.configuration for proposal in proposed], seeds, 3)
     planned = trainer.select(planned, [winner["id"]])
     alone = trainer.start([winner["configuration"]], [winner["seed"]], 3)
     for epochs in (1, 3):
@@ -184,8 +184,8 @@ def test_other_seed_own_file_lanes_and_devices(tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text('cell = "gru"\nlearning_rate = [0.001, 0.01]\n')
     arguments = ("--data", "thirds.npz", "--space", "space.toml", "--seed", "7", *TINY)
     for more in (("--lanes", "2"), ("--devices", "1")):
-        done = run(tmp_path, *arguments, *more, devices=3)
-        assert done.returncode == 0, done.stderr
+        process = run(tmp_path, *arguments, *more, devices=3)
+        assert process.returncode == 0, process.stderr
     folders = sorted((tmp_path / "runs").iterdir())
     assert len(folders) == 2
     assert all(re.fullmatch(r"\d{8}-\d{6}-thirds-7(-2)?", folder.name) for folder in folders)
@@ -308,28 +308,28 @@ def test_mistakes_get_one_sentence(
     before = files_of(workshop)
     monkeypatch.chdir(workshop)
     assert command_line.main(list(arguments)) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("error: " + message), said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.err.startswith("error: " + message), output.err
+    assert output.err.count("\n") == 1
+    assert output.out == ""
     assert files_of(workshop) == before  # nothing half-written
 
 
 def test_a_mistake_ends_the_process_with_status_2(workshop: Path) -> None:
-    done = run(workshop, "--space", "typo.toml")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    process = run(workshop, "--space", "typo.toml")
+    assert (process.returncode, process.stdout, process.stderr.count("\n")) == (2, "", 1)
 
 
 def test_help_is_for_newcomers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command_line.main(["--help"])
     assert ended.value.code == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for name in ("data", "trials", "min-epochs", "max-epochs", "eta", "seed"):
-        assert f"--{name}" in said
+        assert f"--{name}" in output
     for name in ("space", "out", "lanes", "devices"):
-        assert f"--{name}" in said
-    assert "None" not in said
+        assert f"--{name}" in output
+    assert "None" not in output
 
 
 def test_every_trial_diverged(
@@ -378,22 +378,22 @@ def test_an_optimizer_of_ones_own(tmp_path: Path) -> None:
         "    return optax.adam(learning_rate * 0.1, b1)\n"
     )
     (tmp_path / "space.toml").write_text('optimizer = "mine.slow"\nb1 = [0.3, 0.6]\n')
-    done = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"winner: trial \d: optimizer mine.slow, b1 0.[36]", done.stdout)
+    process = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
+    assert process.returncode == 0, process.stderr
+    assert re.search(r"winner: trial \d: optimizer mine.slow, b1 0.[36]", process.stdout)
     (tmp_path / "mine.py").write_text("import optax\n\nsyntax error\n")
-    done = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
-    assert done.returncode == 2
-    assert "no such factory to import (SyntaxError: invalid syntax" in done.stderr
-    assert done.stderr.count("\n") == 1
+    process = run(tmp_path, "--trials", "2", "--max-epochs", "1", "--space", "space.toml")
+    assert process.returncode == 2
+    assert "no such factory to import (SyntaxError: invalid syntax" in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
 def test_the_default_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """256 trials on digits, compiled as for users: rungs as promised, 4 programs, a good winner."""
     monkeypatch.delenv("XLA_FLAGS")
-    done = run(tmp_path, "--out", "out")
-    assert done.returncode == 0, done.stderr
+    process = run(tmp_path, "--out", "out")
+    assert process.returncode == 0, process.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert [tuple(rung.values()) for rung in summary["rungs"]] == [
         (1, 256),
@@ -410,11 +410,11 @@ def test_the_default_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_full_space(tmp_path: Path) -> None:
     """Every entry at once: two programs a cohort, and no trial lost."""
     small = ("--trials", "32", "--max-epochs", "9")  # most of the time is compiling
-    done = run(tmp_path, "--space", "full", *small, "--out", "out")
-    assert done.returncode == 0, done.stderr
+    process = run(tmp_path, "--space", "full", *small, "--out", "out")
+    assert process.returncode == 0, process.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     cohorts = summary["cohorts"]
-    assert f"{len(cohorts)} cohorts, each with two compiled programs" in done.stdout
+    assert f"{len(cohorts)} cohorts, each with two compiled programs" in process.stdout
     assert summary["programs"] <= 2 * len(cohorts)
     assert sum(cohort["trials"] for cohort in cohorts) == 32
     rows = list(csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines()))

@@ -1,6 +1,7 @@
 """The command line's searches: every strategy, seeds and folds, resuming, auditing."""
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -52,8 +53,8 @@ def main(
 
     def run(*arguments: str, status: int = 0) -> str:
         assert command_line.main(list(arguments)) == status, capsys.readouterr()
-        said = capsys.readouterr()
-        return said.err if status == 2 else said.out
+        output = capsys.readouterr()
+        return output.err if status == 2 else output.out
 
     return run
 
@@ -66,15 +67,15 @@ def summary_of(folder: str | Path) -> dict[str, Any]:
     return json.loads((Path(folder) / "summary.json").read_text())
 
 
-def same(one: str, other: str) -> None:
+def same(first: str, second: str) -> None:
     """Two runs that ended alike, to the bit."""
     for name in ("trials.csv", "history.csv", "confusion_matrix.csv"):
-        assert (Path(one) / name).read_bytes() == (Path(other) / name).read_bytes(), name
-    models = [np.load(Path(folder) / "best" / "parameters.npz") for folder in (one, other)]
+        assert (Path(first) / name).read_bytes() == (Path(second) / name).read_bytes(), name
+    models = [np.load(Path(folder) / "best" / "parameters.npz") for folder in (first, second)]
     assert models[0].files == models[1].files
     for name in models[0].files:
         np.testing.assert_array_equal(models[0][name], models[1][name])
-    tests = [summary_of(folder)["test"] for folder in (one, other)]
+    tests = [summary_of(folder)["test"] for folder in (first, second)]
     assert tests[0] == tests[1]
 
 
@@ -82,17 +83,16 @@ def same(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("proposing", "pruning"),
     [
-        pytest.param(one, other, marks=[] if (one, other) in QUICK else pytest.mark.slow)
-        for one in search.SAMPLERS
-        for other in search.SCHEDULERS
+        pytest.param(*pair, marks=[] if pair in QUICK else pytest.mark.slow)
+        for pair in itertools.product(search.SAMPLERS, search.SCHEDULERS)
     ],
 )
 def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: str) -> None:
     trials = () if pruning == "hyperband" or proposing == "grid" else ("--trials", "12")
     names = ("--sampler", proposing, "--scheduler", pruning, *trials, "--grid-points", "2")
     more = ("--max-concurrent", "4") if pruning != "pbt" else ()
-    said = main(*SMALL, *names, *more, "--out", "out")
-    assert f"{proposing} search, {pruning}" in said and "winner: trial" in said
+    output = main(*SMALL, *names, *more, "--out", "out")
+    assert f"{proposing} search, {pruning}" in output and "winner: trial" in output
     rows = rows_of("out")
     assert [int(row["id"]) for row in rows] == list(range(len(rows)))
     assert {row["state"] for row in rows} <= {"complete", "pruned", "diverged"}
@@ -114,19 +114,19 @@ def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: 
 @pytest.mark.slow
 def test_seeds_and_folds(main: Main) -> None:
     """Three folds with two seeds each: means with errors, one winner of six members."""
-    said = main(*SMALL, "--trials", "3", "--repeats", "2", "--folds", "3", "--out", "out")
-    assert "6 members each" in said and " +- " in said
+    output = main(*SMALL, "--trials", "3", "--repeats", "2", "--folds", "3", "--out", "out")
+    assert "6 members each" in output and " +- " in output
     rows, summary = rows_of("out"), summary_of("out")
     assert all(float(row["loss_error_at_1"]) > 0 for row in rows)
     assert set(summary["test_deviation"]) == set(summary["test"])
-    trainers = [jaxrnn.Trainer(one, lanes=2) for one in jaxrnn.load_folds("thirds.npz", 3)]
-    team = search.Replicates(trainers, repeats=2)
+    trainers = [jaxrnn.Trainer(fold, lanes=2) for fold in jaxrnn.load_folds("thirds.npz", 3)]
+    replicates = search.Replicates(trainers, repeats=2)
     winner = summary["winner"]
     proposal = search.make_sampler("random", search.Space.from_toml("out/space.toml"), 0).ask(3, [])
     trial = search.Trial(0, 0, winner["configuration"], proposal[winner["id"]])
     losses = []
     for trainer in trainers:
-        population = trainer.start([winner["configuration"]] * 2, team.seeds(trial), 9)
+        population = trainer.start([winner["configuration"]] * 2, replicates.seeds(trial), 9)
         losses += list(trainer.evaluate(trainer.train(population, 1))["loss"])
     assert winner["metrics"]["1"]["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
     error = np.std(losses, ddof=1) / 6**0.5
@@ -134,24 +134,24 @@ def test_seeds_and_folds(main: Main) -> None:
 
 
 def test_audit(main: Main) -> None:
-    said = main(*SMALL, "--trials", "9", "--audit", "--out", "out")
-    assert "audit: epoch 1, 9 trials: rank correlation with the end" in said
-    found = summary_of("out")["audit"]
-    assert [rung["epochs"] for rung in found["rungs"]] == [1, 3]
-    assert found["regret"] >= 0
-    assert found["saved"] == pytest.approx(1 - (9 + 6 + 6) / 81)
+    output = main(*SMALL, "--trials", "9", "--audit", "--out", "out")
+    assert "audit: epoch 1, 9 trials: rank correlation with the end" in output
+    audit = summary_of("out")["audit"]
+    assert [rung["epochs"] for rung in audit["rungs"]] == [1, 3]
+    assert audit["regret"] >= 0
+    assert audit["saved"] == pytest.approx(1 - (9 + 6 + 6) / 81)
     main(*SMALL, "--trials", "9", "--out", "plain")
     same("out", "plain")  # pruned trials are recorded as they were pruned
     main(*SMALL, "--trials", "9", "--scheduler", "none", "--out", "none")
     best = min(rows_of("none"), key=lambda row: float(row["loss_at_9"]))
-    assert found["best"] == pytest.approx(float(best["loss_at_9"]), rel=1e-6)
-    assert found["best_trial"] == int(best["id"])
+    assert audit["best"] == pytest.approx(float(best["loss_at_9"]), rel=1e-6)
+    assert audit["best_trial"] == int(best["id"])
 
 
 def test_starting_points(main: Main) -> None:
     """Given ones come first, completed where they say little; then the best of an earlier run."""
-    given = '[{"hidden_size": 11}, {"optimizer": "momentum", "momentum": 0.9}]'
-    main(*SMALL, "--trials", "5", "--enqueue", given, "--out", "out")
+    starts = '[{"hidden_size": 11}, {"optimizer": "momentum", "momentum": 0.9}]'
+    main(*SMALL, "--trials", "5", "--enqueue", starts, "--out", "out")
     rows = rows_of("out")
     assert rows[0]["hidden_size"] == "11" and rows[1]["momentum"] == "0.9"
     main(*SMALL, "--trials", "4", "--warm-start", "out", "--seed", "5", "--out", "warm")
@@ -170,8 +170,8 @@ def test_more_trials_after_the_end(main: Main) -> None:
     assert "`seed` is 3, but this run began with 0" in main(
         "--resume", "out", "--seed", "3", status=2
     )
-    said = main("--resume", "out", "--trials", "9")
-    assert "resumed after" in said
+    output = main("--resume", "out", "--trials", "9")
+    assert "resumed after" in output
     after = rows_of("out")
     assert len(after) == 9
     for old, new in zip(before, after[:6], strict=True):
@@ -187,8 +187,8 @@ def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
     always = ("--checkpoint-minutes", "0")
     main(*SMALL, "--trials", "9", "--out", "torn")
     killed_after(25, signal.SIGKILL, "--resume", "torn", "--trials", "60", *always)
-    said = main("--resume", "torn")
-    assert "winner: trial" in said
+    output = main("--resume", "torn")
+    assert "winner: trial" in output
     assert len(rows_of("torn")) == 60
     assert summary_of("torn")["settings"]["trials"] == 60
 
@@ -250,9 +250,9 @@ def test_mistakes_get_one_sentence(
     main: Main, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     before = set(tmp_path.rglob("*"))
-    said = main(*SMALL, *arguments, status=2)
-    assert said.startswith("error: " + message), said
-    assert said.count("\n") == 1
+    output = main(*SMALL, *arguments, status=2)
+    assert output.startswith("error: " + message), output
+    assert output.count("\n") == 1
     assert set(tmp_path.rglob("*")) == before  # nothing half-written
 
 
@@ -272,11 +272,11 @@ def test_a_full_disk(main: Main, most: int) -> None:
     names = ("--trials", "30", "--max-epochs", "9", "--checkpoint-minutes", "0")
     small = (*SMALL[:4], "--lanes", "2", *names, "--out", "full")
     command = [sys.executable, "-c", FULL, str(most), str(SCRIPT), *small]
-    own = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    done = subprocess.run(command, capture_output=True, text=True, env=own)
-    assert done.returncode == 1, done.stderr
-    assert len(re.findall(r"error: '\S+' can't be written: ", done.stderr)) == 1, done.stderr
-    assert "population_search.py" not in done.stderr
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    process = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert process.returncode == 1, process.stderr
+    assert len(re.findall(r"error: '\S+' can't be written: ", process.stderr)) == 1, process.stderr
+    assert "population_search.py" not in process.stderr
     main("--resume", "full")
     assert len(rows_of("full")) == 30
 
@@ -303,17 +303,19 @@ def program(*arguments: str) -> subprocess.Popen[str]:
 def finished(*arguments: str) -> str:
     """What a run of its own says; bits are compared among processes of one kind."""
     process = program(*arguments)
-    said, errors = process.communicate()
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
-    return said
+    return output
 
 
 def killed_after(checkpoint: int, with_signal: int, *arguments: str) -> None:
     """The run in `torn` until it has a checkpoint of so many trial-epochs."""
     process, limit = program(*arguments), time.monotonic() + 300
     while time.monotonic() < limit and process.poll() is None:
-        found = Path("torn/checkpoints")
-        numbers = [int(one.name) for one in found.glob("[0-9]*")] if found.exists() else []
+        checkpoints = Path("torn/checkpoints")
+        numbers = (
+            [int(path.name) for path in checkpoints.glob("[0-9]*")] if checkpoints.exists() else []
+        )
         if max(numbers, default=0) >= checkpoint:
             break
         time.sleep(0.02)
@@ -361,8 +363,8 @@ def test_stopped_and_killed_and_taken_up(main: Main, names: tuple[str, ...]) -> 
     killed_after(60, signal.SIGKILL, "--resume", "torn", *always)
     with locked(Path("torn")):
         assert "is working in it" in main("--resume", "torn", status=2)
-    newest = max(Path("torn/checkpoints").glob("[0-9]*"), key=lambda one: int(one.name))
+    newest = max(Path("torn/checkpoints").glob("[0-9]*"), key=lambda path: int(path.name))
     (newest / "records.json").write_text("{")
-    said = finished("--resume", "torn")
-    assert f"checkpoint {newest.name} is damaged" in said
+    output = finished("--resume", "torn")
+    assert f"checkpoint {newest.name} is damaged" in output
     same("torn", "whole")

@@ -46,7 +46,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cwd(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, as the working folder."""
     monkeypatch.chdir(workshop)
     return workshop
@@ -60,24 +60,24 @@ def first(workshop: Path) -> tuner.Result:
 
 
 def test_the_call_does_what_the_command_does(
-    first: tuner.Result, here: Path, capsys: pytest.CaptureFixture[str]
+    first: tuner.Result, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = ("--data", "thirds.npz", "--space", "space.toml")
     assert command_line.main([*files, *FLAGS, "--out", "typed"]) == 0
     assert "winner: trial" in capsys.readouterr().out
     for name in ("trials.csv", "history.csv", "confusion_matrix.csv", "space.toml"):
-        assert (here / "typed" / name).read_bytes() == (first.folder / name).read_bytes(), name
+        assert (cwd / "typed" / name).read_bytes() == (first.folder / name).read_bytes(), name
     typed = tuner.open("typed")
     pd.testing.assert_frame_equal(typed.trials, first.trials)
     pd.testing.assert_frame_equal(typed.history, first.history)
     assert repr(typed.best) == repr(first.best)  # which may hold NaN
     assert typed.test == first.test
     paths = {"data", "space", "out"}
-    both = [one.settings for one in (typed, first)]
-    assert [{n: v for n, v in own.items() if n not in paths} for own in both] == [
+    both = [result.settings for result in (typed, first)]
+    assert [{n: v for n, v in settings.items() if n not in paths} for settings in both] == [
         {n: v for n, v in both[0].items() if n not in paths}
     ] * 2
-    shown = f"jaxrnn.tuner.search(data='{here / 'thirds.npz'}', space='{here / 'space.toml'}', out="
+    shown = f"jaxrnn.tuner.search(data='{cwd / 'thirds.npz'}', space='{cwd / 'space.toml'}', out="
     assert first.summary["command"].startswith(shown)
 
 
@@ -125,7 +125,7 @@ def test_it_shows_itself(first: tuner.Result) -> None:
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_what_is_shown(here: Path, capsys: pytest.CaptureFixture[str], progress: bool) -> None:
+def test_what_is_shown(cwd: Path, capsys: pytest.CaptureFixture[str], progress: bool) -> None:
     folder = f"shown-{progress}"
     small = {**SMALL, "trials": 1, "max_epochs": 1}
     tuner.search("thirds.npz", space=HYPERPARAMETERS, out=folder, progress=progress, **small)
@@ -178,13 +178,13 @@ MISTAKES: list[tuple[dict[str, Any], str | None]] = [
 
 @pytest.mark.parametrize(("settings", "sentence"), MISTAKES)
 def test_mistakes_get_the_sentence_of_the_command_line(
-    here: Path,
+    cwd: Path,
     settings: dict[str, Any],
     sentence: str | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Or one of their own, where a command line can't be so wrong."""
-    before = set(here.rglob("*"))
+    before = set(cwd.rglob("*"))
     settings = {"data": "thirds.npz", "space": "space.toml", **settings}
     with pytest.raises(ValueError) as caught:
         tuner.search(**settings)
@@ -194,14 +194,14 @@ def test_mistakes_get_the_sentence_of_the_command_line(
         sentence = capsys.readouterr().err.removeprefix("error: ").removesuffix("\n")
         sentence = sentence.replace("`--", "`").replace(" (see --help)", "")
     assert str(caught.value).startswith(sentence)
-    assert set(here.rglob("*")) == before  # nothing half-written
+    assert set(cwd.rglob("*")) == before  # nothing half-written
 
 
 def prints(*data: jaxrnn.Data) -> list[str]:
-    return [jaxrnn.fingerprint(one) for one in data]
+    return [jaxrnn.fingerprint(fold) for fold in data]
 
 
-def test_data_as_people_have_it(here: Path) -> None:
+def test_data_as_people_have_it(cwd: Path) -> None:
     """Paths, frames, arrays, records and what is loaded already, as a whole and in folds."""
     inputs, labels = sequences(120)
     whole = prints(jaxrnn.from_arrays(inputs, labels, seed=3))
@@ -222,9 +222,9 @@ def test_tables_as_people_have_them(tmp_path: Path) -> None:
     frame = pd.DataFrame(rng.normal(size=(60, 4)), columns=["a", "b", "c", "d"])
     frame["label"] = rng.integers(0, 2, 60)
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    given = checked({"target": ["label"]})
-    in_memory = data_of(Settings(data=frame, **given))
-    from_file = data_of(Settings(data=str(tmp_path / "rows.csv"), **given))
+    settings = checked({"target": ["label"]})
+    in_memory = data_of(Settings(data=frame, **settings))
+    from_file = data_of(Settings(data=str(tmp_path / "rows.csv"), **settings))
     assert prints(*in_memory) == prints(*from_file)
     both = checked({"target": ["c", "d"], "task": "regression"})
     assert data_of(Settings(data=frame.drop(columns="label"), **both))[0].task.outputs == 2
@@ -251,18 +251,18 @@ def test_settings_that_mean_nothing_for_divided_data(
 
 
 @pytest.mark.parametrize("kind", [dict, search.Space])
-def test_spaces_in_python(here: Path, kind: type[Any]) -> None:
+def test_spaces_in_python(cwd: Path, kind: type[Any]) -> None:
     """The same proposals as from the file."""
 
     def proposed(space: Any) -> list[dict[str, Any]]:
         settings = Settings(**checked({"data": "thirds.npz", "space": space, "trials": 5}))
         sampler = Inputs.of(settings, settings.space, {}).plan.sampler
-        return [one.configuration for one in sampler.ask(5, [])]
+        return [proposal.configuration for proposal in sampler.ask(5, [])]
 
     assert proposed(kind(HYPERPARAMETERS)) == proposed("space.toml")
 
 
-def test_data_of_python_is_given_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_of_python_is_given_again(cwd: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """settings.json says so; other data and another space are refused."""
     space = search.Space(HYPERPARAMETERS)
     data, other = (jaxrnn.from_arrays(*sequences(120, seed)) for seed in (0, 1))
@@ -287,15 +287,17 @@ def test_data_of_python_is_given_again(here: Path, capsys: pytest.CaptureFixture
 def test_a_run_that_goes_on_takes_some_settings_anew() -> None:
     begun = Settings(**checked({"seed": 3, "split": (80, 10, 10), "memory_limit": 2}))
     saved = json.loads(json.dumps(begun.saved()))
-    given = checked({"split": "80/10/10", "checkpoint_minutes": 1, "trials": 9, "resume": "out"})
-    settings = resumed(given, saved)
+    overrides = checked(
+        {"split": "80/10/10", "checkpoint_minutes": 1, "trials": 9, "resume": "out"}
+    )
+    settings = resumed(overrides, saved)
     assert (settings.seed, settings.split, settings.memory_limit) == (3, (80, 10, 10), 2.0)
     assert (settings.checkpoint_minutes, settings.trials, settings.resume) == (1.0, 9, "out")
     with pytest.raises(ValueError, match="`seed` is 4, but this run began with 3, and a resumed"):
         resumed(checked({"seed": 4}), saved)
 
 
-def test_every_trial_diverged(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_trial_diverged(cwd: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wild = {"cell": "gru", "learning_rate": 1e6}
     result = tuner.search("thirds.npz", space=wild, trials=2, max_epochs=1, out="wild")
     assert "every trial of the highest rung diverged" in capsys.readouterr().out
@@ -318,7 +320,7 @@ def test_choices_may_be_called_none(first: tuner.Result, tmp_path: Path) -> None
     assert tuner.open(tmp_path).status == "unfinished" and tuner.open(tmp_path).history.empty
 
 
-def test_a_search_in_a_thread(here: Path, first: tuner.Result) -> None:
+def test_a_search_in_a_thread(cwd: Path, first: tuner.Result) -> None:
     """Where no signal is heard, and none can be asked for."""
     results = []
 
@@ -339,9 +341,9 @@ def interrupt_after(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_leaves_a_run_that_can_go_on(here: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_can_go_on(cwd: Path) -> None:
     before = [signal.getsignal(number) for number in ENDING]
-    thread = threading.Thread(target=interrupt_after, args=(here / "torn" / "trials.csv",))
+    thread = threading.Thread(target=interrupt_after, args=(cwd / "torn" / "trials.csv",))
     thread.start()
     small: dict[str, Any] = {"trials": 3, "max_epochs": 100_000, "progress": False}
     with pytest.raises(KeyboardInterrupt, match=r"continue with .*search\(resume='torn'\)"):
@@ -351,5 +353,5 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(here: Path) -> None:
     result = tuner.open("torn")
     assert (result.status, result.best) == ("interrupted", None)
     assert "interrupted" in set(result.trials["state"])
-    (checkpoint,) = (here / "torn" / "checkpoints").glob("[0-9]*")
+    (checkpoint,) = (cwd / "torn" / "checkpoints").glob("[0-9]*")
     assert int(checkpoint.name) == len(result.history) >= 3

@@ -20,12 +20,12 @@ print(result.best.id, len(result.trials), result.model.configuration["cell"])
 
 
 def run(folder: Path, *command: object) -> Any:
-    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        list(map(str, command)), cwd=folder, env=own, capture_output=True, text=True
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = subprocess.run(
+        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.fixture(scope="module")

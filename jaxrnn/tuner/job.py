@@ -26,12 +26,12 @@ SHOWN = 2
 """Number of metrics of the task in the leaderboard, besides the one that ranks."""
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 CONTENT = {"settings", "totals", "starts", "data", "versions"}
-"""Names of the content of settings.json."""
+"""Keys of settings.json."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """How this process came to search.
+    """The start of this process.
 
     Attributes:
         command: Command line or call that began it.
@@ -52,12 +52,12 @@ class Job:
         settings: Settings of the run.
         inputs: Data, trainers and plan.
         record: Content of settings.json.
-        search: The search itself.
+        search: Search itself.
         folder: Run folder, where results go.
-        recorder: Keeps the search on disk.
+        recorder: Recorder, which keeps the search on disk.
         notes: Sentences for people.
-        start: How this process came to search.
-        open: What has to be closed at the end.
+        start: Start of this process.
+        open: Resources to close at the end.
     """
 
     settings: Settings
@@ -77,7 +77,7 @@ class Job:
 
     @property
     def task(self) -> jaxrnn.Task:
-        """What is learned."""
+        """Task of the data."""
         return self.data.task
 
     @property
@@ -87,7 +87,7 @@ class Job:
 
     @property
     def plan(self) -> Plan:
-        """What is searched, and how."""
+        """Plan of the search."""
         return self.inputs.plan
 
     @property
@@ -101,10 +101,10 @@ def prepare(settings: Mapping[str, Any], command: str) -> Job:
 
     Args:
         settings: Settings by name; others have their defaults, or are those of the run.
-        command: What the records say how the search was begun.
+        command: Command or call that began the search, for the records.
 
     Raises:
-        ValueError: A setting that can't be used, in a sentence for people.
+        ValueError: A setting can't be used.
     """
     begin, overrides = time.perf_counter(), checked(settings)
     keep = jaxrnn.forget_programs if overrides.get("no_compile_cache") else jaxrnn.keep_programs
@@ -163,10 +163,10 @@ def _enter(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
 
 
 def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
-    """The file with the space of a run that goes on.
+    """The file with the space of a resumed run.
 
     Raises:
-        ValueError: A space was given that is another one.
+        ValueError: The space that was passed is another one.
     """
     path, space = folder.path / "space.toml", overrides.get("space")
     if space is not None and not isinstance(space, str):
@@ -180,7 +180,7 @@ def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
 
 
 def _record(settings: Settings, inputs: Inputs) -> dict[str, Any]:
-    """Content of settings.json: all that it takes to do the same again."""
+    """Content of settings.json: all that it takes to repeat the run."""
     plan, saved = inputs.plan, settings.saved()
     if plan.max_concurrent < plan.scheduler.trials:
         saved["max_concurrent"] = plan.max_concurrent

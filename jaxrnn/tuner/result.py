@@ -20,17 +20,17 @@ from search.samplers.sampler import Proposal
 
 
 class Result:
-    """What a search came to; everything is read from its folder when it is first asked for.
+    """The result of a search; everything is read from its folder when it is first used.
 
     Attributes:
         folder: Run folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """Read the run in `folder`, which may be under way.
+        """Read the run in `folder`; the search may still be running.
 
         Raises:
-            ValueError: It is no run folder.
+            ValueError: `folder` is no run folder.
         """
         try:
             run = RunFolder.open(folder)
@@ -41,7 +41,7 @@ class Result:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Content of summary.json; empty while the search is under way, or if it was killed."""
+        """Content of summary.json; empty while the search is running, or if it was killed."""
         path = self.folder / "summary.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
@@ -52,7 +52,7 @@ class Result:
 
     @cached_property
     def best(self) -> search.Trial | None:
-        """The winner; None for a search that has not come to its end, or if every trial diverged.
+        """The winner; None if the search has not ended, or no trial of the highest rung is finite.
 
         Its history is that of `history.csv`.
         """
@@ -79,7 +79,7 @@ class Result:
 
     @cached_property
     def model(self) -> jaxrnn.Predictor | None:
-        """The winner's network; None where `best` is."""
+        """The winner's network; None if `best` is None."""
         return None if self.best is None else jaxrnn.load(self.folder / "best")
 
     @property
@@ -89,7 +89,7 @@ class Result:
 
     @property
     def test_deviation(self) -> dict[str, float]:
-        """Standard deviations of `test` over seeds and folds; empty where there is one of both."""
+        """Standard deviations of `test` over seeds and folds; empty for one seed and fold."""
         return _numbers(self.summary.get("test_deviation") or {})
 
     @cached_property
@@ -97,14 +97,14 @@ class Result:
         """A row per trial, by its id.
 
         Columns: state, seed, every hyperparameter, search_epochs, and every validation metric at
-        every rung, such as `loss_at_3`; NaN where a trial has no such hyperparameter, or did not
-        get there.
+        every rung, such as `loss_at_3`; NaN if a trial lacks the hyperparameter, or did not reach
+        the rung.
         """
         return _table(self.folder / "trials.csv")
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row per trial and epoch, by the id of the trial: what training saw."""
+        """A row per trial and epoch, by the id of the trial: losses, norms, learning rates."""
         return _table(self.folder / "history.csv")
 
     @cached_property
@@ -122,7 +122,7 @@ class Result:
             return optuna.load_study(study_name=name, storage=open_database(url))
 
     def __repr__(self) -> str:
-        """What a notebook shows: what was searched, what won, how well, and where it is."""
+        """The text that a notebook shows: the search, the winner, its scores, the folder."""
         data = self.summary.get("data", {})
         about = f" of {data['name']} ({data['task']})" if data else ""
         epochs = sum(self.trials["search_epochs"]) if len(self.trials) else 0
@@ -140,10 +140,10 @@ def open(folder: str | Path) -> Result:
     """The result of an earlier search.
 
     Args:
-        folder: Its run folder, such as `runs/first`; the search may be under way.
+        folder: Run folder, such as `runs/first`; the search may still be running.
 
     Raises:
-        ValueError: It is no run folder.
+        ValueError: `folder` is no run folder.
     """
     return Result(folder)
 

@@ -47,19 +47,21 @@ spaces = st.dictionaries(
 
 
 def keeps(value: Any, must: Any) -> bool:
-    """Whether a parent of this value is what it must be, written once more, and simply."""
+    """Whether a condition holds for the value of a parent, written once more, and simply."""
     if isinstance(must, dict):
         number = not isinstance(value, (str, bool))
         return number and must.get("low", -math.inf) <= value <= must.get("high", math.inf)
     options = must if isinstance(must, list) else [must]
-    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in options)
+    return any(value == o and isinstance(value, bool) == isinstance(o, bool) for o in options)
 
 
-def present(name: str, entries: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether an entry is there if the entries have these values, wherever they are there."""
+def present(name: str, hyperparameters: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a hyperparameter is active, given the values of the active ones."""
     return all(
-        parent in values and present(parent, entries, values) and keeps(values[parent], must)
-        for parent, must in entries[name].get("when", {}).items()
+        parent in values
+        and present(parent, hyperparameters, values)
+        and keeps(values[parent], must)
+        for parent, must in hyperparameters[name].get("when", {}).items()
     )
 
 
@@ -69,7 +71,7 @@ few_names = st.sampled_from(["x", "y", True, False])
 few_numbers = st.sampled_from([0, 1, 2, 3, 1.0, 2.5])
 
 
-small_entries = st.one_of(
+small_hyperparameters = st.one_of(
     st.builds(lambda names: {"choices": names}, st.lists(few_names, min_size=1, unique=True)),
     st.builds(
         lambda numbers: {"choices": numbers},
@@ -102,12 +104,12 @@ musts = st.one_of(
 
 @st.composite
 def conditional(draw: st.DrawFn) -> dict[str, Any]:
-    """Entries that depend on others, in an order of their own."""
+    """Hyperparameters that depend on others, in any order."""
     names = draw(st.permutations("abcd"))
-    entries: dict[str, Any] = {}
+    hyperparameters: dict[str, Any] = {}
     for name in names:
-        entries[name] = draw(small_entries)
-        parents = draw(st.sets(st.sampled_from(list(entries)), max_size=2)) - {name}
+        hyperparameters[name] = draw(small_hyperparameters)
+        parents = draw(st.sets(st.sampled_from(list(hyperparameters)), max_size=2)) - {name}
         if parents:
-            entries[name]["when"] = {parent: draw(musts) for parent in sorted(parents)}
-    return {name: entries[name] for name in draw(st.permutations(names))}
+            hyperparameters[name]["when"] = {parent: draw(musts) for parent in sorted(parents)}
+    return {name: hyperparameters[name] for name in draw(st.permutations(names))}
