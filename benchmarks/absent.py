@@ -30,7 +30,7 @@ NEEDS = {"libtpu": "0.0.42", "jax-cuda12-plugin": "0.10.2", "jax-cuda12-pjrt": "
 
 
 def missing() -> str | None:
-    """What to say where the compilers are not installed, or are not those of this JAX."""
+    """A sentence if the compilers are not installed, or are not those of this JAX; else None."""
     installed = {}
     for name in NEEDS:
         try:

@@ -70,7 +70,7 @@ class Column(NamedTuple):
 
 
 Points = dict[Spot, tuple[float, float]]
-"""Of every spot the middle of its upper edge, in pixels."""
+"""The middle of the upper edge of every spot, in pixels."""
 
 
 def main() -> None:

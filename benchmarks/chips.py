@@ -124,7 +124,7 @@ def chips_for(case: Case) -> list[str]:
 
 
 def compiled(case: Case, chip: str) -> dict[str, Any]:
-    """What the compiler for a chip says of a case."""
+    """The figures of the compiler for a chip."""
     mesh, data = absent.mesh(chip), sequences(case)
     given = {"lanes": case.lanes, "microbatch": BATCH, "options": case.options}
     lowered: Any = trace(data, case.configurations, mesh, **given).train.lower()
@@ -143,7 +143,7 @@ def compiled(case: Case, chip: str) -> dict[str, Any]:
 
 
 def figures(text: str, case: Case) -> dict[str, float]:
-    """Of a microbatch, from the compiled program; of a lane, its share."""
+    """Figures of a microbatch, from the compiled program, and the share of a lane."""
     program = hlo.Program(text)
     block, lanes = program.block.microbatch(), case.lanes
     cycles = block.turn(lambda one: one.cycles)

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
 FREE |= {"opt-barrier", "partition-id", "replica-id"}
-"""What starts nothing on a device."""
+"""Kinds of operation that start nothing on a device."""
 SLICES = {"dynamic-slice", "slice", "gather"}
 UPDATES = {"dynamic-update-slice": 1, "scatter": 2}
-"""What changes an array in place, and which operand holds the changes."""
+"""Kinds of operation that change an array in place, with the operand that holds the changes."""
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4}
 BYTES |= {"s64": 8, "u64": 8, "f64": 8}
 HEAD = re.compile(r"(ENTRY )?%?([\w.\-]+) \(.*\) -> .*\{")
@@ -65,7 +65,7 @@ class Operation(NamedTuple):
 
     @property
     def cycles(self) -> int:
-        """What the compiler for TPUs thinks that it takes; 0 where it says nothing."""
+        """The estimate of the compiler for TPUs; 0 if there is none."""
         match = re.search(r'"estimated_cycles":"?(\d+)', self.more)
         return int(match[1]) if match else 0
 
@@ -81,9 +81,9 @@ class Block:
     """A computation that runs: a program, what a loop repeats, or what a program calls.
 
     Attributes:
-        turns: How often a loop repeats it, None where only the device knows; 1 for no loop.
-        started: What one turn starts by itself.
-        inner: What else a turn runs, each as one or several alternatives.
+        turns: Number of turns of a loop, None if only the device knows; 1 for no loop.
+        started: Operations that a turn starts by itself.
+        inner: Other blocks that a turn runs, each as one or several alternatives.
     """
 
     turns: int | None
@@ -125,8 +125,8 @@ class Program:
     """A compiled program.
 
     Attributes:
-        block: All of it.
-        text: As XLA writes it.
+        block: Block of the whole program.
+        text: Text, as XLA writes it.
     """
 
     def __init__(self, text: str) -> None:
@@ -200,7 +200,7 @@ def _closing(text: str) -> int:
 
 
 def _starts(op: Operation) -> bool:
-    """Whether a device is given something to do; the end of a copy is no copy."""
+    """True if it starts something on a device; the end of a copy is no copy."""
     return op.kind not in FREE and not op.kind.endswith("-done")
 
 
@@ -218,7 +218,7 @@ def _read(parameter: Operation, body: list[Operation]) -> int:
 
 
 def _users(value: Operation, body: list[Operation]) -> list[tuple[Operation, bool]]:
-    """Who reads a value, perhaps in another shape, and whether as the first operand alone."""
+    """Operations that read a value, also in another shape, and whether as first operand only."""
     users = []
     for op in body:
         if value.name in op.operands:

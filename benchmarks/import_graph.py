@@ -41,9 +41,9 @@ class Component:
 
     Attributes:
         name: Path of the folder or of the only file; of several files the package and their names.
-        title: The same, short.
-        meaning: What it holds, in one sentence, or the names of its files.
-        modules: Its files.
+        title: Short name.
+        meaning: Content in one sentence, or the names of the files.
+        modules: Files.
     """
 
     name: str
@@ -169,7 +169,7 @@ def _owners(known: Mapping[str, Module]) -> dict[str, str]:
 
 
 def _quotient(known: Mapping[str, Module], owner: Mapping[str, str]) -> dict[str, set[str]]:
-    """What components import; a module without a component stands for itself."""
+    """The imports of components; a module without a component stands for itself."""
     below: dict[str, set[str]] = {owner.get(name, name): set() for name in sorted(known)}
     for name, module in known.items():
         source = owner.get(name, name)

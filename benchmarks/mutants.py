@@ -1,4 +1,4 @@
-"""How much the tests notice: faults of the kind that people make, one at a time.
+"""Faults of the kind that people make, one at a time: how many do the tests notice?
 
     python benchmarks/mutants.py [--area AREA ...] [--only NAME ...] [--workers 2] [--out FILE]
 
@@ -50,13 +50,13 @@ class Mutant:
 
     Attributes:
         name: Short name, unique.
-        area: What it is about.
-        file: Where, from the root of the tree.
-        before: Text that occurs there once.
-        after: What takes its place.
-        why: What it would do to users.
-        tests: Those that could see it, the likeliest first.
-        survives: Why it may, if it may.
+        area: Area of the code.
+        file: Path of the file, from the root of the tree.
+        before: Text that occurs in it once.
+        after: Text that replaces it.
+        why: Harm that it would do to users.
+        tests: Tests that could see it, the likeliest first.
+        survives: Reason why it may survive; empty if it may not.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Mutant:
 
 
 class Outcome(NamedTuple):
-    """What became of a fault.
+    """The outcome of a fault.
 
     Attributes:
         outcome: Word for it: `killed`, `survived`, `timeout`, which is killed too, or `broken`.
@@ -113,7 +113,7 @@ def copied(root: Path, folder: Path) -> Path:
 
 
 def pytest(tree: Path, tests: Iterable[str], limit: float) -> Outcome:
-    """What tests say of a tree, up to the first that fails."""
+    """The outcome of tests in a tree, up to the first that fails."""
     # Copies share the programs that tests compile.
     options = ["-x", "-q", "-o", f"cache_dir={tree.parent / 'kept'}"]
     options += ["-n", "0"] if importlib.util.find_spec("xdist") else []
@@ -151,7 +151,7 @@ def _environment(tree: Path) -> dict[str, str]:
 
 
 def tried(mutant: Mutant, tree: Path, tests: Sequence[str], limit: float) -> Outcome:
-    """What tests say of a tree with the fault, which is gone afterwards."""
+    """The outcome of tests in a tree with the fault, which is removed afterwards."""
     path, (first, *rest) = tree / mutant.file, tests or mutant.tests
     text = path.read_text(encoding="utf-8")
     try:
@@ -172,11 +172,11 @@ def run(
     """Every fault with its outcome, as they come.
 
     Args:
-        root: Of the tree, which stays as it is.
-        mutants: The faults.
-        workers: Copies in which faults are tried at the same time.
+        root: Root of the tree, which stays as it is.
+        mutants: Faults.
+        workers: Number of copies in which faults are tried at the same time.
         limit: Seconds for the tests of a fault.
-        tests: To run instead of those of the faults.
+        tests: Tests to run instead of those of the faults.
     """
     waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Mutant, Outcome]] = queue.SimpleQueue()
@@ -201,7 +201,7 @@ def run(
 
 
 def about(root: Path) -> dict[str, Any]:
-    """What results depend on."""
+    """The versions that results depend on."""
     git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     commit = subprocess.run(git, cwd=root, capture_output=True, text=True, check=True).stdout
     return {

@@ -1,4 +1,4 @@
-"""Where measurements go: result files, and the sections of pages that are made from them."""
+"""Result files, and the sections of pages that are made from them."""
 
 import json
 import os

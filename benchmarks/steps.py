@@ -126,7 +126,7 @@ def scan(variant: Variant, cell: str, parameters: Any, carry: Any, x: Any) -> An
 
 
 def fixed(case: Case) -> tuple[rnn_vjp.Form, Constants]:
-    """What the layer with its own backward pass takes besides weights."""
+    """The arguments besides weights of the layer with its own backward pass."""
     entries = complete({"cell": case.cell, "hidden_size": case.hidden_size}, BATCH, 1)
     form = rnn_vjp.Form(architecture_of(entries, TaskSpec(case.features, 1, lengths_differ=False)))
     numbers = hyperparameters(entries, ("adamw",))

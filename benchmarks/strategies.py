@@ -48,7 +48,7 @@ class Spent(Exception):
 
 
 def trials_of(scheduler: str) -> int | None:
-    """How many trials the budget pays for; where scores decide on that, more than enough."""
+    """The number of trials that the budget pays for; more than enough if scores decide on it."""
     if scheduler in ("none", "pbt"):
         return BUDGET // MAX_EPOCHS
     if scheduler == "halving":
@@ -123,7 +123,7 @@ def run(name: str, folder: Path, samplers: list[str], schedulers: list[str]) -> 
 
 
 def about(name: str, trainer: jaxrnn.Trainer) -> dict[str, Any]:
-    """Where the figures come from."""
+    """The origin of the figures."""
     return {
         "name": name,
         "command": f"python benchmarks/strategies.py FOLDER {name}",

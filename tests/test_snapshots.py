@@ -1,4 +1,4 @@
-"""Members at epochs of their own, parked and placed anywhere: no bit of their future changes."""
+"""Members at epochs of their own, on the host and back: no bit of their future changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,14 +41,14 @@ def text() -> jaxrnn.Data:
 
 
 class Case(NamedTuple):
-    """A trainer, and what becomes of some members in lockstep."""
+    """A trainer, and the snapshots of members that train together, epoch by epoch."""
 
     trainer: jaxrnn.Trainer
-    lockstep: list[list[jaxrnn.Snapshot]]  # after so many epochs, by member
+    reference: list[list[jaxrnn.Snapshot]]  # by number of epochs, then by member
 
     @property
     def members(self) -> int:
-        return len(self.lockstep[0])
+        return len(self.reference[0])
 
 
 TEXTS = [GROWN, {**STOPPED, "min_delta": 9.0}, {**LSTM, "recurrent_dropout": 0.2}]
@@ -80,11 +80,11 @@ def case(request: pytest.FixtureRequest) -> Any:
         if spread > 1:
             trainer.plan_for(members, EPOCHS, 2 * len(members), apart=True)
         population = trainer.start(members, range(len(members)), EPOCHS)
-        lockstep = [trainer.to_host(population)]
+        reference = [trainer.to_host(population)]
         for epochs in range(1, EPOCHS + 1):
             population = trainer.train(population, epochs)
-            lockstep.append(trainer.to_host(population))
-        yield Case(trainer, lockstep)
+            reference.append(trainer.to_host(population))
+        yield Case(trainer, reference)
 
 
 def assert_same(one: jaxrnn.Snapshot, other: jaxrnn.Snapshot) -> None:
@@ -103,30 +103,30 @@ def assert_same(one: jaxrnn.Snapshot, other: jaxrnn.Snapshot) -> None:
 
 
 def check(case: Case, population: jaxrnn.Population, members: list[int], seen: list[int]) -> None:
-    """Every member is where it was in lockstep after as many epochs as it has seen."""
+    """Every member equals its reference after as many epochs."""
     assert population.epochs.tolist() == seen
     for member, epochs, snapshot in zip(
         members, seen, case.trainer.to_host(population), strict=True
     ):
-        assert_same(snapshot, case.lockstep[epochs][member])
+        assert_same(snapshot, case.reference[epochs][member])
     history = case.trainer.history(population)
     for position, (member, epochs) in enumerate(zip(members, seen, strict=True)):
         reports = np.stack([rows[:, position] for rows in history.values()], axis=1)
         assert len(reports) == max(seen) and np.isnan(reports[epochs:]).all()
-        np.testing.assert_array_equal(reports[:epochs], case.lockstep[epochs][member].metrics)
+        np.testing.assert_array_equal(reports[:epochs], case.reference[epochs][member].metrics)
 
 
 def test_reference_members_differ(case: Case) -> None:
     """Or the tests that follow could not fail."""
     for member in range(case.members):
-        states = [snapshots[member].state for snapshots in case.lockstep]
+        states = [snapshots[member].state for snapshots in case.reference]
         moved = np.any(
             states[0].train_state.parameters.kernels != states[2].train_state.parameters.kernels
         )
         assert moved or states[2].train_state.diverged
-    last = case.lockstep[-1]
+    last = case.reference[-1]
     ran = [int(one.state.epochs) for one in last]
-    assert min(ran) < max(ran) == EPOCHS  # somebody stopped
+    assert min(ran) < max(ran) == EPOCHS  # a member stopped
     assert all(len(one.metrics) == one.epochs == EPOCHS for one in last)
     assert [one.seed for one in last] == list(range(case.members))
     if case.members > 3:
@@ -135,7 +135,7 @@ def test_reference_members_differ(case: Case) -> None:
 
 def test_own_totals_change_no_bit(case: Case) -> None:
     trainer, count = case.trainer, case.members
-    population = trainer.to_device(case.lockstep[0])
+    population = trainer.to_device(case.reference[0])
     members, programs = [*range(count)], trainer.compiler.programs
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -156,7 +156,7 @@ def test_to_host_and_to_device_anywhere(case: Case, seed: int) -> None:
     for count in (case.members, 1, 2):
         members = rng.integers(case.members, size=count).tolist()
         seen = rng.integers(EPOCHS, size=count).tolist()
-        snapshots = [case.lockstep[epochs][k] for k, epochs in zip(members, seen, strict=True)]
+        snapshots = [case.reference[epochs][k] for k, epochs in zip(members, seen, strict=True)]
         for _ in range(2):
             population = trainer.to_device(snapshots)
             check(case, population, members, seen)
@@ -164,13 +164,13 @@ def test_to_host_and_to_device_anywhere(case: Case, seed: int) -> None:
             population = trainer.train(population, seen)
             check(case, population, members, seen)
             order = rng.permutation(count).tolist()
-            parked = trainer.to_host(population)
-            snapshots = [parked[k] for k in order]
+            on_host = trainer.to_host(population)
+            snapshots = [on_host[k] for k in order]
             members, seen = [members[k] for k in order], [seen[k] for k in order]
 
 
 def test_chosen_positions_score_as_all_do(case: Case) -> None:
-    trainer, snapshots = case.trainer, case.lockstep[2]
+    trainer, snapshots = case.trainer, case.reference[2]
     population = trainer.to_device(snapshots)
     for split in ("validation", "test"):
         whole = trainer.evaluate(population, split)
@@ -188,7 +188,7 @@ def test_chosen_positions_score_as_all_do(case: Case) -> None:
 def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     """All epochs at once, in order; the future of the restored ones is the same."""
     trainer, rng = case.trainer, np.random.default_rng(0)
-    snapshots = [one for parked in case.lockstep for one in parked]
+    snapshots = [snapshot for snapshots in case.reference for snapshot in snapshots]
     snapshots = [snapshots[k] for k in rng.permutation(len(snapshots))]
     trainer.save(snapshots, tmp_path / "new")
     restored = trainer.restore(str(tmp_path / "new"))
@@ -206,15 +206,15 @@ def test_members_that_may_be_apart_learn_the_same(
 ) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     monkeypatch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", EPOCHS)
-    parked = []
+    on_host = []
     for apart in (False, True):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
         trainer.plan_for(MIXED, EPOCHS, 9, apart)
         population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
         assert population.epoch_window == (EPOCHS if apart else 1)
         population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
-        parked.append(trainer.to_host(trainer.train(population, EPOCHS)))
-    for one, other in zip(*parked, strict=True):
+        on_host.append(trainer.to_host(trainer.train(population, EPOCHS)))
+    for one, other in zip(*on_host, strict=True):
         np.testing.assert_allclose(one.metrics, other.metrics, rtol=1e-5, atol=1e-7)
         for first, second in zip(
             jax.tree.leaves(one.state.train_state),
@@ -261,15 +261,15 @@ def small(data: jaxrnn.Data) -> jaxrnn.Trainer:
 def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Trainer) -> None:
     """On one device, where arrays on the host may be those of the device."""
     population = small.train(small.start([LSTM] * 3, range(3)), 1)
-    parked, again = small.to_host(population), small.to_host(population)
-    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in parked]
+    on_host, again = small.to_host(population), small.to_host(population)
+    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in on_host]
     population = small.train(population, [4, 1, 2])
-    for one, other, (state, reports) in zip(parked, again, copies, strict=True):
+    for one, other, (state, reports) in zip(on_host, again, copies, strict=True):
         jax.tree.map(np.testing.assert_array_equal, (one.state, one.metrics), (state, reports))
         assert_same(one, other)
         assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.train_state.parameters))
-    twice = small.train(small.to_device([parked[1], *parked]), 4)
-    alone = small.train(small.to_device(parked[1:2]), 4)
+    twice = small.train(small.to_device([on_host[1], *on_host]), 4)
+    alone = small.train(small.to_device(on_host[1:2]), 4)
     assert_same(small.to_host(twice)[0], small.to_host(twice)[2])
     assert_same(small.to_host(twice)[0], small.to_host(alone)[0])
     assert_same(small.to_host(twice)[1], small.to_host(small.train(population, 4))[0])
@@ -277,10 +277,10 @@ def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Traine
 
 def test_who_is_at_one_epoch_shares_rows(small: jaxrnn.Trainer) -> None:
     """So that rows run, or rest, as a whole; order in the population is as asked."""
-    parked = [
+    on_host = [
         small.to_host(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)
     ]
-    population = small.to_device([one for (one,) in parked])
+    population = small.to_device([one for (one,) in on_host])
     assert population.epochs.tolist() == [0, 1, 0, 1, 0, 1]
     assert [one.seed for one in small.to_host(population)] == [*range(6)]
     (cohort,) = population.cohorts
@@ -377,8 +377,8 @@ def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
     assert trainer.compiler.programs == 4
     later = [{**LSTM, "hidden_size": 3}, GRU, {**LSTM, "dropout": 0.5, "optimizer": "sgd"}]
     for number, one in enumerate(later):  # each takes the place of the first
-        parked = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
-        population = trainer.train(trainer.to_device(parked), [4, 3, 2])
+        on_host = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
+        population = trainer.train(trainer.to_device(on_host), [4, 3, 2])
     assert trainer.compiler.programs == 4
     (own,) = trainer.plan([{**LSTM, "hidden_size": 17}], 9)
     assert own.architecture.sizes.layers == (32,)

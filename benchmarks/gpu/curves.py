@@ -22,11 +22,11 @@ from jaxrnn.population import autotuner
 
 
 class Run(NamedTuple):
-    """What came of training.
+    """The result of training.
 
     Attributes:
-        losses: Of every epoch, then the validation loss at the end, `(epochs + 1, members)`.
-        states: All that each member carries, as bytes.
+        losses: Training loss of every epoch and final validation loss, `(epochs + 1, members)`.
+        states: State of each member, as bytes.
     """
 
     losses: np.ndarray

@@ -25,10 +25,10 @@ class Step(NamedTuple):
     """One process.
 
     Attributes:
-        who: One of the names in `peers.jobs`.
-        trials: Of the search.
-        seed: Of the search and the data.
-        arguments: More of the script.
+        who: Contestant, one of the names in `peers.jobs`.
+        trials: Trials of the search.
+        seed: Seed of the search and the data.
+        arguments: More arguments of the script.
     """
 
     who: str
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 def steps(trials: int, many: int, seeds: int, with_torch: bool) -> Iterator[Step]:
-    """What to run; the first shows the most."""
+    """The processes to run, the most useful first."""
     yield Step(COLD, trials)
     yield Step(WARM, trials)
     if many:

@@ -11,7 +11,7 @@ NEEDED = (
     *("pyarrow", "scipy", "cmaes", "filelock", "platformdirs", "psutil", "sqlalchemy"),
     *("threadpoolctl", "colorlog", "alembic", "mako"),
 )
-"""What is imported of others: the project's dependencies, and those of Optuna."""
+"""Packages that are imported: the project's dependencies, and those of Optuna."""
 
 
 def missing() -> str:

@@ -102,7 +102,7 @@ def sequences(samples: int, seed: int, uneven: bool) -> tuple[np.ndarray, ...]:
 
 
 def data(uneven: bool) -> jaxrnn.Data:
-    """What members learn."""
+    """Data for members to learn."""
     sizes = (SAMPLES, HELD_OUT, HELD_OUT)
     train, validation, test = (sequences(n, seed, uneven) for seed, n in enumerate(sizes))
     return jaxrnn.from_splits(train, validation, test, name="thirds")

@@ -25,7 +25,7 @@ ROUNDS, LEAST, MOST_EPOCHS = 3, 0.3, 100_000
 
 
 class Way(NamedTuple):
-    """How to compile a population.
+    """A way to compile a population.
 
     Attributes:
         case: Network and data.
@@ -49,7 +49,7 @@ class Way(NamedTuple):
 
 
 def groups(case: Case, usual: int = USUAL, lanes: Sequence[int] = LANES) -> list[list[Way]]:
-    """What takes turns, the first way being the one around which the others lie."""
+    """Groups of ways that take turns; each varies the first way of its group."""
     plain = Way(case, usual)
     unrolls = [*(steps for steps in UNROLLS if steps < case.length), case.length]
     graphs = [plain._replace(graphs=True, unroll=steps) for steps in (1, *unrolls)]
@@ -94,7 +94,7 @@ class Trained:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the compiler says."""
+        """Figures of the compiler."""
         (cohort,) = self.population.cohorts
         memory: Any = cohort.programs.train.memory_analysis()
         return {

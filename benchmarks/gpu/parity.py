@@ -19,7 +19,7 @@ from benchmarks.gpu.members import CASES, Case, members
 from benchmarks.gpu.record import Record
 
 FIRST, ALL = 1e-5, 1e-4
-"""How far the loss may be off, relative: in the first epoch, and in any."""
+"""Largest relative difference of a loss: in the first epoch, and in any."""
 LEAST = 0.5
 """Seconds that another process is waited for at least, for each comparison."""
 TUNED = ("cells", "optimizers")
@@ -27,13 +27,13 @@ TUNED = ("cells", "optimizers")
 
 
 class Size(NamedTuple):
-    """How much is compared.
+    """The size of the comparison.
 
     Attributes:
         lanes: Members side by side, one first.
-        members: Of a population.
-        alone: Of these, who trains one by one and on the CPU.
-        cases: How many, of `CASES`.
+        members: Members of a population.
+        alone: Number of members that also train one by one and on the CPU.
+        cases: Number of cases, of `CASES`.
     """
 
     lanes: tuple[int, ...] = (1, 64, 256)
@@ -67,7 +67,7 @@ class Comparison:
             self._elsewhere(case, lanes, trainer)
 
     def options(self, case: Case, name: str, options: Any) -> None:
-        """The same compiled otherwise, against one lane."""
+        """The case compiled with other options, against one lane."""
         lanes = self._size.lanes[-1]
         trainer = make_trainer(case, lanes, options)
         first = run(trainer, started(trainer, *self._first(case, lanes)))

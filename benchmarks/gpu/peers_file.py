@@ -11,11 +11,11 @@ from benchmarks.gpu.record import Record, versions
 from jaxrnn.population.devices import cpu_cores
 
 PARTS = {"job": "jobs", "throughput": "throughput"}
-"""Which part of the kit measures a section."""
+"""Part of the kit that measures a section."""
 
 
 def has_torch(record: Record) -> bool:
-    """Whether PyTorch is here; if not, `record` says so."""
+    """True if PyTorch is installed; if not, `record` says so."""
     installed = find_spec("torch") is not None
     if not installed:
         reason = "PyTorch is not installed here, so nothing is compared with it"

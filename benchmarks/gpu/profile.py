@@ -31,11 +31,11 @@ class Event(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a trace holds.
+    """The content of a trace.
 
     Attributes:
         events: Kernels and copies.
-        lines: How many events there are, by plane and line, of whatever the profiler wrote.
+        lines: Number of events by plane and line, of all that the profiler wrote.
     """
 
     events: list[Event]
@@ -56,14 +56,14 @@ def read(folder: Path, on_cpu: bool = False) -> Trace:
 
 
 def _of_device(plane: str, line: str, on_cpu: bool) -> bool:
-    """Whether a line of a trace holds what ran, and not what it belongs to."""
+    """True if a line of a trace holds what ran, and not what it belongs to."""
     if on_cpu:
         return plane == "/host:CPU" and line.startswith("tf_XLA")
     return plane.startswith("/device:GPU") and line.startswith("Stream")
 
 
 def traced(population: Trained, on_cpu: bool) -> tuple[Trace, float]:
-    """What an epoch runs, and its seconds."""
+    """The trace of an epoch, and its seconds."""
     population.train(2)  # what happens for the first time
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -72,7 +72,7 @@ def traced(population: Trained, on_cpu: bool) -> tuple[Trace, float]:
 
 
 def row(way: Way, population: Trained, on_cpu: bool) -> dict[str, Any]:
-    """What was seen of one way to compile, and what its text says."""
+    """A row for one way to compile: figures of its trace and of its compiled text."""
     (seen, lines), traced_seconds = traced(population, on_cpu)
     plain = [population.train(1) for _ in range(3)]
     (cohort,) = population.population.cohorts
@@ -114,7 +114,7 @@ def busy(spans: list[tuple[float, float]]) -> float:
 
 
 def ways(rehearsal: bool) -> Iterator[Way]:
-    """What is traced."""
+    """The ways to compile that are traced."""
     if rehearsal:
         yield Way(Case("lstm", 4, 3), 2, unroll=3)
         return

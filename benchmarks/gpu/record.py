@@ -45,7 +45,7 @@ class Budget:
     """Seconds that a part may take.
 
     Attributes:
-        seconds: In all.
+        seconds: Seconds in all.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,14 +76,14 @@ class Budget:
 
 
 class Record:
-    """What a part measured so far, in its file.
+    """The results of a part so far, in its file.
 
     A part that ends before `close` leaves a file that says `"finished": false`.
 
     Attributes:
-        path: The file.
-        device: For people, such as `1 x NVIDIA H100 80GB HBM3`.
-        budget: Of the part.
+        path: Path of the file.
+        device: Device in words, such as `1 x NVIDIA H100 80GB HBM3`.
+        budget: Budget of the part.
         rehearsal: Whether everything is tiny, and figures mean nothing.
     """
 
@@ -113,7 +113,7 @@ class Record:
 
     @property
     def folder(self) -> Path:
-        """Where result files are."""
+        """Folder of the result files."""
         return self.path.parent
 
     def add(self, **row: Any) -> None:

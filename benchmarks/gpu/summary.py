@@ -1,4 +1,4 @@
-"""What came of the parts: a line for each, and 0 only if all came to their end without an error.
+"""A line for each part; the exit status is 0 only if all ended without an error.
 
 python -m benchmarks.gpu.summary DEVICE FOLDER PART...
 """
@@ -12,7 +12,7 @@ from pages import slug
 
 
 def line(part: str, result: dict[str, Any] | None) -> tuple[bool, str]:
-    """Whether a part is fine, and a line about it."""
+    """True if a part is fine, and a line about it."""
     if result is None:
         return False, f"{part:<11} wrote no result"
     rows, seconds, left = len(result["rows"]), result["seconds"], len(result["left_out"])

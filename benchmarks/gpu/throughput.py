@@ -31,11 +31,11 @@ GRID = Grid(seconds=0.3, patience=5.0)
 
 
 class Step(NamedTuple):
-    """What is measured at once.
+    """A measurement.
 
     Attributes:
-        case: The network and its data.
-        populations: Of ours.
+        case: Network and its data.
+        populations: Sizes of our populations.
         others: Whether the other contestants take part.
     """
 
@@ -59,7 +59,7 @@ def steps() -> Iterator[Step]:
 
 
 def rehearsed() -> Iterator[Step]:
-    """The same, tiny."""
+    """Tiny steps for a rehearsal."""
     case = Case("lstm", 4, 24)
     yield Step(case, (2,), others=True)
     yield Step(case, (1, 4), others=False)
@@ -92,7 +92,7 @@ def _measure(staff: Staff, field: Field, waiting: Iterator[Step], results: "Resu
 
 
 class Results:
-    """What was measured so far, by case.
+    """The results so far, by case.
 
     Attributes:
         record: The part's own file.

@@ -1,1 +1,1 @@
-"""What users would pick instead, side by side with a population: see `benchmark_peers.py`."""
+"""A population side by side with what users would pick instead: see `benchmark_peers.py`."""

@@ -37,15 +37,15 @@ class Grid:
     """All that is measured.
 
     Attributes:
-        cells: As in `Case`.
-        hidden: As in `Case`.
-        lengths: As in `Case`.
+        cells: Cells of the cases.
+        hidden: Hidden units of the cases.
+        lengths: Time steps of the cases.
         populations: Members that train together; None for those that suit the device.
-        rounds: How often each contestant is measured; seeds of the whole job.
-        seconds: The least that a measurement trains.
-        patience: Who has been measured for more seconds sits out the other rounds of a case.
-        trials: Of the whole job.
-        epochs: The most that a trial of the whole job trains.
+        rounds: Measurements of each contestant; seeds of the whole job.
+        seconds: Least time of a measurement.
+        patience: Seconds after which a contestant sits out the other rounds of a case.
+        trials: Trials of the whole job.
+        epochs: Most epochs of a trial of the whole job.
     """
 
     cells: tuple[str, ...] = CELLS

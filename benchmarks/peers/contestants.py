@@ -1,4 +1,4 @@
-"""Who is measured, and in which processes."""
+"""The contestants, and the processes in which they train."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +37,7 @@ class Contestant:
 
     @property
     def key(self) -> str:
-        """What its runner is called in its processes."""
+        """Name of its runner in its processes."""
         return f"{self.name}, {self.members}"
 
 
@@ -47,8 +47,8 @@ class Field:
 
     Attributes:
         about: Device, machine, and PyTorch's `processes`.
-        sequential: Those that train trial after trial.
-        population: The process that trains populations.
+        sequential: Contestants that train trial after trial.
+        population: Process that trains populations.
     """
 
     about: dict[str, Any]

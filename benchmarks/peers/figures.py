@@ -19,7 +19,7 @@ def median_rate(run: dict[str, Any]) -> float:
 
 
 def share(population: int, processes: int) -> float:
-    """How much of their time processes work that train a population one trial after the other.
+    """The share of their time that processes work which train a population trial after trial.
 
     In the last turn some may find no trial left.
     """
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
     @property
     def ratios(self) -> tuple[float, float, float]:
-        """How many times as fast as PyTorch, processes of it, and one at a time."""
+        """Speed over that of PyTorch, of processes of it, and of one member at a time."""
         return self.ours / self.torch, self.ours / self.processes, self.ours / self.alone
 
 

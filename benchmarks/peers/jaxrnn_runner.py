@@ -17,8 +17,8 @@ class PopulationRunner:
 
     Attributes:
         members: Trials that train together.
-        epochs: Of each.
-        compile_seconds: For which its programs were waited for.
+        epochs: Epochs of each trial.
+        compile_seconds: Seconds of waiting for its programs.
         lanes: Members side by side on each device.
     """
 

@@ -45,7 +45,7 @@ def write_table() -> None:
 
 
 class Measurement:
-    """What one command measures, and keeps section by section."""
+    """The measurements of one command, kept section by section."""
 
     def __init__(self, settings: argparse.Namespace, grid: Grid, command: str) -> None:
         """Measure `grid`; `command` goes into the results."""

@@ -1,4 +1,4 @@
-"""What README.md and docs/speed.md say about results, between markers."""
+"""The sections of README.md and docs/speed.md about results, between markers."""
 
 from collections.abc import Sequence
 from pathlib import Path

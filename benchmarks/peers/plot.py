@@ -13,15 +13,15 @@ LINES = {
     "PyTorch, one process": ("torch", "^--"),
     "one at a time": ("alone", "v:"),
 }
-"""What a line is called, its attribute of `Row`, and how it looks."""
+"""Name of a line, its attribute of `Row`, and its look."""
 
 
 def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
     """Write a plot: a row of panels for each device and cell, a column for each length.
 
     Args:
-        results: With throughput.
-        path: Its ending says in which format; the same figures give the same `.svg`.
+        results: Results of devices, with throughput.
+        path: File to write; its ending names the format. The same figures give the same `.svg`.
     """
     import matplotlib.pyplot as plt  # nothing else here needs it
 

@@ -20,7 +20,7 @@ class DeadWorker(Exception):
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of a process that imports these modules; settings of the user come first."""
+    """The environment of a process that imports these modules; the user's settings come first."""
     paths = [str(BENCHMARKS), os.environ.get("PYTHONPATH", "")]
     return {**more, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 

@@ -8,7 +8,7 @@ from pages import RESULTS, slug, write_json
 
 
 def path_of(folder: Path, device: str, quick: bool) -> Path:
-    """Where results on a device go, such as `peers-2-x-cpu.json` for `2 x cpu`."""
+    """The file for results on a device, such as `peers-2-x-cpu.json` for `2 x cpu`."""
     return folder / f"peers-{'quick-' * quick}{slug(device)}.json"
 
 
@@ -19,6 +19,6 @@ def keep(path: Path, device: str, kind: str, section: dict[str, Any]) -> None:
 
 
 def committed(folder: Path = RESULTS) -> list[dict[str, Any]]:
-    """What was measured in full, device by device."""
+    """The results that were measured in full, device by device."""
     paths = sorted(folder.glob("peers-*.json"))
     return [json.loads(p.read_text()) for p in paths if not p.name.startswith("peers-quick-")]

@@ -29,7 +29,7 @@ def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def versions(section: dict[str, Any]) -> str:
-    """What was compared, and how to do it again."""
+    """The versions that were compared, and the command."""
     known = section["versions"]
     names = {"jax": "JAX", "torch": "PyTorch", "optuna": "Optuna"}
     packages = ", ".join(f"{name} {known[package]}" for package, name in names.items())
@@ -53,7 +53,7 @@ def side_by_side(section: dict[str, Any]) -> list[str]:
 
 
 def column(row: Row) -> list[str]:
-    """What a line says of one cell."""
+    """The values of one cell in a line."""
     return [str(row.population), number(row.ours), *times(row)]
 
 
@@ -80,7 +80,7 @@ def sentence(section: dict[str, Any]) -> str:
 
 
 def span(values: Sequence[float]) -> str:
-    """From the least to the greatest."""
+    """The least and the greatest value."""
     ends = f"{min(values):.1f}", f"{max(values):.1f}"
     return " to ".join(dict.fromkeys(ends))
 

@@ -10,7 +10,7 @@ class Runner(Protocol):
 
     Attributes:
         members: Trials that train together.
-        epochs: Of each.
+        epochs: Epochs of each trial.
     """
 
     members: int
@@ -32,10 +32,10 @@ def measure(
     """Run whole trials until `seconds` have passed.
 
     Args:
-        runner: What to run.
-        seconds: The least that setting up and training take together.
-        least: The fewest trials.
-        clock: Seconds since some time.
+        runner: Runner to measure.
+        seconds: Least time that setting up and training take together.
+        least: Fewest trials.
+        clock: Function that returns seconds since some moment.
 
     Returns:
         `trials` that were trained, `epochs` of each, `seconds` of training, and `setup_seconds`.

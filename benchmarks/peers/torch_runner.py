@@ -21,7 +21,7 @@ def network(configuration: dict[str, Any]) -> Any:
     units = configuration["hidden_size"]
 
     class Network(nn.Module):
-        """From `(batch, time, features)` to logits `(batch, classes)`."""
+        """Map `(batch, time, features)` to logits `(batch, classes)`."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -40,14 +40,14 @@ class Trial:
     """A network with its optimizer.
 
     Attributes:
-        network: As `network` makes it.
+        network: Network, as `network` makes it.
     """
 
     def __init__(self, configuration: dict[str, Any], device: str) -> None:
-        """First weights.
+        """Draw first weights.
 
         Args:
-            configuration: In the words of `jaxrnn`.
+            configuration: Configuration with the names of `jaxrnn`.
             device: `cpu` or `cuda`.
         """
         self.network = network(configuration).to(device)
@@ -94,8 +94,8 @@ class TrialRunner:
     """Trains one trial after the other, as Optuna hands them out.
 
     Attributes:
-        members: 1, for nothing trains together.
-        epochs: Of each trial.
+        members: Number of trials that train together, 1.
+        epochs: Epochs of each trial.
     """
 
     members = 1
@@ -114,7 +114,7 @@ class TrialRunner:
         self.train(self.start())
 
     def start(self) -> tuple[Any, Trial]:
-        """What Optuna asks for, and its first weights."""
+        """The next trial of Optuna, with first weights."""
         asked = self._study.ask()
         return asked, Trial(self._configurations[asked.number % DIFFERENT], self._device)
 
@@ -129,5 +129,5 @@ class TrialRunner:
 
 
 def about() -> dict[str, Any]:
-    """Whether this PyTorch can use a GPU of NVIDIA."""
+    """True if this PyTorch can use a GPU of NVIDIA."""
     return {"cuda": bool(torch().cuda.is_available())}

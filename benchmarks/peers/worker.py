@@ -34,7 +34,7 @@ def jaxrnn_makers(devices: str | None = None) -> tuple[Make, dict[str, Any]]:
 
 
 def torch_makers(device: str, threads: str) -> tuple[Make, dict[str, Any]]:
-    """The same for PyTorch."""
+    """A function that makes runners of PyTorch, and facts about the process."""
     from peers import torch_runner  # which imports PyTorch
 
     torch_runner.torch().set_num_threads(int(threads))
