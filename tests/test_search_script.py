@@ -276,7 +276,7 @@ def test_a_full_disk(main: Main, most: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=own)
     assert done.returncode == 1, done.stderr
     assert len(re.findall(r"error: '\S+' can't be written: ", done.stderr)) == 1, done.stderr
-    assert "population_search.py" not in done.stderr
+    assert "jaxrnn/tuner" not in done.stderr
     main("--resume", "full")
     assert len(rows_of("full")) == 30
 

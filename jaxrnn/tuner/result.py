@@ -114,9 +114,8 @@ class Result:
         if (url := self.settings["storage"]) is None:
             journal = JournalFileBackend(str(self.folder / JOURNAL))
             return optuna.load_study(study_name=name, storage=JournalStorage(journal))
-        from search.records.database import (
-            open_database,  # here, since SQLAlchemy takes long to import
-        )
+        # Imported here, since SQLAlchemy takes long.
+        from search.records.database import open_database
 
         with quiet():
             return optuna.load_study(study_name=name, storage=open_database(url))

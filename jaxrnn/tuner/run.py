@@ -49,13 +49,14 @@ def run(job: Job, console: Console) -> Winner | None:
 def leave(job: Job, error: BaseException) -> None:
     """Leave the tables of a search that `error` ends early, unless files can't be written."""
     with suppress(Exception, KeyboardInterrupt):
+        job.recorder.study.write(job.search.trials)
         job.recorder.study.close(CLOSING)
     for trial in job.search.trials:
         if trial.state is search.State.RUNNING:
             trial.state = search.State.INTERRUPTED
     if isinstance(error, OSError):
         return
-    job.recorder.write_views()
+    job.recorder.write_tables()
     write_summary(job, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
 
