@@ -133,7 +133,7 @@ class Trainer:
         configurations: Sequence[Configuration],
         max_epochs: int,
         max_concurrent: int = 0,
-        apart: bool = False,
+        synchronous: bool = True,
     ) -> None:
         """Plan the cohorts of all that comes later, for configurations like these.
 
@@ -145,7 +145,7 @@ class Trainer:
             ValueError: As `init`, or memory does not hold so many at once.
         """
         one_of_each = self._planner.plan_for(configurations, max_epochs)
-        self.compiler.reserve(max_concurrent, max_epochs if apart else 1)
+        self.compiler.reserve(max_concurrent, 1 if synchronous else max_epochs)
         drawn = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
         self._check_memory.check(drawn, max_concurrent or len(configurations))
 

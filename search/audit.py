@@ -1,6 +1,6 @@
 """What pruning cost and saved: the pruned trials are trained to the end after all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import spearmanr
 
+from search.progress import Progress
 from search.schedulers.scheduler import Decision, Row
 from search.scores import scores
 from search.search import Search
@@ -87,21 +88,20 @@ class Resumed:
         return Decision(promote=ahead)
 
 
-def audit(search: Search[Any, Any]) -> Audit:
+def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progress: None) -> Audit:
     """Train what a search has pruned, and compare; the search itself is left as it is.
 
     Args:
-        search: Over, its `keep` set from the beginning, its winner not None.
+        search: Search that is over, whose replicates keep what is released, with a winner.
+        on_progress: Function that `Search.run` calls.
     """
     plan, winner = search.plan, search.best
-    assert winner is not None and search.keep
+    assert winner is not None and search.replicates.keep_released
     last = plan.scheduler.max_epochs
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
     onwards = replace(plan, scheduler=Resumed(rungs, len(trials)))
-    again = Search(onwards, search.replicates, trials, dict(search.members))
-    again.on_progress, again.clock = search.on_progress, search.clock
-    again.run()
+    Search(onwards, search.replicates.copy(), trials, search.clock).run(on_progress)
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]
     best = min(table, key=lambda id: (table[id].get(last, np.inf), id))

@@ -6,18 +6,18 @@ from search.plans import expected, make_plan
 from search.replicates import Replicates
 from search.search import Search
 from search.space.space import Space
-from search.trainer import Population, Snapshot, Trainer
+from search.trainer import Trainer
 
 
 def optimize(
-    trainer: Trainer[Population, Snapshot],
+    trainer: Trainer[Any, Any],
     space: Space,
     trials: int | None = 27,
     *,
     repeats: int = 1,
     seed: int = 0,
     **options: Any,
-) -> Search[Population, Snapshot]:
+) -> Search:
     """Search to the end, in memory.
 
     Args:
@@ -29,8 +29,8 @@ def optimize(
         **options: As `search.planned` takes them: `search`, `pruning`, `max_epochs` and so on.
 
     Returns:
-        The search: its `trials`, the `best` of them, and in `members[best.id]` snapshots of it,
-        which `trainer.place` takes.
+        The search: its `trials`, the `best` of them, and in `replicates.snapshots()[best.id]` the
+        best one's members, which `trainer.to_device` takes.
 
     Raises:
         ValueError: A name that is not known, or a number out of range.

@@ -108,7 +108,9 @@ def test_the_model_is_the_best_in_validation(metric: str, mode: str) -> None:
     job: Any = SimpleNamespace(
         task=SimpleNamespace(metrics={"loss": "min", "accuracy": "max"}),
         plan=SimpleNamespace(metric=metric, mode=mode),
-        search=SimpleNamespace(members={4: [0, 1, 0, 1]}, replicates=SimpleNamespace(repeats=2)),
+        search=SimpleNamespace(
+            replicates=SimpleNamespace(snapshots=lambda: {4: [0, 1, 0, 1]}, repeats=2)
+        ),
         trainers=folds,
     )
     winner = score_winner(job, search.Trial(4, 0, {}, Proposal({}, {}, {})))

@@ -250,5 +250,5 @@ def test_what_a_trainer_is_told(kind: str, pruning: str, limited: bool, apart: b
     """Whether fewer than all train together, and whether at different epochs."""
     plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, sampler=kind, scheduler=pruning)
     told = expected(plan, plan.scheduler.trials)
-    assert (told.max_concurrent > 0, told.apart) == (limited, apart)
+    assert (told.max_concurrent > 0, not told.synchronous) == (limited, apart)
     assert told.max_epochs == plan.scheduler.max_epochs and told.configurations
