@@ -11,7 +11,7 @@ from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.search import Search
 from search.space.space import Space
 from search.trainer import Trainer
-from search.trial import State, Trial, leaderboard
+from search.trial import Proposal, State, Trial, TrialView, leaderboard
 
 __all__ = [
     "SAMPLERS",
@@ -20,6 +20,7 @@ __all__ = [
     "Clock",
     "Plan",
     "Progress",
+    "Proposal",
     "Replicates",
     "Rung",
     "Search",
@@ -27,6 +28,7 @@ __all__ = [
     "State",
     "Trainer",
     "Trial",
+    "TrialView",
     "audit",
     "expected",
     "leaderboard",

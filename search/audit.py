@@ -9,10 +9,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from search.progress import Progress
-from search.schedulers.scheduler import Decision, Row
+from search.schedulers.scheduler import Decision
 from search.scores import scores
 from search.search import Search
-from search.trial import State, Trial
+from search.trial import State, Trial, TrialView
 
 
 class RungAudit(NamedTuple):
@@ -80,11 +80,11 @@ class Resumed:
         """Trial-epochs if all begin anew."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """Send everyone who waits to the next rung."""
         del free_slots
-        waiting = [row for row in rows if row.waiting and row.epochs < self.max_epochs]
-        ahead = {row.id: min(e for e in self.rungs if e > row.epochs) for row in waiting}
+        waiting = [t for t in trials if t.waiting and t.epochs < self.max_epochs]
+        ahead = {t.id: min(e for e in self.rungs if e > t.epochs) for t in waiting}
         return Decision(promote=ahead)
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from search.plans import Plan
 from search.progress import Clock, Progress
 from search.replicates import Replicates
-from search.samplers.sampler import Seen
 from search.schedulers.pbt import explore
-from search.schedulers.scheduler import Decision, Exploit, NewTrial, Row
+from search.schedulers.scheduler import Decision, Exploit, NewTrial
 from search.scores import ScoreTable, record_scores
-from search.trial import State, Trial, leaderboard, seed_of
+from search.trial import State, Trial, TrialView, leaderboard, seed_of
 
 OnProgress = Callable[[Progress], None]
 
@@ -88,13 +87,13 @@ class Search:
             while True:
                 under_way = [trial for trial in self.trials if trial.epochs < trial.target_epochs]
                 free_slots = max(0, self.plan.max_concurrent - len(under_way))
-                rows = self._scores.rows(self.trials)
-                decision = self.plan.scheduler.decide(rows, free_slots)
+                views = self._scores.views(self.trials)
+                decision = self.plan.scheduler.decide(views, free_slots)
                 if not any(decision):
                     return under_way
-                self._follow(decision, rows)
+                self._follow(decision, views)
 
-    def _follow(self, decision: Decision, rows: Sequence[Row]) -> None:
+    def _follow(self, decision: Decision, views: Sequence[TrialView]) -> None:
         if decision.exploit:
             self._exploit(decision.exploit)
         for id in decision.prune:
@@ -104,12 +103,10 @@ class Search:
         for id, target_epochs in decision.promote.items():
             self.trials[id].target_epochs = target_epochs
         if decision.start:
-            self._start(decision.start, rows)
+            self._start(decision.start, views)
 
-    def _start(self, new: Sequence[NewTrial], rows: Sequence[Row]) -> None:
-        pairs = zip(self.trials, rows, strict=True)
-        seen = [Seen(trial.proposal, row.scores) for trial, row in pairs]
-        proposals = self.plan.sampler.ask(len(new), seen)
+    def _start(self, new: Sequence[NewTrial], views: Sequence[TrialView]) -> None:
+        proposals = self.plan.sampler.ask(len(new), views)
         if len(proposals) != len(new):
             raise ValueError(f"the sampler has only {len(self.trials) + len(proposals)} proposals.")
         trials = []

@@ -15,13 +15,12 @@ from support.curve_trainer import Curves, Listed, Runner, race
 import search
 from search import State, leaderboard
 from search.audit import audit
-from search.samplers.sampler import Proposal
 from search.schedulers.asha import Asha
 from search.schedulers.no_pruning import NoPruning
 from search.schedulers.pbt import Pbt
 from search.schedulers.successive_halving import halving
 from search.scores import ScoreTable, scores
-from search.trial import rank, seed_of
+from search.trial import Proposal, rank, seed_of
 
 
 def done(scores: dict[str, Any], *plan: int, **more: Any) -> search.Search:
@@ -78,7 +77,7 @@ def test_kept_scores_are_those_of_a_fresh_table() -> None:
     tables: list[list[Any]] = []
     running.run(
         on_epoch=lambda scored: tables.append(
-            [running._scores.rows(running.trials), ScoreTable("loss", "min").rows(running.trials)]
+            [running._scores.views(running.trials), ScoreTable("loss", "min").views(running.trials)]
         )
     )
     assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
@@ -296,7 +295,7 @@ def test_only_who_took_over_from_another_counts_again(changes: list[Any], later:
     """Whoever has diverged is the worst from then on, whatever comes out later."""
     losses = {1: math.nan, 2: 0.5, 4: 0.5}
     metrics = {epochs: {"loss": loss} for epochs, loss in losses.items()}
-    trial = search.Trial(1, 0, {}, Proposal({}, {}, {}), metrics=metrics, changes=changes)
+    trial = search.Trial(1, 0, {}, Proposal({}), metrics=metrics, changes=changes)
     assert scores(trial, "loss", "min") == {1: math.inf, 2: later, 4: later}
 
 

@@ -37,14 +37,14 @@ def made(name: str, trials: int, least: int, most: int, eta: int = 3, seed: int 
 
 def check(player: Scheduler, result: Play) -> None:
     """The search is whole: its trials, its epochs, and somebody at the end."""
-    assert [row.id for row in result.rows] == list(range(player.trials))
-    for row in result.rows:
-        assert row.epochs == row.target_epochs == max(row.scores)
-    assert result.spent == sum(row.epochs for row in result.rows)
+    assert [trial.id for trial in result.trials] == list(range(player.trials))
+    for trial in result.trials:
+        assert trial.epochs == trial.target_epochs == max(trial.scores)
+    assert result.spent == sum(trial.epochs for trial in result.trials)
     assert player.total in (None, result.spent)
-    at_end = [row for row in result.rows if row.epochs == player.max_epochs]
-    assert not result.stopped & {row.id for row in at_end}
-    diverged = [row for row in result.rows if not math.isfinite(row.scores[row.epochs])]
+    at_end = [trial for trial in result.trials if trial.epochs == player.max_epochs]
+    assert not result.stopped & {trial.id for trial in at_end}
+    diverged = [trial for trial in result.trials if not math.isfinite(trial.scores[trial.epochs])]
     # Median stopping may stop all others before those that led diverge.
     assert (
         at_end
@@ -96,8 +96,8 @@ def test_the_best_is_never_pruned(name: str) -> None:
             return -1.0 if id == best else (id * 7 % 27) / epochs
 
         result = play(player, curve, capacity)
-        assert result.rows[best].epochs == 27, (capacity, best)
-        assert result.rows[best].id not in result.stopped, (capacity, best)
+        assert result.trials[best].epochs == 27, (capacity, best)
+        assert result.trials[best].id not in result.stopped, (capacity, best)
 
 
 @pytest.mark.parametrize("name", PRUNING)
@@ -117,7 +117,7 @@ def test_same_arguments_same_decisions(name: str) -> None:
 
     plays = [play(made(name, 60, 1, 9, seed=seed), curve, 16) for seed in (0, 0, 1)]
     assert plays[0].decisions == plays[1].decisions
-    assert plays[0].rows == plays[1].rows
+    assert plays[0].trials == plays[1].trials
     assert (plays[0].decisions != plays[2].decisions) == (name == "pbt")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import search
-from search.samplers.sampler import Proposal, Seen
+from search.trial import Proposal, TrialView
 
 Curve = Callable[[dict[str, Any], int, int], float]
 
@@ -120,9 +120,9 @@ class Listed:
         self.size = len(configurations)
         self.configurations = configurations
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        ahead = self.configurations[len(seen) : len(seen) + count]
-        return [Proposal(dict(one), dict(one), {}) for one in ahead]
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        ahead = self.configurations[len(trials) : len(trials) + count]
+        return [Proposal(dict(configuration)) for configuration in ahead]
 
 
 def named(scores: dict[str, Any]) -> Curve:
