@@ -2,7 +2,7 @@
 
 from search.audit import Audit, audit
 from search.optimize import optimize
-from search.plans import Plan, expected, make_plan
+from search.plans import Plan, PlanOptions, make_plan, plan_trainers
 from search.progress import Clock, Progress
 from search.replicates import Replicates
 from search.rungs import Rung, rungs, trial_epochs
@@ -19,6 +19,7 @@ __all__ = [
     "Audit",
     "Clock",
     "Plan",
+    "PlanOptions",
     "Progress",
     "Proposal",
     "Replicates",
@@ -30,12 +31,12 @@ __all__ = [
     "Trial",
     "TrialView",
     "audit",
-    "expected",
     "leaderboard",
     "make_plan",
     "make_sampler",
     "make_scheduler",
     "optimize",
+    "plan_trainers",
     "rungs",
     "trial_epochs",
 ]

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.curve_trainer import Curves
 from support.scheduler_loop import Play, play, waiting
 
-from search.plans import expected, make_plan
+from search.plans import PlanOptions, make_plan, plan_trainers
 from search.rungs import hyperband_brackets
 from search.schedulers.asha import Asha
 from search.schedulers.median_stopping import MedianStopping
@@ -232,23 +233,30 @@ def test_bad_arguments_of_classes(call: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "pruning", "limited", "apart"),
+    ("sampler", "scheduler", "limited", "synchronous"),
     [
-        ("random", "halving", False, False),
-        ("random", "hyperband", False, False),
-        ("random", "median", False, False),
-        ("random", "asha", True, True),
-        ("random", "pbt", True, False),
-        ("tpe", "none", True, False),
-        ("tpe", "halving", True, False),
-        ("tpe", "hyperband", True, True),
-        ("tpe", "median", True, True),
-        ("tpe", "asha", True, True),
+        ("random", "halving", False, True),
+        ("random", "hyperband", False, True),
+        ("random", "median", False, True),
+        ("random", "asha", True, False),
+        ("random", "pbt", True, True),
+        ("tpe", "none", True, True),
+        ("tpe", "halving", True, True),
+        ("tpe", "hyperband", True, False),
+        ("tpe", "median", True, False),
+        ("tpe", "asha", True, False),
     ],
 )
-def test_what_a_trainer_is_told(kind: str, pruning: str, limited: bool, apart: bool) -> None:
-    """Whether fewer than all train together, and whether at different epochs."""
-    plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, sampler=kind, scheduler=pruning)
-    told = expected(plan, plan.scheduler.trials)
-    assert (told.max_concurrent > 0, not told.synchronous) == (limited, apart)
-    assert told.max_epochs == plan.scheduler.max_epochs and told.configurations
+def test_what_trainers_plan_for(
+    sampler: str, scheduler: str, limited: bool, synchronous: bool
+) -> None:
+    """Fewer members than all may train together, and at different epochs."""
+    options = PlanOptions(sampler=sampler, scheduler=scheduler)
+    plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, options)
+    trainers = [Curves(lambda configuration, epochs, seed: 0.0) for _ in range(2)]
+    configurations = plan_trainers(plan, trainers, plan.scheduler.trials, repeats=2)
+    for trainer in trainers:
+        assert trainer.expected == configurations and configurations
+        assert trainer.max_epochs == plan.scheduler.max_epochs
+        most = 2 * min(plan.max_concurrent, plan.scheduler.trials) if limited else 0
+        assert (trainer.max_concurrent, trainer.synchronous) == (most, synchronous)

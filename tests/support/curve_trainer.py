@@ -45,7 +45,8 @@ class Curves:
         max_concurrent: int = 0,
         synchronous: bool = True,
     ) -> None:
-        self.expected, self.synchronous = list(configurations), synchronous
+        self.expected, self.max_epochs = list(configurations), max_epochs
+        self.max_concurrent, self.synchronous = max_concurrent, synchronous
 
     def init(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
