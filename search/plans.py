@@ -119,7 +119,7 @@ class Expected(NamedTuple):
     configurations: list[dict[str, Any]]
     max_epochs: int
     max_concurrent: int
-    apart: bool
+    synchronous: bool
 
 
 def expected(plan: Plan, trials: int, repeats: int = 1) -> Expected:
@@ -140,4 +140,5 @@ def expected(plan: Plan, trials: int, repeats: int = 1) -> Expected:
     all_known = same and plan.max_concurrent >= plan.scheduler.trials
     together = 0 if all_known else min(plan.max_concurrent, plan.scheduler.trials) * repeats
     configurations, last = [proposal.configuration for proposal in like], plan.scheduler.max_epochs
-    return Expected(configurations, last, together, together > 0 and not plan.scheduler.synchronous)
+    synchronous = together == 0 or plan.scheduler.synchronous
+    return Expected(configurations, last, together, synchronous)

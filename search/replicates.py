@@ -92,11 +92,17 @@ class Replicates(Generic[Population, Snapshot]):
     ) -> list[Population]:
         """Every trial trained to its own number of epochs."""
         each = [total for total in epochs for _ in range(self.repeats)]
-        folds, after = len(self.trainers), []
-        for fold, (trainer, population) in enumerate(zip(self.trainers, populations, strict=True)):
-            share = lambda done, fold=fold: on_progress((fold + done) / folds)  # noqa: E731
-            after.append(trainer.train(population, each, share))
-        return after
+        done, total = 0.0, len(each) * len(self.trainers)
+
+        def report(member_epochs: float) -> None:
+            nonlocal done
+            done += member_epochs
+            on_progress(done / total)
+
+        return [
+            trainer.train(population, each, report)
+            for trainer, population in zip(self.trainers, populations, strict=True)
+        ]
 
     def evaluate(
         self, populations: Sequence[Population], positions: Sequence[int]
