@@ -90,11 +90,11 @@ class Trainer:
         self._splits = put(evaluation_splits(data))
         self.training_data = training_data(data, self.microbatch, seed, put)
         self.compiler = self._compiler(plan, precision, autotune)
-        self._check_memory = MemoryCheck(self.compiler, memory_limit)
+        self._memory_check = MemoryCheck(self.compiler, memory_limit)
         self._loop = Loop(
             self.training_data,
             self.compiler,
-            self._check_memory,
+            self._memory_check,
             Autotuner(self.compiler),
             TimeSlices(),
         )
@@ -133,7 +133,7 @@ class Trainer:
         configurations: Sequence[Configuration],
         max_epochs: int,
         max_concurrent: int = 0,
-        apart: bool = False,
+        synchronous: bool = True,
     ) -> None:
         """Plan the cohorts of all that comes later, for configurations like these.
 
@@ -145,9 +145,9 @@ class Trainer:
             ValueError: As `init`, or memory does not hold so many at once.
         """
         one_of_each = self._planner.plan_for(configurations, max_epochs)
-        self.compiler.reserve(max_concurrent, max_epochs if apart else 1)
+        self.compiler.reserve(max_concurrent, 1 if synchronous else max_epochs)
         drawn = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
-        self._check_memory.check(drawn, max_concurrent or len(configurations))
+        self._memory_check.check(drawn, max_concurrent or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything."""

@@ -238,7 +238,7 @@ def test_nothing_works_but_the_search_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("devices", "apart"),
+    ("devices", "synchronous"),
     [
         (1, True),
         (1, False),
@@ -250,7 +250,7 @@ def test_copies_are_timed_for_as_long_as_they_train(
     data: jaxrnn.Data,
     rivals: dict[str, float],
     devices: int,
-    apart: bool,
+    synchronous: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where members have but an epoch left, or read the data of their own epochs."""
@@ -263,9 +263,9 @@ def test_copies_are_timed_for_as_long_as_they_train(
 
     monkeypatch.setattr(Autotuner, "_run", run)
     trainer = jaxrnn.Trainer(data, lanes=4, devices=devices)
-    trainer.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
+    trainer.plan_for(MEMBERS, 2, max_concurrent=6, synchronous=synchronous)
     early = jaxrnn.Trainer(data, lanes=4, devices=devices, autotune=False)
-    early.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
+    early.plan_for(MEMBERS, 2, max_concurrent=6, synchronous=synchronous)
     snapshots = early.to_host(early.train(early.start(MEMBERS, range(6), 2), 1))
     population = trainer.train(trainer.to_device(snapshots), 2)
     share = min(6, 4 * devices)
@@ -282,7 +282,7 @@ def test_members_that_cannot_train_time_nothing(
     trainer, plain = made(data), made(data, autotune=False)
     members = [{**MEMBERS[0], "epochs": 1}] * 2
     for one in (trainer, plain):
-        one.plan_for(members, 5, max_concurrent=2, apart=True)
+        one.plan_for(members, 5, max_concurrent=2, synchronous=False)
     snapshots = plain.to_host(plain.train(plain.start(members, range(2), 5), 1))
     with pytest.warns(RuntimeWarning, match="for no member has an epoch left to train"):
         trainer.train(trainer.to_device(snapshots), 2)

@@ -43,7 +43,7 @@ def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
     return jaxrnn.from_splits(train, validation, test)
 
 
-def searched() -> tuple[jaxrnn.Trainer, search.Search[jaxrnn.Population, jaxrnn.Snapshot]]:
+def searched() -> tuple[jaxrnn.Trainer, search.Search]:
     trainer = jaxrnn.Trainer(noise("classes"), devices=1)
     space = search.Space(SPACE, jaxrnn.conditions())
     return trainer, search.optimize(trainer, space, trials=4, max_epochs=2, eta=2)

@@ -64,10 +64,8 @@ class Inputs:
         totals = _raised(tuple(saved.get("totals", ())), settings.trials)
         plan = plan_of(settings, trainers[0], search_space, metric, starts, totals)
         totals = totals or (settings.trials or plan.scheduler.trials,)
-        expected = search.expected(plan, totals[0], settings.repeats)
-        for trainer in trainers:
-            trainer.plan_for(*expected)
-        return cls(data, trainers, plan, starts, totals, expected.configurations)
+        expected = search.plan_trainers(plan, trainers, totals[0], settings.repeats)
+        return cls(data, trainers, plan, starts, totals, expected)
 
 
 def data_of(settings: Settings) -> list[jaxrnn.Data]:

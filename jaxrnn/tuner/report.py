@@ -15,7 +15,7 @@ from jaxrnn.tuner.job import Job
 
 SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
 """What the clock of a search tells; the rest is data, the display, and the winner's model."""
-LEFT_OUT = ("history", "proposal", "until", "ended", "bracket", "changes")
+LEFT_OUT = ("history", "proposal", "target_epochs", "ended", "bracket", "changes")
 """Attributes of a trial that the summary leaves out."""
 
 
@@ -40,7 +40,8 @@ def score_winner(job: Job, trial: search.Trial) -> Winner:
     """Score the members of `trial` on the test split, and take out the best one."""
     names, metric = list(job.task.metrics), job.plan.metric
     sign = 1.0 if job.plan.mode == "min" else -1.0
-    members, repeats = job.search.members[trial.id], job.search.replicates.repeats
+    replicates = job.search.replicates
+    members, repeats = replicates.snapshots()[trial.id], replicates.repeats
     scores, models = [], []
     for fold, trainer in enumerate(job.trainers):
         population = trainer.to_device(members[fold * repeats : (fold + 1) * repeats])

@@ -16,7 +16,7 @@ import search
 from search.display import short
 from search.records.optuna_storage import JOURNAL, OWNER, quiet
 from search.records.run_folder import RunFolder
-from search.samplers.sampler import Proposal
+from search.trial import Proposal
 
 
 class Result:
@@ -66,7 +66,7 @@ class Result:
             id=winner["id"],
             seed=winner["seed"],
             configuration=configuration,
-            proposal=Proposal(configuration, {}, {}),
+            proposal=Proposal(configuration),
             state=search.State(winner["state"]),
             epochs=winner["epochs"],
             target_epochs=winner["epochs"],
