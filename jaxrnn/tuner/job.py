@@ -219,9 +219,9 @@ def _job(
     plan, team = inputs.plan, search.Replicates(inputs.trainers, settings.repeats, settings.seed)
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in inputs.trainers]
-    for compiler in compilers:
-        if compiler.choices is not None:
-            compiler.choices.keep_in(folder.path / "autotuned.json")
+    for trainer in inputs.trainers:
+        if trainer.placement.tuning_cache is not None:
+            trainer.placement.tuning_cache.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
     before = resume(team, checkpoints)
     running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
