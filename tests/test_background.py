@@ -34,7 +34,7 @@ def held(back: threading.Event, compile: Callable[[], Any] = doubled) -> Callabl
 def test_whoever_asks_waits() -> None:
     background, hold = Background(), threading.Event()
     slow, quick = Programs(background, held(hold), held(hold)), Programs(background, *[doubled] * 2)
-    assert not slow.ready and not slow.lost
+    assert not slow.ready and not slow.cancelled
     threading.Timer(0.3, hold.set).start()
     assert slow.train(np.float32(4)) == 8.0 and slow.evaluate(np.float32(5)) == 10.0
     assert 0.2 < background.seconds < 60
@@ -126,7 +126,7 @@ def test_after_ctrl_c_nobody_waits_and_all_is_compiled_again(
         with pytest.raises(KeyboardInterrupt):
             trainer.train(population, 1)
         assert time.monotonic() - begin < 30
-    assert all(cohort.programs.lost for cohort in population.cohorts)
+    assert all(cohort.programs.cancelled for cohort in population.cohorts)
     hold.set()
     again = trainer.train(trainer.start(MIXED, range(4)), 1)
     assert np.isfinite(trainer.evaluate(again)["loss"]).all()

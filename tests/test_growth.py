@@ -60,7 +60,7 @@ def test_a_search_leaves_nothing() -> None:
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
-        pairs = [*compiler._known.values()]
+        pairs = [*compiler._cache.values()]
         compiled = [getattr(one, kind) for one in pairs for kind in ("train", "evaluate")]
         owned = trainer, found, trainer.data, trainer.training_data, compiler, *pairs
         left, waiting = ([weakref.ref(one) for one in some] for some in (owned, compiled))

@@ -57,7 +57,7 @@ def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
     assert job.plan.seed == job.search.replicates.seed == 7
     (trainer,), train = job.trainers, job.data.train
     assert (trainer.microbatch, trainer.lanes) == (16, 2)
-    assert trainer.compiler._building.precision == "high"
+    assert trainer.compiler.precision == "high"
     feed: Any = trainer.training_data
     assert isinstance(train, Split)
     np.testing.assert_array_equal(feed.order(2), epoch_order(train.lengths, 16, 7, 2))

@@ -9,11 +9,12 @@ import jax
 import numpy as np
 
 from jaxrnn.population.autotuner import Autotuner
+from jaxrnn.population.background import as_compiled
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.input_pipeline import TrainingData
 from jaxrnn.population.memory_check import MemoryCheck
 from jaxrnn.population.population import Population
+from jaxrnn.training.batches import Batches
 
 SECONDS = 1.0
 
@@ -54,14 +55,14 @@ class Loop:
 
     Attributes:
         training_data: Training data on its way to the devices.
-        compiler: Compiler of the programs.
+        validation: Validation split on the devices.
         memory_check: Check of memory for cohorts that never ran before.
         autotuner: Choice of how a cohort is compiled.
         time_slices: Cut of the waves into slices.
     """
 
     training_data: TrainingData
-    compiler: Compiler
+    validation: Batches
     memory_check: MemoryCheck
     autotuner: Autotuner
     time_slices: TimeSlices
@@ -99,7 +100,7 @@ class Loop:
 
     def _as_compiled(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
         """Yield cohorts as soon as they are compiled; all at once where data is streamed once."""
-        ready = self.compiler.ready(cohorts)
+        ready = as_compiled([cohort.programs for cohort in cohorts])
         return iter([list(chain(*ready))]) if self.training_data.in_pieces else ready
 
     def _train(
@@ -110,13 +111,13 @@ class Loop:
         turns = [cohort.active_waves(active) for cohort in cohorts]
         waves = max(turn.busiest for turn in turns)
         members = sum(int(active[cohort.members].sum()) for cohort in cohorts)
-        validation, window = self.compiler.validation, cohorts[0].layout.epoch_window
+        window = cohorts[0].layout.epoch_window
         for samples, piece in self.training_data.epochs(first, window):
             for begin, end in self.time_slices(waves):
                 for k, turn in enumerate(turns):
                     if turn.busiest > begin:
                         part = turn.part(begin, end)
-                        cohorts[k] = cohorts[k].train(part, samples, validation, piece)
+                        cohorts[k] = cohorts[k].train(part, samples, self.validation, piece)
                 jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
                 on_progress(members * (end - begin) / waves / self.training_data.pieces)
         return cohorts

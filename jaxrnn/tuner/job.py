@@ -222,9 +222,9 @@ def _job(
     )
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in inputs.trainers]
-    for compiler in compilers:
-        if compiler.choices is not None:
-            compiler.choices.keep_in(folder.path / "autotuned.json")
+    for trainer in inputs.trainers:
+        if trainer.placement.tuning_cache is not None:
+            trainer.placement.tuning_cache.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
     running = search.Search(plan, replicates, resume(replicates, checkpoints), clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)

@@ -99,7 +99,7 @@ def write_summary(
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
             "programs": sum(compiler.programs for compiler in compilers),
             "precision": job.settings.precision,
-            "compiled": [row for compiler in compilers for row in compiler.description()],
+            "compiled": [row for one in job.trainers for row in one.placement.description()],
             "compile_cache": job.start.cache and str(job.start.cache),
             "cohorts": cohort_rows(job, [trial.configuration for trial in job.search.trials]),
             "devices": jaxrnn.describe(job.trainers[0].mesh),
@@ -134,7 +134,7 @@ def cohort_rows(job: Job, configurations: Sequence[dict[str, Any]]) -> list[dict
     rows = []
     for group in sorted(groups, key=lambda group: -len(group.members)):
         share = round(len(group.members) * trials / len(alike))
-        lanes = trainer.compiler.layout(group.architecture, max(share, 1)).lanes
+        lanes = trainer.placement.layout(group.architecture, max(share, 1)).lanes
         rows.append({**group.description(), "trials": share, "lanes": lanes})
     return rows
 
