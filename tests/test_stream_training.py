@@ -26,7 +26,7 @@ MEMBERS: list[dict[str, Any]] = [
     {**LSTM, "schedule": "plateau", "plateau_patience": 1, "plateau_min_delta": 0.1},
     {**LSTM, "dropout": 0.3, "input_noise": 0.1},
     {**LSTM, "batch_growth_epochs": 1, "batch_growth": 1.5, "optimizer": "lion"},
-    {**LSTM, "epochs": 2, "block_length": 3},
+    {**LSTM, "epochs": 2, "tbptt_length": 3},
     {**GRU, "batch_size": 16, "schedule": "exponential"},
     {**GRU, "hidden_size": 5, "recurrent_dropout": 0.2},
 ]
