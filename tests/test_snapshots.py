@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.streams import in_memory, streamed
 
 import jaxrnn
-from jaxrnn.data.text import blocks
+from jaxrnn.data.text import to_blocks
 from jaxrnn.data.vocabulary import Vocabulary
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.layout import Layout
@@ -35,7 +35,7 @@ def text() -> jaxrnn.Data:
     """State is carried from block to block."""
     tokens = ("?", *"abcdef")
     rng = np.random.default_rng(0)
-    parts = [blocks(np.sort(rng.integers(1, 7, size)), 4) for size in (240, 120, 90)]
+    parts = [to_blocks(np.sort(rng.integers(1, 7, size)), 4) for size in (240, 120, 90)]
     task, encoder = Language(tokens, "character"), Vocabulary(tokens, "character")
     return jaxrnn.Data("text", task, parts[0], parts[1], parts[2], encoder)
 
