@@ -1,7 +1,7 @@
 """Compilers for chips that are not here: one core of a TPU v5e, and an NVIDIA H100.
 
 They come as packages and need no driver; the H100 is described by benchmarks/targets/h100.txtpb.
-Where they are installed JAX must be told to start nothing but the CPU: `only_cpu`.
+Where they are installed, JAX must start nothing but the CPU: call `only_cpu`.
 """
 
 import os
@@ -31,13 +31,13 @@ NEEDS = {"libtpu": "0.0.42", "jax-cuda12-plugin": "0.10.2", "jax-cuda12-pjrt": "
 
 def missing() -> str | None:
     """What to say where the compilers are not installed, or are not those of this JAX."""
-    there = {}
+    installed = {}
     for name in NEEDS:
         try:
-            there[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            there[name] = ""
-    wanted = [name for name, start in NEEDS.items() if not there[name].startswith(start)]
+            installed[name] = ""
+    wanted = [name for name, start in NEEDS.items() if not installed[name].startswith(start)]
     if not wanted and jax.__version__ == NEEDS["jax-cuda12-plugin"]:
         return None
     return 'This needs Python 3.11 with JAX 0.10.2 and the compilers of `pip install -e ".[aot]"`.'

@@ -10,20 +10,17 @@ loss of every trial at every rung of the default job.
 """
 
 import json
-import re
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import RESULTS, ROOT, replace_between, write_results
 
 import jaxrnn
 import search
 
-ROOT = Path(__file__).resolve().parent.parent
-FILE, PAGE = ROOT / "benchmarks" / "results" / "agreement.json", ROOT / "docs" / "speed.md"
-BETWEEN = re.compile(r"(<!-- agreement: .*? -->\n).*?(<!-- end of agreement -->)", re.DOTALL)
+PAGE = ROOT / "docs" / "speed.md"
 SPLITS, TRIALS, EPOCHS = 4, 40, (1, 3, 9, 27)
 KINDS = ("by default", "alike")
 
@@ -67,7 +64,7 @@ def theirs(
     data: jaxrnn.Data, configurations: list[dict[str, Any]], alike: bool
 ) -> list[list[float]]:
     """The same by PyTorch, trial after trial."""
-    from peers.theirs import Trial, tensors, torch
+    from peers.torch_runner import Trial, tensors, torch
 
     assert isinstance(data.train, jaxrnn.Split)
     parts = data.train, data.validation
@@ -90,34 +87,33 @@ def measure(split: int) -> dict[str, Any]:
     """All losses on one split of the digits."""
     data, space = jaxrnn.digits(seed=split), search.Space(**jaxrnn.DEFAULT_SPACE)
     proposals = search.make_sampler("random", space, split).ask(TRIALS, [])
-    configurations = [one.configuration for one in proposals]
-    changed = [like_pytorch(one) for one in configurations]
+    configurations = [proposal.configuration for proposal in proposals]
+    changed = [like_pytorch(configuration) for configuration in configurations]
     return {
         "split": split,
         "configurations": configurations,
         "PyTorch": [theirs(data, configurations, alike) for alike in (False, True)],
-        "ours": [ours(data, own, split) for own in (configurations, changed)],
+        "ours": [ours(data, members, split) for members in (configurations, changed)],
     }
 
 
-def table(told: dict[str, Any]) -> list[str]:
+def table(results: dict[str, Any]) -> list[str]:
     """Markdown: a row for each split, a column for each comparison and rung."""
     heads = [f"{kind}, epoch {epochs}" for kind in KINDS for epochs in EPOCHS]
     lines = [f"| split | {' | '.join(heads)} |", "|---" + "|---:" * len(heads) + "|"]
     rows = []
-    for run in told["runs"]:
+    for run in results["runs"]:
         ratios = np.array(run["ours"]) / np.array(run["PyTorch"])  # comparison, rung, trial
         rows.append(np.median(ratios, axis=2).reshape(-1))
-        lines.append(f"| {run['split']} | {' | '.join(f'{one:.2f}' for one in rows[-1])} |")
+        lines.append(f"| {run['split']} | {' | '.join(f'{ratio:.2f}' for ratio in rows[-1])} |")
     means = np.exp(np.log(rows).mean(axis=0))
-    return [*lines, f"| geometric mean | {' | '.join(f'{one:.2f}' for one in means)} |"]
+    return [*lines, f"| geometric mean | {' | '.join(f'{mean:.2f}' for mean in means)} |"]
 
 
 def page() -> str:
     """docs/speed.md with the table of the result file."""
-    lines = "\n".join(table(json.loads(FILE.read_text())))
-    text = PAGE.read_text(encoding="utf-8")
-    return BETWEEN.sub(lambda found: f"{found[1]}\n{lines}\n\n{found[2]}", text)
+    results = json.loads((RESULTS / "agreement.json").read_text())
+    return replace_between(PAGE.read_text(encoding="utf-8"), "agreement", "\n".join(table(results)))
 
 
 def main() -> None:
@@ -127,15 +123,14 @@ def main() -> None:
         runs.append(measure(split))
         print(table({"runs": runs})[-1], flush=True)
     packages = ("jaxrnn", "jax", "jaxlib", "optax", "torch")
-    told = {
+    results = {
         "command": "python benchmarks/agreement.py",
         "versions": {name: version(name) for name in packages},
         "trials": TRIALS,
         "epochs": EPOCHS,
         "runs": runs,
     }
-    FILE.write_text(json.dumps(told) + "\n")
-    print(f"written to {FILE}")
+    print(f"written to {write_results('agreement', results, indent=None)}")
 
 
 if __name__ == "__main__":

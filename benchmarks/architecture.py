@@ -80,10 +80,10 @@ def main() -> None:
 
 def picture() -> str:
     """The whole SVG."""
-    drawn = graph()
-    depth = _depths(drawn)
-    ways = [_way(*arrow, depth) for arrow in drawn.arrows]
-    columns = _columns(drawn, depth, ways)
+    imports = graph()
+    depth = _depths(imports)
+    ways = [_way(*arrow, depth) for arrow in imports.arrows]
+    columns = _columns(imports, depth, ways)
     tops = _tops(columns)
     points = {spot: point for column in columns for spot, point in _points(column, tops)}
     width = max(column.left + column.width for column in columns) + MARGIN
@@ -104,18 +104,18 @@ def picture() -> str:
             for row in column.rows
             for spot in row
             if spot.source == spot.target
-            for line in _box(drawn.components[spot.source], column.title, *points[spot])
+            for line in _box(imports.components[spot.source], column.title, *points[spot])
         ),
     ]
     caption = f'<text class="size" x="{MARGIN}" y="{height - 18:g}">{CAPTION}</text>'
     return "\n".join([*parts, caption, "</svg>\n"])
 
 
-def _depths(drawn: Graph) -> dict[str, int]:
+def _depths(imports: Graph) -> dict[str, int]:
     """The row of every component: below all that import it."""
     depth: dict[str, int] = {}
-    for name in drawn.components:
-        depth[name] = max((depth[a] + 1 for a, b in drawn.arrows if b == name), default=0)
+    for name in imports.components:
+        depth[name] = max((depth[a] + 1 for a, b in imports.arrows if b == name), default=0)
     return depth
 
 
@@ -126,15 +126,15 @@ def _way(source: str, target: str, depth: dict[str, int]) -> list[Spot]:
     return [ends[0], *(Spot(source, target, row) for row in between), ends[1]]
 
 
-def _columns(drawn: Graph, depth: dict[str, int], ways: Sequence[list[Spot]]) -> list[Column]:
+def _columns(imports: Graph, depth: dict[str, int], ways: Sequence[list[Spot]]) -> list[Column]:
     """The application above, the packages side by side below it."""
-    below = {name: [b for a, b in drawn.arrows if a == name] for name in drawn.components}
+    below = {name: [b for a, b in imports.arrows if a == name] for name in imports.components}
 
     def title(name: str) -> str:
         """The package of a component; the application's imports both."""
         names = name, *reachable(name, below)
-        packages = {drawn.components[each].package for each in names}
-        return "" if packages >= set(PACKAGES) else drawn.components[name].package
+        packages = {imports.components[each].package for each in names}
+        return "" if packages >= set(PACKAGES) else imports.components[name].package
 
     spots = {Spot(name, name, row) for name, row in depth.items()}.union(*ways)
     columns: list[Column] = []

@@ -14,7 +14,6 @@ Prints a line for each case and writes `benchmarks/results/chips-<label>.json`. 
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import time
@@ -27,14 +26,13 @@ import absent
 import hlo
 import jax
 import numpy as np
+from pages import RESULTS, ROOT, replace_between, write_results
 
 import jaxrnn
 from jaxrnn.population.ahead import trace
 from jaxrnn.population.options import Options
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "accelerators.md"
-BETWEEN = re.compile(r"(<!-- chips: [^>]*-->\n).*?(<!-- end of chips -->)", re.DOTALL)
+PAGE = ROOT / "docs" / "accelerators.md"
 CHIPS = {"v5e": "TPU v5e", "h100": "NVIDIA H100"}
 LABELS = ("before", "after")
 CLOCK, BANDWIDTH = 1.5e9, 3.35e12
@@ -178,10 +176,10 @@ def shown(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def table(chip: str, told: dict[str, dict[str, Any]]) -> list[str]:
+def table(chip: str, results: dict[str, dict[str, Any]]) -> list[str]:
     """Lines of Markdown: a case each, in every cell what each label found."""
     cells: dict[str, dict[str, dict[str, str]]] = {}
-    for label, one in told.items():
+    for label, one in results.items():
         for row in one["rows"]:
             if row["chip"] == chip:
                 cells.setdefault(row["case"], {})[label] = shown(row)
@@ -190,7 +188,7 @@ def table(chip: str, told: dict[str, dict[str, Any]]) -> list[str]:
     columns = [name for name in every if chip == "v5e" or name != "cycles per lane"]
     lines = [f"| {CHIPS[chip]} | {' | '.join(columns)} |", "|---" + "|---:" * len(columns) + "|"]
     for name in order:
-        by_label = [cells[name].get(label) for label in told]
+        by_label = [cells[name].get(label) for label in results]
         own = [" → ".join(one[column] if one else "-" for one in by_label) for column in columns]
         lines.append(f"| {name} | {' | '.join(own)} |")
     return lines
@@ -199,14 +197,15 @@ def table(chip: str, told: dict[str, dict[str, Any]]) -> list[str]:
 def page() -> str:
     """docs/accelerators.md with the tables of the result files."""
     paths = {label: RESULTS / f"chips-{label}.json" for label in LABELS}
-    told = {label: json.loads(path.read_text()) for label, path in paths.items() if path.is_file()}
-    lines = [f"Compilers' estimates; nothing ran on a chip. Cells say {' → '.join(told)}:", ""]
-    for label, one in told.items():
-        lines.append(f"- {label}: commit {one['commit'][:7]}, `{one['command']}`")
+    results = {
+        label: json.loads(path.read_text()) for label, path in paths.items() if path.is_file()
+    }
+    lines = [f"Compilers' estimates; nothing ran on a chip. Cells say {' → '.join(results)}:", ""]
+    for label, result in results.items():
+        lines.append(f"- {label}: commit {result['commit'][:7]}, `{result['command']}`")
     for chip in CHIPS:
-        lines += ["", *table(chip, told)]
-    text = PAGE.read_text(encoding="utf-8")
-    return BETWEEN.sub(lambda found: "\n".join([found[1], *lines, "", found[2]]), text)
+        lines += ["", *table(chip, results)]
+    return replace_between(PAGE.read_text(encoding="utf-8"), "chips", "\n".join(lines))
 
 
 def measure(only: str, label: str) -> None:
@@ -218,7 +217,7 @@ def measure(only: str, label: str) -> None:
     kept = json.loads(path.read_text())["rows"] if only and path.is_file() else []
     package = Path(jaxrnn.__file__).parent
     git = ["git", "-C", str(package), "rev-parse", "HEAD"]
-    told: dict[str, Any] = {
+    results: dict[str, Any] = {
         "command": f"python benchmarks/chips.py --label {label}",
         "commit": subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip(),
         "versions": {name: version(name) for name in ("jax", "jaxlib", *absent.NEEDS)},
@@ -228,14 +227,14 @@ def measure(only: str, label: str) -> None:
         for chip in chips_for(case) if only in case.name else ():
             rows[case.name, chip] = row = compiled(case, chip)
             print(CHIPS[chip], case.name, *map(": ".join, shown(row).items()), sep="; ", flush=True)
-            path.write_text(json.dumps(told | {"rows": [*rows.values()]}, indent=2) + "\n")
+            write_results(f"chips-{label}", results | {"rows": [*rows.values()]})
 
 
 def main() -> int:
     """Compile and write, or write the tables; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", default="", help="cases with this in their names")
-    parser.add_argument("--label", default="after", help="of the results")
+    parser.add_argument("--label", default="after", help="label of the results")
     parser.add_argument("--table", action="store_true", help="write docs/accelerators.md instead")
     settings = parser.parse_args()
     if settings.table:

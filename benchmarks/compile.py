@@ -7,19 +7,17 @@ full one, prints and writes `benchmarks/results/compile-<device>.json`.
 `jaxrnn.population.planner.CPU` rounds it.
 """
 
-import json
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import slug, write_results
 
 import jaxrnn
 import search
 from jaxrnn.population.planner import FORWARDS_AND_BACKWARDS
 
-RESULTS = Path(__file__).resolve().parent / "results"
 KINDS = ((1, False), (2, False), (4, False), (1, True), (4, True))
 WIDTHS = (16, 32, 64, 128, 256)
 MEMBERS, EPOCHS = 4, 3
@@ -31,13 +29,13 @@ def compiling(name: str, cell: str, layers: int, bidirectional: bool) -> dict[st
     trainer = jaxrnn.Trainer(data)
     space = search.Space(trainer.space(name, 27), jaxrnn.conditions())
     proposals = search.make_sampler("random", space, seed=0).ask(2000, [])
-    drawn = [proposal.configuration for proposal in proposals]
+    configurations = [proposal.configuration for proposal in proposals]
     kind = {"cell": cell, "layers": layers, "bidirectional": bidirectional}
     plain = {"layers": 1, "bidirectional": False}
-    own = [one for one in drawn if {**plain, **one}.items() >= kind.items()]
+    alike = [c for c in configurations if {**plain, **c}.items() >= kind.items()]
     if name == "default":  # it has one layer and one direction
-        own = [{**one, **kind} for one in drawn if one["cell"] == cell]
-    members = own[:12]
+        alike = [{**c, **kind} for c in configurations if c["cell"] == cell]
+    members = alike[:12]
     begin = time.perf_counter()
     cohorts = trainer.start(members, range(len(members)), 27).cohorts
     assert all(cohort.programs.train and cohort.programs.evaluate for cohort in cohorts)
@@ -53,8 +51,8 @@ def multiplying(width: int) -> dict[str, Any]:
     )
     data = jaxrnn.from_splits(train, validation, test)
     trainer = jaxrnn.Trainer(data)
-    entries = [{"cell": "lstm", "hidden_size": width}] * MEMBERS
-    population = trainer.train(trainer.start(entries, range(MEMBERS)), 1)
+    configurations = [{"cell": "lstm", "hidden_size": width}] * MEMBERS
+    population = trainer.train(trainer.start(configurations, range(MEMBERS)), 1)
     begin = time.perf_counter()
     population = trainer.train(population, 1 + EPOCHS)
     seconds = time.perf_counter() - begin
@@ -83,9 +81,7 @@ def main() -> None:
         "compiling": compiled,
         "multiplying": multiplied,
     }
-    path = RESULTS / f"compile-{devices.replace(' ', '-').lower()}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(f'compile-{slug(devices)}', results)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from pages import ROOT, slug, write_results
+
 SCRIPT = Path("scripts") / "population_search.py"
 
 
@@ -53,9 +54,7 @@ def main() -> None:
         "mean_test_accuracy": statistics.mean(accuracies),
         "runs": runs,
     }
-    device = runs[0]["devices"].replace(" ", "-").lower()
-    path = ROOT / "benchmarks" / "results" / f"default-job-{device}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    path = write_results(f"default-job-{slug(runs[0]['devices'])}", results)
     print(f"mean test accuracy {results['mean_test_accuracy']:.4f}; written to {path}")
 
 

@@ -19,23 +19,22 @@ import tempfile
 import time
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from pages import RESULTS, write_results
 
 import jaxrnn
 import search
 from jaxrnn.population.programs import compiled
 
-RESULTS = Path(__file__).resolve().parent / "results"
 CASES = ("same", "same-kept", "random", "random-kept")
 EVERY = 20
 QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
-def given(rng: np.random.Generator, time: int) -> jaxrnn.Data:
+def noise(rng: np.random.Generator, time: int) -> jaxrnn.Data:
     """Noise of three classes."""
     train, validation, test = (
         (rng.normal(size=(n, time, 3)), np.arange(n) % 3) for n in (32, 16, 16)
@@ -45,7 +44,7 @@ def given(rng: np.random.Generator, time: int) -> jaxrnn.Data:
 
 def same(rng: np.random.Generator) -> tuple[jaxrnn.Data, dict[str, Any]]:
     """Two cohorts, always alike."""
-    return given(rng, 4), {"cell": ["lstm", "gru"], "hidden_size": 4}
+    return noise(rng, 4), {"cell": ["lstm", "gru"], "hidden_size": 4}
 
 
 def random(rng: np.random.Generator) -> tuple[jaxrnn.Data, dict[str, Any]]:
@@ -58,19 +57,19 @@ def random(rng: np.random.Generator) -> tuple[jaxrnn.Data, dict[str, Any]]:
         "layer_norm": bool(rng.integers(2)),
         "optimizer": sorted(map(str, some)),
     }
-    return given(rng, int(rng.integers(3, 7))), space
+    return noise(rng, int(rng.integers(3, 7))), space
 
 
-def one(case: str, number: int) -> None:
+def search_once(case: str, number: int) -> None:
     """A search from its data to its end, with no program of those before it in memory."""
     compiled.cache_clear()
     rng = np.random.default_rng(number)
-    data, entries = (same if case.startswith("same") else random)(rng)
+    data, choices = (same if case.startswith("same") else random)(rng)
     rate = {"learning_rate": dict(low=0.001, high=0.03, log=True)}
-    space = search.Space(entries | rate, jaxrnn.conditions())
+    space = search.Space(choices | rate, jaxrnn.conditions())
     trainer = jaxrnn.Trainer(data)
-    found = search.optimize(trainer, space, trials=4, max_epochs=2, eta=2, seed=number)
-    assert found.best is not None
+    result = search.optimize(trainer, space, trials=4, max_epochs=2, eta=2, seed=number)
+    assert result.best is not None
 
 
 def measure(case: str, searches: int) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def measure(case: str, searches: int) -> dict[str, Any]:
             jaxrnn.forget_programs()
         begin, rows = time.perf_counter(), [_now(0)]
         for number in range(searches):
-            one(case, number)
+            search_once(case, number)
             if (number + 1) % EVERY == 0:
                 rows.append(_now(number + 1))
                 print(f"{case}: {rows[-1]}", file=sys.stderr, flush=True)
@@ -106,33 +105,33 @@ def _now(searches: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run every case in a process of its own; one case where told."""
+    """Run every case in a process of its own; one case in this process with `--here`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", help="of the results, such as before or after")
+    parser.add_argument("name", help="name of the results, such as before or after")
     parser.add_argument("--searches", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--here", action="store_true", help="one case, in this process")
-    asked = parser.parse_args()
-    if asked.here:
-        return print(json.dumps(measure(asked.only[0], asked.searches)))
-    path = RESULTS / f"growth-{asked.name}.json"
+    settings = parser.parse_args()
+    if settings.here:
+        return print(json.dumps(measure(settings.only[0], settings.searches)))
+    path = RESULTS / f"growth-{settings.name}.json"
     before = json.loads(path.read_text())["rows"] if path.exists() else []
     rows = {row["case"]: row for row in before}
-    for case in asked.only:
-        command = [sys.executable, __file__, asked.name, "--here", "--only", case]
-        command += ["--searches", str(asked.searches)]
+    for case in settings.only:
+        command = [sys.executable, __file__, settings.name, "--here", "--only", case]
+        command += ["--searches", str(settings.searches)]
         done = subprocess.run(
             command, check=True, stdout=subprocess.PIPE, text=True, env=QUICK | os.environ
         )
         rows[case] = row = json.loads(done.stdout)
         print(f"{case}: {row['growth']:+.1f} MiB after the first {EVERY} searches", flush=True)
-        told = {
+        results = {
             "command": "python benchmarks/growth.py",
             "devices": f"{os.cpu_count()} x cpu",
             "versions": {name: version(name) for name in ("jax", "jaxlib", "numpy", "optuna")},
             "rows": [rows[name] for name in CASES if name in rows],
         }
-        path.write_text(json.dumps(told, indent=2) + "\n")
+        write_results(path.stem, results)
     print(f"written to {path}")
 
 

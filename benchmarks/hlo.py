@@ -28,22 +28,22 @@ class Operation(NamedTuple):
     """One line of a computation.
 
     Attributes:
-        name: Its own.
-        shape: What it gives, as XLA writes it.
-        kind: Such as `fusion`.
-        given: What stands in its brackets.
-        more: What follows them.
+        name: Name, unique in its program.
+        shape: Shape of the result, as XLA writes it.
+        kind: Kind of operation, such as `fusion`.
+        arguments: Text in its brackets.
+        more: Text behind them.
     """
 
     name: str
     shape: str
     kind: str
-    given: str
+    arguments: str
     more: str
 
     @classmethod
     def parse(cls, name: str, text: str) -> "Operation":
-        """From what follows `%name = `."""
+        """Read what follows `%name = `."""
         end = _closing(text) if text.startswith("(") else text.index(" ")
         shape, rest = text[:end], text[end:].strip()
         kind, rest = rest[: (begin := rest.index("("))], rest[begin:]
@@ -52,27 +52,28 @@ class Operation(NamedTuple):
 
     @property
     def operands(self) -> list[str]:
-        """Names of what it reads."""
-        return NAME.findall(self.given)
+        """Names of the operations that it reads."""
+        return NAME.findall(self.arguments)
 
     @property
     def size(self) -> int:
-        """Bytes of what it gives."""
-        found = re.findall(r"([a-z]+\d*)\[([\d,]*)\]", self.shape)
+        """Bytes of its result."""
+        arrays = re.findall(r"([a-z]+\d*)\[([\d,]*)\]", self.shape)
         return sum(
-            BYTES.get(t, 0) * math.prod(map(int, filter(None, n.split(",")))) for t, n in found
+            BYTES.get(t, 0) * math.prod(map(int, filter(None, n.split(",")))) for t, n in arrays
         )
 
     @property
     def cycles(self) -> int:
         """What the compiler for TPUs thinks that it takes; 0 where it says nothing."""
-        found = re.search(r'"estimated_cycles":"?(\d+)', self.more)
-        return int(found[1]) if found else 0
+        match = re.search(r'"estimated_cycles":"?(\d+)', self.more)
+        return int(match[1]) if match else 0
 
     def named(self, *attributes: str) -> list[str]:
         """Computations that it names in these attributes."""
-        found = (re.search(rf"\b{one}=(\{{[^}}]*\}}|%[\w.\-]+)", self.more) for one in attributes)
-        return [name for one in found if one for name in NAME.findall(one[1])]
+        patterns = (rf"\b{attribute}=(\{{[^}}]*\}}|%[\w.\-]+)" for attribute in attributes)
+        matches = (re.search(pattern, self.more) for pattern in patterns)
+        return [name for match in matches if match for name in NAME.findall(match[1])]
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,12 @@ class Block:
     @property
     def loops(self) -> list["Block"]:
         """Outermost loops within, of any alternative."""
-        within = [one for alternatives in self.inner for one in alternatives]
-        return [loop for one in within for loop in ([one] if one.turns != 1 else one.loops)]
+        blocks = [block for alternatives in self.inner for block in alternatives]
+        return [loop for block in blocks for loop in ([block] if block.turns != 1 else block.loops)]
 
     def turn(self, weigh: Callable[[Operation], float]) -> float:
         """The weight of one turn; of alternatives the dearest, unknown loops as one turn."""
-        inner = (max(one.total(weigh) for one in alternatives) for alternatives in self.inner)
+        inner = (max(block.total(weigh) for block in alternatives) for alternatives in self.inner)
         return sum(map(weigh, self.started)) + sum(inner)
 
     def total(self, weigh: Callable[[Operation], float]) -> float:
@@ -106,14 +107,14 @@ class Block:
 
     def microbatch(self) -> "Block":
         """The turn of the loop over microbatches that starts most: unknown, none such within."""
-        return max(self._innermost(), key=lambda one: one.turn(lambda _: 1))
+        return max(self._innermost(), key=lambda block: block.turn(lambda _: 1))
 
     def over_time(self, weigh: Callable[[Operation], float]) -> float:
         """The weight of the loops over time in one turn, 0 where they are unrolled whole."""
         return sum(loop.total(weigh) for loop in self.loops)
 
     def _innermost(self) -> Iterator["Block"]:
-        unknown = [one for loop in self.loops for one in loop._innermost()]
+        unknown = [block for loop in self.loops for block in loop._innermost()]
         if unknown or self.turns is not None:
             yield from unknown
         else:
@@ -131,61 +132,61 @@ class Program:
     def __init__(self, text: str) -> None:
         self.text = text
         self._computations, entry = _computations(text.splitlines())
-        every = (one for own in self._computations.values() for one in own)
-        self._by_name = {one.name: one for one in every}
+        operations = (op for body in self._computations.values() for op in body)
+        self._by_name = {op.name: op for op in operations}
         self.block = self._block(entry, 1)
 
-    def moved(self, one: Operation) -> int:
+    def moved(self, op: Operation) -> int:
         """Bytes that a kernel must at least read and write.
 
         Of arrays from which it takes slices these, of arrays that it changes in place the changes.
         """
-        if one.kind != "fusion":
-            return one.size + sum(self._by_name[name].size for name in one.operands)
-        body = self._computations[one.named("calls")[0]]
+        if op.kind != "fusion":
+            return op.size + sum(self._by_name[name].size for name in op.operands)
+        body = self._computations[op.named("calls")[0]]
         updates = [part for part in body if part.kind in UPDATES]
         changed = [part.operands[UPDATES[part.kind]] for part in updates]
         changes = sum(self._by_name[name].size for name in changed)
-        written = max(0, one.size - sum(part.size for part in updates)) + changes
+        written = max(0, op.size - sum(part.size for part in updates)) + changes
         return written + sum(_read(part, body) for part in body if part.kind == "parameter")
 
     def _block(self, name: str, turns: int | None) -> Block:
-        own = self._computations[name]
-        inner = [tuple(self._within(one)) for one in own]
-        started = [one for one in own if not self._within(one) and _starts(one)]
+        body = self._computations[name]
+        inner = [tuple(self._within(op)) for op in body]
+        started = [op for op in body if not self._within(op) and _starts(op)]
         return Block(turns, tuple(started), tuple(filter(None, inner)))
 
-    def _within(self, one: Operation) -> list[Block]:
-        if one.kind == "while":
-            return [self._block(one.named("body")[0], self._turns(one))]
-        if one.kind == "call":
-            return [self._block(one.named("to_apply")[0], 1)]
-        if one.kind == "conditional":
+    def _within(self, op: Operation) -> list[Block]:
+        if op.kind == "while":
+            return [self._block(op.named("body")[0], self._turns(op))]
+        if op.kind == "call":
+            return [self._block(op.named("to_apply")[0], 1)]
+        if op.kind == "conditional":
             names = "branch_computations", "true_computation", "false_computation"
-            return [self._block(name, 1) for name in one.named(*names)]
+            return [self._block(name, 1) for name in op.named(*names)]
         return []
 
     def _turns(self, loop: Operation) -> int | None:
-        """As told, or from a condition that compares a counter from 0 with a constant."""
-        if told := re.search(r"known_trip_count[^\d]*(\d+)", loop.more):
-            return int(told[1])
+        """The trip count that XLA notes, or that of a condition on a counter that begins at 0."""
+        if known := re.search(r"known_trip_count[^\d]*(\d+)", loop.more):
+            return int(known[1])
         *before, last = self._computations[loop.named("condition")[0]]
-        limits = [one.given for one in before if one.name in last.operands and _number(one)]
+        limits = [op.arguments for op in before if op.name in last.operands and _number(op)]
         return int(limits[0][1:-1]) if limits and "direction=LT" in last.more else None
 
 
 def _computations(lines: Iterable[str]) -> tuple[dict[str, list[Operation]], str]:
     """Operations of every computation by its name, and the name of the first to run."""
-    found: dict[str, list[Operation]] = {}
+    computations: dict[str, list[Operation]] = {}
     entry = current = ""
     for line in lines:
         if head := HEAD.match(line):
             current = head[2]
             entry = current if head[1] else entry
-            found[current] = []
-        elif own := LINE.match(line):
-            found[current].append(Operation.parse(own[1], own[2]))
-    return found, entry
+            computations[current] = []
+        elif match := LINE.match(line):
+            computations[current].append(Operation.parse(match[1], match[2]))
+    return computations, entry
 
 
 def _closing(text: str) -> int:
@@ -198,31 +199,31 @@ def _closing(text: str) -> int:
     raise ValueError(f"No bracket closes the first one of {text!r}.")
 
 
-def _starts(one: Operation) -> bool:
+def _starts(op: Operation) -> bool:
     """Whether a device is given something to do; the end of a copy is no copy."""
-    return one.kind not in FREE and not one.kind.endswith("-done")
+    return op.kind not in FREE and not op.kind.endswith("-done")
 
 
-def _number(one: Operation) -> bool:
-    return one.kind == "constant" and one.shape.startswith("s32[]")
+def _number(op: Operation) -> bool:
+    return op.kind == "constant" and op.shape.startswith("s32[]")
 
 
 def _read(parameter: Operation, body: list[Operation]) -> int:
     """Bytes of a parameter that a fusion reads."""
     users = _users(parameter, body)
-    if all(first and one.kind in {*SLICES, *UPDATES} for one, first in users):
-        slices = sum(one.size for one, _ in users if one.kind in SLICES)
+    if all(first and op.kind in {*SLICES, *UPDATES} for op, first in users):
+        slices = sum(op.size for op, _ in users if op.kind in SLICES)
         return min(parameter.size, slices)
     return parameter.size
 
 
 def _users(value: Operation, body: list[Operation]) -> list[tuple[Operation, bool]]:
     """Who reads a value, perhaps in another shape, and whether as the first operand alone."""
-    found = []
-    for one in body:
-        if value.name in one.operands:
-            if one.kind == "bitcast":
-                found += _users(one, body)
+    users = []
+    for op in body:
+        if value.name in op.operands:
+            if op.kind == "bitcast":
+                users += _users(op, body)
             else:
-                found.append((one, value.name not in one.operands[1:]))
-    return found
+                users.append((op, value.name not in op.operands[1:]))
+    return users

@@ -7,17 +7,15 @@ them. Prints trial-epochs per second (median of the rounds) and writes
 `benchmarks/results/lanes-<device>.json` with all raw times.
 """
 
-import json
 import statistics
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from pages import slug, write_results
 
 import jaxrnn
 
-RESULTS = Path(__file__).resolve().parent / "results"
 LANES = (1, 2, 4, 8, 16)
 CASES = ((64, 8), (64, 50), (128, 50))  # hidden size, time steps
 TRIALS, SAMPLES, ROUNDS = 64, 320, 5
@@ -32,9 +30,9 @@ def sequences(samples: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
 def measure(hidden_size: int, steps: int) -> list[dict[str, object]]:
     """Seconds per epoch of the whole population for every lane count, in turns."""
     data = jaxrnn.from_splits(sequences(SAMPLES, steps), sequences(20, steps), sequences(20, steps))
-    entries = [{"cell": "lstm", "hidden_size": hidden_size, "dropout": 0.2}] * TRIALS
+    configurations = [{"cell": "lstm", "hidden_size": hidden_size, "dropout": 0.2}] * TRIALS
     trainers = {lanes: jaxrnn.Trainer(data, lanes=lanes) for lanes in LANES}
-    populations = {k: trainers[k].start(entries, range(TRIALS)) for k in LANES}
+    populations = {k: trainers[k].start(configurations, range(TRIALS)) for k in LANES}
     seconds: dict[int, list[float]] = {lanes: [] for lanes in LANES}
     for epoch in range(ROUNDS + 1):
         for lanes in LANES:
@@ -72,9 +70,7 @@ def main() -> None:
         "samples": SAMPLES,
         "rows": rows,
     }
-    path = RESULTS / f"lanes-{devices.replace(' ', '-').lower()}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(f'lanes-{slug(devices)}', results)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How much memory does a large population take? Place, train, park and place many members.
+"""How much memory does a large population take? Move many members to the devices and back.
 
     python benchmarks/memory.py
 
@@ -13,16 +13,15 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from pages import slug, write_results
 
 import jaxrnn
 import search
 
-RESULTS = Path(__file__).resolve().parent / "results"
 CASES = {"small": 10_000, "default": 2_000, "default-large": 10_000}
 UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes of what `getrusage` counts in."""
@@ -32,8 +31,8 @@ def small(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
     """LSTMs of 4 to 8 units, noise of 8 steps."""
     rng = np.random.default_rng(0)
     train, other = ((rng.normal(size=(n, 8, 4)), np.arange(n) % 3) for n in (64, 32))
-    entries = [{"cell": "lstm", "hidden_size": 4 + k % 5} for k in range(members)]
-    return jaxrnn.from_splits(train, other, other), entries
+    configurations = [{"cell": "lstm", "hidden_size": 4 + k % 5} for k in range(members)]
+    return jaxrnn.from_splits(train, other, other), configurations
 
 
 def default(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
@@ -46,19 +45,19 @@ def default(members: int) -> tuple[jaxrnn.Data, list[dict[str, Any]]]:
 
 def measure(case: str) -> dict[str, Any]:
     """Peaks of this process: before, and after an epoch and a rung that a third survives."""
-    data, entries = (small if case == "small" else default)(CASES[case])
+    data, configurations = (small if case == "small" else default)(CASES[case])
     trainer = jaxrnn.Trainer(data)
-    trainer.plan_for(entries, 27)
+    trainer.plan_for(configurations, 27)
     begin, before = time.perf_counter(), _peak()
-    drawn = trainer.init(entries, range(len(entries)), 27)
-    each = sum(sum(leaf.nbytes for leaf in jax.tree.leaves(one.state)) for one in drawn)
-    population = trainer.train(trainer.to_device(drawn), 1)
-    parked = trainer.to_host(population)
-    del drawn
-    trainer.train(trainer.to_device(parked[::3]), 2)
+    initial = trainer.init(configurations, range(len(configurations)), 27)
+    each = sum(sum(leaf.nbytes for leaf in jax.tree.leaves(snapshot.state)) for snapshot in initial)
+    population = trainer.train(trainer.to_device(initial), 1)
+    snapshots = trainer.to_host(population)
+    del initial
+    trainer.train(trainer.to_device(snapshots[::3]), 2)
     return {
         "case": case,
-        "members": len(entries),
+        "members": len(configurations),
         "member_bytes": each,
         "bytes_before": before,
         "bytes_peak": _peak(),
@@ -81,17 +80,18 @@ def main() -> None:
         command = [sys.executable, __file__, case]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows.append(row := json.loads(done.stdout))
-        peak, own = row["bytes_peak"] / 2**30, row["member_bytes"] / 2**30
-        print(f"{case}: {row['members']} members of {own:.2f} GiB, peak {peak:.2f} GiB", flush=True)
-    told = {
+        peak, state = row["bytes_peak"] / 2**30, row["member_bytes"] / 2**30
+        print(
+            f"{case}: {row['members']} members of {state:.2f} GiB, peak {peak:.2f} GiB", flush=True
+        )
+    devices = rows[0]["devices"]
+    results = {
         "command": "python benchmarks/memory.py",
-        "devices": rows[0]["devices"],
+        "devices": devices,
         "versions": {name: version(name) for name in ("jax", "jaxlib", "numpy")},
         "rows": rows,
     }
-    path = RESULTS / f"memory-{rows[0]['devices'].replace(' ', '-').lower()}.json"
-    path.write_text(json.dumps(told, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(f'memory-{slug(devices)}', results)}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from pages import ROOT, write_json
+
 FAULTS = ROOT / "benchmarks" / "mutants.toml"
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.*?)(?: - .*)?$", re.MULTILINE)
 """A test in pytest's summary; without `::` it is a file that can't be collected."""
@@ -48,7 +49,7 @@ class Mutant:
     """A fault.
 
     Attributes:
-        name: Short, its own.
+        name: Short name, unique.
         area: What it is about.
         file: Where, from the root of the tree.
         before: Text that occurs there once.
@@ -82,10 +83,10 @@ class Outcome(NamedTuple):
     """What became of a fault.
 
     Attributes:
-        outcome: `killed`, `survived`, `timeout`, which is killed too, or `broken`.
-        seconds: That its tests took.
-        test: The first that failed.
-        output: The end of what pytest said, of a broken one.
+        outcome: Word for it: `killed`, `survived`, `timeout`, which is killed too, or `broken`.
+        seconds: Seconds that its tests took.
+        test: First test that failed.
+        output: Last lines of pytest's output, of a broken fault.
     """
 
     outcome: str
@@ -103,8 +104,8 @@ def read(path: Path = FAULTS) -> list[Mutant]:
 def copied(root: Path, folder: Path) -> Path:
     """A copy in `folder` of all files of a tree that Git knows, or would not ignore."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    told = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
-    for name in told.split("\0"):
+    listing = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    for name in listing.split("\0"):
         if name and (root / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, folder / name)
@@ -139,8 +140,8 @@ def pytest(tree: Path, tests: Iterable[str], limit: float) -> Outcome:
 def _judged(status: int, output: str, seconds: float) -> Outcome:
     if status in (0, NO_TESTS):
         return Outcome(SURVIVED, seconds)
-    if status == 1 and (found := FAILED.search(output)):
-        return Outcome(KILLED, seconds, found[1])
+    if status == 1 and (failed := FAILED.search(output)):
+        return Outcome(KILLED, seconds, failed[1])
     return Outcome(BROKEN, seconds, output=f"status {status}: {output[-TAIL:]}")
 
 
@@ -212,21 +213,22 @@ def about(root: Path) -> dict[str, Any]:
 
 def described(mutant: Mutant, outcome: Outcome) -> dict[str, Any]:
     """A row of a result file."""
-    told = {**outcome._asdict(), "seconds": round(outcome.seconds, 1), "area": mutant.area}
-    told |= {"why": mutant.why, "survives": mutant.survives}
-    return {name: value for name, value in told.items() if value}
+    row = {**outcome._asdict(), "seconds": round(outcome.seconds, 1), "area": mutant.area}
+    row |= {"why": mutant.why, "survives": mutant.survives}
+    return {name: value for name, value in row.items() if value}
 
 
-def table(told: dict[str, Any]) -> Iterator[str]:
+def table(results: dict[str, Any]) -> Iterator[str]:
     """A result file in lines: a row for each area, then who was not killed, and why it matters."""
-    rows: dict[str, dict[str, Any]] = told["mutants"]
+    rows: dict[str, dict[str, Any]] = results["mutants"]
     kinds = (KILLED, TIMEOUT, SURVIVED, BROKEN)
     yield f"| area | faults | {' | '.join(kinds)} |"
     yield "|---" * (len(kinds) + 2) + "|"
     areas = sorted({row["area"] for row in rows.values()})
     for area in (*areas, "all"):
-        own = [row["outcome"] for row in rows.values() if area in (row["area"], "all")]
-        yield f"| {area} | {len(own)} | {' | '.join(str(own.count(kind)) for kind in kinds)} |"
+        outcomes = [row["outcome"] for row in rows.values() if area in (row["area"], "all")]
+        counts = (str(outcomes.count(kind)) for kind in kinds)
+        yield f"| {area} | {len(outcomes)} | {' | '.join(counts)} |"
     for kind in (SURVIVED, BROKEN):
         for name, row in sorted(rows.items()):
             if row["outcome"] == kind:
@@ -236,18 +238,18 @@ def table(told: dict[str, Any]) -> Iterator[str]:
 
 def _measure(mutants: Sequence[Mutant], settings: argparse.Namespace) -> dict[str, Any]:
     """All outcomes, printed and written as they come."""
-    told: dict[str, Any] = {**about(ROOT), "mutants": {}}
+    results: dict[str, Any] = {**about(ROOT), "mutants": {}}
     if settings.out and settings.out.is_file():
-        told["mutants"] = json.loads(settings.out.read_text(encoding="utf-8"))["mutants"]
+        results["mutants"] = json.loads(settings.out.read_text(encoding="utf-8"))["mutants"]
     outcomes = run(ROOT, mutants, settings.workers, settings.limit, settings.tests)
     for number, (mutant, outcome) in enumerate(outcomes, 1):
-        said = f"{outcome.outcome} {mutant.name}, {outcome.seconds:.0f} s {outcome.test}"
-        print(f"{number}/{len(mutants)} {said}".rstrip(), outcome.output, flush=True)
-        told["mutants"][mutant.name] = described(mutant, outcome)
-        told["mutants"] = dict(sorted(told["mutants"].items()))
+        shown = f"{outcome.outcome} {mutant.name}, {outcome.seconds:.0f} s {outcome.test}"
+        print(f"{number}/{len(mutants)} {shown}".rstrip(), outcome.output, flush=True)
+        results["mutants"][mutant.name] = described(mutant, outcome)
+        results["mutants"] = dict(sorted(results["mutants"].items()))
         if settings.out:
-            settings.out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    return told
+            write_json(settings.out, results)
+    return results
 
 
 def chosen(settings: argparse.Namespace) -> list[Mutant]:
@@ -257,12 +259,12 @@ def chosen(settings: argparse.Namespace) -> list[Mutant]:
         ValueError: A name or an area that there is not.
     """
     mutants = read()
-    known = {"only": {one.name for one in mutants}, "area": {one.area for one in mutants}}
+    known = {"only": {m.name for m in mutants}, "area": {m.area for m in mutants}}
     for option, names in known.items():
         if strange := set(getattr(settings, option)) - names:
             raise ValueError(f"`--{option}` knows no {strange.pop()!r}.")
     only, area = settings.only or known["only"], settings.area or known["area"]
-    return [one for one in mutants if one.name in only and one.area in area]
+    return [mutant for mutant in mutants if mutant.name in only and mutant.area in area]
 
 
 def main() -> int:
@@ -285,14 +287,14 @@ def main() -> int:
         return 0
     mutants = chosen(settings)
     if settings.baseline:
-        listed = sorted({test.partition("::")[0] for one in mutants for test in one.tests})
+        listed = sorted({test.partition("::")[0] for mutant in mutants for test in mutant.tests})
         outcome = pytest(ROOT, listed, float("inf"))
         print(f"without a fault: {outcome.outcome}, {outcome.seconds:.0f} s {outcome.test}")
         return int(outcome.outcome != SURVIVED)
-    told = _measure(mutants, settings)
-    print("\n".join(table(told)))
-    found = [(one, told["mutants"][one.name]["outcome"]) for one in mutants]
-    return int(any(how == BROKEN or (how == SURVIVED and not one.survives) for one, how in found))
+    results = _measure(mutants, settings)
+    print("\n".join(table(results)))
+    outcomes = [(mutant, results["mutants"][mutant.name]["outcome"]) for mutant in mutants]
+    return int(any(how == BROKEN or (how == SURVIVED and not m.survives) for m, how in outcomes))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import argparse
 import csv
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,11 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import RESULTS, ROOT, replace_between, slug, write_results
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "results.md"
-BETWEEN = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
 def pendigits(folder: Path, out: Path) -> None:
@@ -56,11 +53,11 @@ class Case:
     """A data set and how to search on it.
 
     Attributes:
-        data: The file, in the folder of the data set or among the converted ones.
-        arguments: Of the search, besides data and seed.
-        metric: The test score that people quote.
-        goal: What it should be, as in `>= 0.95`.
-        convert: Writes the file, where the source is in a format of its own.
+        data: File, in the folder of the data set or among the converted ones.
+        arguments: Arguments of the search, besides data and seed.
+        metric: Test score that people quote.
+        goal: Test score to reach, as in `>= 0.95`.
+        convert: Function that writes the file, where the source is in a format of its own.
     """
 
     data: str
@@ -71,7 +68,7 @@ class Case:
 
 
 FEW = "--space benchmarks/spaces/few.toml --trials 81 --min-epochs 3 --max-epochs 81"
-"""For a few dozen series, of which an epoch has few steps."""
+"""Arguments for a few dozen series, of which an epoch has few steps."""
 
 CASES = {
     "pendigits": Case("pendigits.npz", "--trials 81", "accuracy", ">= 0.975", pendigits),
@@ -141,9 +138,8 @@ def write_table() -> None:
         wall = f"{run['wall_seconds']:.0f} s"
         cells = run["name"], score, run["goal"], wall, run["devices"], f"`{run['command']}`"
         lines.append(f"| {' | '.join(cells)} |")
-    text = PAGE.read_text(encoding="utf-8")
-    table = "\n".join(lines)
-    PAGE.write_text(BETWEEN.sub(rf"\g<1>\n{table}\n\n\g<2>", text), encoding="utf-8")
+    page = replace_between(PAGE.read_text(encoding="utf-8"), "results", "\n".join(lines))
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def main() -> None:
@@ -161,9 +157,7 @@ def main() -> None:
     for name in settings.names or CASES:
         with tempfile.TemporaryDirectory() as work:
             run = measure(name, settings.folder.resolve(), Path(work), settings.seed)
-        device = str(run["devices"]).replace(" ", "-").lower()
-        path = RESULTS / f"real-data-{name}-{settings.seed}-{device}.json"
-        path.write_text(json.dumps(run, indent=2) + "\n")
+        path = write_results(f"real-data-{name}-{settings.seed}-{slug(run['devices'])}", run)
         print(f"{name}: {run['test']}; written to {path}", flush=True)
 
 

@@ -11,7 +11,6 @@ the tables in docs/scaling.md from these files.
 import argparse
 import json
 import os
-import re
 import shlex
 import statistics
 import subprocess
@@ -23,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import RESULTS, ROOT, replace_between, slug, write_results
 
 import jaxrnn
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "scaling.md"
-BETWEEN = re.compile(r"(<!-- scaling: [^>]*-->\n).*?(<!-- end of scaling -->)", re.DOTALL)
+PAGE = ROOT / "docs" / "scaling.md"
 POPULATIONS = (1, 4, 16, 64, 256, 1024)
-ENTRIES = {"cell": "lstm", "hidden_size": 32, "dropout": 0.2}
+CONFIGURATION = {"cell": "lstm", "hidden_size": 32, "dropout": 0.2}
 SAMPLES, TIME, FEATURES, CLASSES, ROUNDS = 320, 8, 8, 10, 5
 LEAST = 64
 """Trial-epochs of a measurement; small populations train several epochs for it."""
@@ -51,12 +49,12 @@ def populations(rounds: int) -> list[dict[str, Any]]:
     epochs = {size: max(1, LEAST // size) for size in POPULATIONS}
     trainers = {size: jaxrnn.Trainer(data) for size in POPULATIONS}
     most = max(epochs.values()) * (rounds + 1)
-    lying = {n: trainers[n].start([ENTRIES] * n, range(n), most) for n in POPULATIONS}
+    running = {n: trainers[n].start([CONFIGURATION] * n, range(n), most) for n in POPULATIONS}
     seconds: dict[int, list[float]] = {size: [] for size in POPULATIONS}
     for number in range(1, rounds + 2):
         for size in POPULATIONS:
             begin = time.perf_counter()
-            lying[size] = trainers[size].train(lying[size], number * epochs[size])
+            running[size] = trainers[size].train(running[size], number * epochs[size])
             seconds[size].append(time.perf_counter() - begin)
     return [
         {
@@ -89,18 +87,18 @@ def search(scheduler: str, trials: int) -> dict[str, Any]:
     }
 
 
-def tables(told: dict[str, Any]) -> list[str]:
+def tables(results: dict[str, Any]) -> list[str]:
     """Both tables of a result file, in lines of Markdown."""
-    lines = [f"**{told['devices']}**, `{told['command']}`", ""]
+    lines = [f"**{results['devices']}**, `{results['command']}`", ""]
     lines += ["| trials that train together | ms per trial-epoch | to one alone |", "|---|---|---|"]
-    alone = told["populations"][0]["ms_per_trial_epoch"]
-    for row in told["populations"]:
+    alone = results["populations"][0]["ms_per_trial_epoch"]
+    for row in results["populations"]:
         each = row["ms_per_trial_epoch"]
         lines.append(f"| {row['population']:,} | {each:.2f} | {each / alone:.2f} |")
-    kinds = [kind for kind in told["searches"][0]["seconds"] if kind != "total"]
+    kinds = [kind for kind in results["searches"][0]["seconds"] if kind != "total"]
     lines += ["", f"| search, seconds of | total | {' | '.join(kinds)} | beside |"]
     lines.append("|---" * (len(kinds) + 3) + "|")
-    for run in told["searches"]:
+    for run in results["searches"]:
         seconds = [f"{run['seconds'][kind]:.2f}" for kind in ("total", *kinds)]
         name = f"{run['trials']:,} trials, {run['scheduler']}"
         lines.append(f"| {name} | {' | '.join(seconds)} | {run['share_beside']:.1%} |")
@@ -110,16 +108,16 @@ def tables(told: dict[str, Any]) -> list[str]:
 def page() -> str:
     """docs/scaling.md with the tables of the result files."""
     files = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("scaling-*.json"))]
-    table = "\n\n".join("\n".join(tables(told)) for told in files) or "Nothing was measured yet."
-    text = PAGE.read_text(encoding="utf-8")
-    return BETWEEN.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
+    parts = ["\n".join(tables(results)) for results in files]
+    text = "\n\n".join(parts) or "Nothing was measured yet."
+    return replace_between(PAGE.read_text(encoding="utf-8"), "scaling", text)
 
 
 def main() -> None:
     """Measure, print and write, or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--trials", type=int, default=1024, help="of every search")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of every population")
+    parser.add_argument("--trials", type=int, default=1024, help="trials of every search")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of every population")
     parser.add_argument("--table", action="store_true", help="write docs/scaling.md instead")
     settings = parser.parse_args()
     if settings.table:
@@ -133,19 +131,17 @@ def main() -> None:
     for row in rows:
         print(f"{row['population']} trials: {row['ms_per_trial_epoch']:.3f} ms per trial-epoch")
     devices = jaxrnn.describe(jaxrnn.Trainer(jaxrnn.digits()).mesh)
-    told = {
+    results = {
         "command": shlex.join(["python", "benchmarks/scaling.py", *sys.argv[1:]]),
         "devices": devices,
         "cores": os.cpu_count(),
         "versions": {name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
-        "configuration": ENTRIES,
+        "configuration": CONFIGURATION,
         "data": {"samples": SAMPLES, "time": TIME, "features": FEATURES},
         "populations": rows,
         "searches": runs,
     }
-    path = RESULTS / f"scaling-{devices.replace(' ', '-').lower()}.json"
-    path.write_text(json.dumps(told, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(f'scaling-{slug(devices)}', results)}")
 
 
 if __name__ == "__main__":

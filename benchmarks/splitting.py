@@ -7,19 +7,17 @@ Prints milliseconds per step and member (median of the rounds) and writes
 `benchmarks/results/splitting-<device>.json` with all raw times.
 """
 
-import json
 import statistics
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from lanes import sequences
+from pages import slug, write_results
 
 import jaxrnn
 from jaxrnn.population.options import ALONE
 
-RESULTS = Path(__file__).resolve().parent / "results"
 CASES = ((32, 8), (64, 8), (128, 8), (128, 50))  # hidden size, time steps
 TRIALS, SAMPLES, ROUNDS = 16, 320, 7
 WHOLE, SPLIT = dict(ALONE), {}
@@ -30,8 +28,8 @@ def trained(data: jaxrnn.Data, hidden_size: int, options: dict[str, Any]) -> Any
     ALONE.clear()
     ALONE.update(options)
     trainer = jaxrnn.Trainer(data)
-    entries = [{"cell": "lstm", "hidden_size": hidden_size, "dropout": 0.2}] * TRIALS
-    return trainer, trainer.train(trainer.start(entries, range(TRIALS)), 1)
+    configurations = [{"cell": "lstm", "hidden_size": hidden_size, "dropout": 0.2}] * TRIALS
+    return trainer, trainer.train(trainer.start(configurations, range(TRIALS)), 1)
 
 
 def measure(hidden_size: int, steps: int) -> dict[str, Any]:
@@ -59,8 +57,8 @@ def main() -> None:
     rows = []
     for case in CASES:
         rows.append(row := measure(*case))
-        told = ", ".join(f"{name} {each:.3f} ms" for name, each in row["milliseconds"].items())
-        print(f"hidden {case[0]} time {case[1]}: {told}", flush=True)
+        shown = ", ".join(f"{name} {each:.3f} ms" for name, each in row["milliseconds"].items())
+        print(f"hidden {case[0]} time {case[1]}: {shown}", flush=True)
     devices = jaxrnn.describe(jaxrnn.Trainer(jaxrnn.digits()).mesh)
     results = {
         "command": "python benchmarks/splitting.py",
@@ -70,9 +68,7 @@ def main() -> None:
         "samples": SAMPLES,
         "rows": rows,
     }
-    path = RESULTS / f"splitting-{devices.replace(' ', '-').lower()}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(f'splitting-{slug(devices)}', results)}")
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from pages import RESULTS, ROOT, replace_between, write_results
 
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import hyperparameters
@@ -37,9 +37,7 @@ from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.options import ALONE
 from jaxrnn.tasks.spec import TaskSpec
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "steps.md"
-BETWEEN = re.compile(r"(<!-- steps: .*? -->\n).*?(<!-- end of steps -->)", re.DOTALL)
+PAGE = ROOT / "docs" / "steps.md"
 FLAGS = os.environ.get("XLA_FLAGS", "")
 BATCH, ROUNDS, SECONDS = 32, 5, 0.05
 SIZES = ((16, 8), (32, 8), (64, 8), (128, 8), (16, 50), (32, 50), (64, 50), (128, 50), (64, 200))
@@ -59,7 +57,7 @@ class Case(NamedTuple):
 class Variant(NamedTuple):
     """One way to compute a step."""
 
-    own: bool = False
+    written_out: bool = False
     hoisted: bool = False
     unroll: int = 1
     checkpoint: bool = False
@@ -72,17 +70,17 @@ VARIANTS = {
     "scan, inputs mapped before it": Variant(hoisted=True),
     "scan, unrolled by 4": Variant(unroll=4),
     "scan, checkpoint": Variant(checkpoint=True),
-    "own backward": Variant(own=True),
+    "own backward": Variant(written_out=True),
 }
 ON_CPU = {
     "scan, loops split among cores": Variant(split=True),
-    "own backward, loops split among cores": Variant(own=True, split=True),
+    "own backward, loops split among cores": Variant(written_out=True, split=True),
 }
 ON_OTHERS = {
     "scan, unrolled by 8": Variant(unroll=8),
     "scan, TF32": Variant(precision="tensorfloat32"),
-    "own backward, TF32": Variant(own=True, precision="tensorfloat32"),
-    "own backward, bfloat16": Variant(own=True, precision="bfloat16"),
+    "own backward, TF32": Variant(written_out=True, precision="tensorfloat32"),
+    "own backward, bfloat16": Variant(written_out=True, precision="bfloat16"),
 }
 
 
@@ -95,15 +93,18 @@ def cases(on_cpu: bool) -> list[Case]:
         for width, steps in SIZES
         for count in lanes
     ]
-    return [*grid, Case("rnn", 32, 50, 8, lanes[0]), *(Case("lstm", *one) for one in MORE)]
+    return [*grid, Case("rnn", 32, 50, 8, lanes[0]), *(Case("lstm", *sizes) for sizes in MORE)]
 
 
-def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
+def scan(variant: Variant, cell: str, parameters: Any, carry: Any, x: Any) -> Any:
     """The layer by `lax.scan` of the cells' arithmetic, as `jaxrnn.network.cells` defines it."""
-    w, r = (own[name].reshape(len(own[name]), -1) for name in ("input_kernel", "recurrent_kernel"))
-    bias = own["bias"].reshape(1, -1)
+    w, r = (
+        parameters[name].reshape(len(parameters[name]), -1)
+        for name in ("input_kernel", "recurrent_kernel")
+    )
+    bias = parameters["bias"].reshape(1, -1)
 
-    def one(carry: Any, x: Any) -> Any:
+    def step(carry: Any, x: Any) -> Any:
         x, s = x if variant.hoisted else x @ w + bias, carry[0] @ r
         if cell == "rnn":
             carry = (jnp.tanh(x + s),)
@@ -114,12 +115,14 @@ def scan(variant: Variant, cell: str, own: Any, carry: Any, x: Any) -> Any:
         else:
             (x_r, x_z, x_n), (s_r, s_z, s_n) = jnp.split(x, 3, axis=-1), jnp.split(s, 3, axis=-1)
             z = jax.nn.sigmoid(x_z + s_z)
-            n = jnp.tanh(x_n + jax.nn.sigmoid(x_r + s_r) * (s_n + own["candidate_bias"][None]))
+            n = jnp.tanh(
+                x_n + jax.nn.sigmoid(x_r + s_r) * (s_n + parameters["candidate_bias"][None])
+            )
             carry = ((1 - z) * n + z * carry[0],)
         return carry, carry[0]
 
-    one = jax.checkpoint(one) if variant.checkpoint else one
-    return jax.lax.scan(one, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
+    step = jax.checkpoint(step) if variant.checkpoint else step
+    return jax.lax.scan(step, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
 
 
 def fixed(case: Case) -> tuple[rnn_vjp.Form, Constants]:
@@ -139,39 +142,41 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
         "bias": (gates, units),
     }
     shapes |= {"candidate_bias": (units,)} if case.cell == "gru" else {}
-    own = {k: rng.normal(size=(case.lanes, *s), scale=0.1) for k, s in shapes.items()}
+    parameters = {k: rng.normal(size=(case.lanes, *s), scale=0.1) for k, s in shapes.items()}
     batches = rng.normal(size=(8, BATCH, case.time_steps, case.features))
-    own, batches = jax.device_put(jax.tree.map(np.float32, (own, batches)))
+    parameters, batches = jax.device_put(jax.tree.map(np.float32, (parameters, batches)))
 
     form, constants = fixed(case)
 
-    def loss(own: Any, x: Any) -> Any:
+    def loss(parameters: Any, x: Any) -> Any:
         carry = tuple(jnp.zeros((BATCH, units)) for _ in range(STATES[case.cell]))
         x = x.swapaxes(0, 1)
-        if variant.own:
-            answer: Any = rnn_vjp.layer(form, own, carry, x, None, constants)
+        if variant.written_out:
+            answer: Any = rnn_vjp.layer(form, parameters, carry, x, None, constants)
         else:
-            answer = scan(variant, case.cell, own, carry, x)
+            answer = scan(variant, case.cell, parameters, carry, x)
         return (answer[1].swapaxes(0, 1)[:, -1] ** 2).sum()
 
-    def lane(own: Any, x: Any) -> Any:
-        return jax.tree.map(lambda p, g: p - 1e-4 * g, own, jax.grad(loss)(own, x))
+    def lane(parameters: Any, x: Any) -> Any:
+        return jax.tree.map(lambda p, g: p - 1e-4 * g, parameters, jax.grad(loss)(parameters, x))
 
-    def one(own: Any, x: Any) -> Any:
+    def lanes(parameters: Any, x: Any) -> Any:
         if case.lanes > 1:
-            return jax.vmap(lane, (0, None))(own, x)
-        return jax.tree.map(lambda p: p[None], lane(jax.tree.map(lambda p: p[0], own), x))
+            return jax.vmap(lane, (0, None))(parameters, x)
+        return jax.tree.map(lambda p: p[None], lane(jax.tree.map(lambda p: p[0], parameters), x))
 
-    def run(own: Any, batches: Any, steps: Any) -> Any:
-        return jax.lax.fori_loop(0, steps, lambda k, own: one(own, batches[k % 8]), own)
+    def run(parameters: Any, batches: Any, steps: Any) -> Any:
+        return jax.lax.fori_loop(
+            0, steps, lambda k, parameters: lanes(parameters, batches[k % 8]), parameters
+        )
 
     apart = jax.default_backend() == "cpu" and not variant.split
     with jax.default_matmul_precision(variant.precision):
-        lowered = jax.jit(run).lower(own, batches, jnp.int32(0))
+        lowered = jax.jit(run).lower(parameters, batches, jnp.int32(0))
     compiled: Any = lowered.compile(compiler_options=ALONE if apart else None)
 
     def steps(count: int) -> Any:
-        return jax.block_until_ready(compiled(own, batches, jnp.int32(count)))
+        return jax.block_until_ready(compiled(parameters, batches, jnp.int32(count)))
 
     return steps, compiled.memory_analysis().temp_size_in_bytes / 1e6
 
@@ -215,7 +220,7 @@ def table(rows: list[dict[str, Any]], what: str) -> list[str]:
         features = f", {case.features} features" if case.features != 8 else ""
         lanes = f", {case.lanes} lanes" if case.lanes > 1 else ""
         name = f"{case.cell} {case.hidden_size} x {case.time_steps}{features}{lanes}"
-        lines.append(f"| {name} | {' | '.join(cells.get(one, '') for one in variants)} |")
+        lines.append(f"| {name} | {' | '.join(cells.get(variant, '') for variant in variants)} |")
     return lines
 
 
@@ -223,15 +228,14 @@ def page() -> str:
     """docs/steps.md with the tables of the result files."""
     lines: list[str] = []
     for path in sorted(RESULTS.glob("steps-*.json")):
-        told = json.loads(path.read_text())
-        large = [row for row in told["rows"] if row["time_steps"] == 200]
-        flags = f", `XLA_FLAGS={told['flags']}`" if told.get("flags") else ""
-        lines += [f"**{told['devices']}**{flags}, milliseconds per step and lane:", ""]
-        lines += [*table(told["rows"], "milliseconds"), ""]
+        results = json.loads(path.read_text())
+        large = [row for row in results["rows"] if row["time_steps"] == 200]
+        flags = f", `XLA_FLAGS={results['flags']}`" if results.get("flags") else ""
+        lines += [f"**{results['devices']}**{flags}, milliseconds per step and lane:", ""]
+        lines += [*table(results["rows"], "milliseconds"), ""]
         lines += ["Megabytes of temporary memory, all lanes together:", ""]
         lines += [*table(large, "temporary_megabytes"), ""]
-    text = PAGE.read_text(encoding="utf-8")
-    return BETWEEN.sub(lambda found: "\n".join([found[1], *lines, found[2]]), text)
+    return replace_between(PAGE.read_text(encoding="utf-8"), "steps", "\n".join(lines))
 
 
 def main(wanted: list[str]) -> None:
@@ -243,8 +247,8 @@ def main(wanted: list[str]) -> None:
         if wanted and f"{case.hidden_size}x{case.time_steps}" not in wanted:
             continue
         print("{} hidden {} time {} features {} lanes {}".format(*case))
-        rows += (found := measure(case, variants))
-        for row in found:
+        rows += (measured := measure(case, variants))
+        for row in measured:
             shown = row["variant"], row["milliseconds"], row["temporary_megabytes"]
             print("    {:<38} {:9.3f} ms {:8.1f} MB".format(*shown), flush=True)
     results = {
@@ -256,9 +260,7 @@ def main(wanted: list[str]) -> None:
         "rows": rows,
     }
     name = re.sub(r"[^a-z0-9.]+", "-", f"steps {devices} {FLAGS}".lower()).strip("-")
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"written to {path}")
+    print(f"written to {write_results(name, results)}")
 
 
 if __name__ == "__main__":

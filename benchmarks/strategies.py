@@ -1,4 +1,4 @@
-"""Every search with every scheduler, for the same number of trial-epochs, and what it finds.
+"""Every sampler with every scheduler, for the same number of trial-epochs, and what it finds.
 
     python benchmarks/strategies.py FOLDER digits japanese_vowels
     python benchmarks/strategies.py --table
@@ -12,7 +12,6 @@ that are there already are not repeated; `--table` writes tables and plots of do
 import argparse
 import itertools
 import json
-import re
 import statistics
 import tempfile
 import time
@@ -22,16 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from pages import RESULTS, ROOT, replace_between, write_json
 
 import jaxrnn
 import search
 from jaxrnn.population.devices import population_mesh
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "search.md"
-BETWEEN = re.compile(r"(<!-- strategies -->\n).*?(<!-- end of strategies -->)", re.DOTALL)
-MIN_EPOCHS, MAX_EPOCHS, ETA, SEEDS, AT_ONCE = 1, 27, 3, range(5), 16
+MIN_EPOCHS, MAX_EPOCHS, ETA, SEEDS, MAX_CONCURRENT = 1, 27, 3, range(5), 16
 BUDGET = search.make_scheduler("hyperband", None, MIN_EPOCHS, MAX_EPOCHS, ETA).total or 0
 MOST = 400
 """More trials than any scheduler can begin for the budget."""
@@ -43,7 +40,7 @@ FILES = {
     "japanese_vowels": "JapaneseVowels_TRAIN.ts",
     "jsb_chorales": "jsb_chorales.npz",
 }
-"""In the folder of each data set; None where no file is needed."""
+"""Files in the folder of each data set; None where no file is needed."""
 
 
 class Spent(Exception):
@@ -51,7 +48,7 @@ class Spent(Exception):
 
 
 def trials_of(scheduler: str) -> int | None:
-    """As many as the budget pays for; where scores decide on that, more than enough."""
+    """How many trials the budget pays for; where scores decide on that, more than enough."""
     if scheduler in ("none", "pbt"):
         return BUDGET // MAX_EPOCHS
     if scheduler == "halving":
@@ -67,14 +64,14 @@ def measure(
 ) -> dict:
     """The best validation loss so far, by trial-epochs spent."""
     name, scheduler = names
-    sampler = search.make_sampler(name, space, seed, batch=AT_ONCE, points=4)
+    sampler = search.make_sampler(name, space, seed, batch=MAX_CONCURRENT, points=4)
     trials = trials_of(scheduler)
     if sampler.size is not None:
         trials = trials and min(trials, sampler.size)
     rules = search.make_scheduler(scheduler, trials, MIN_EPOCHS, MAX_EPOCHS, ETA, seed)
     together = scheduler in ("pbt",) or not (sampler.learns or scheduler in ("asha", "median"))
-    at_once = rules.trials if together else AT_ONCE
-    plan = search.Plan(space, sampler, rules, seed=seed, max_concurrent=at_once)
+    max_concurrent = rules.trials if together else MAX_CONCURRENT
+    plan = search.Plan(space, sampler, rules, seed=seed, max_concurrent=max_concurrent)
     running, curve = search.Search(plan, search.Replicates([trainer])), []
 
     def after(scored: bool) -> None:
@@ -100,27 +97,28 @@ def measure(
     }
 
 
-def run(name: str, folder: Path, searches: list[str], schedulers: list[str]) -> None:
+def run(name: str, folder: Path, samplers: list[str], schedulers: list[str]) -> None:
     """All runs on a data set that are not there yet."""
     devices = population_mesh().devices  # one per core, where JAX would show one CPU
     path = RESULTS / f"strategies-{name}-{devices.size}-x-{devices.flat[0].platform}.json"
     done = json.loads(path.read_text()) if path.exists() else {"runs": []}
-    known = {(one["search"], one["scheduler"], one["seed"]) for one in done["runs"]}
+    known = {(run["search"], run["scheduler"], run["seed"]) for run in done["runs"]}
     for seed in SEEDS:
-        todo = [p for p in itertools.product(searches, schedulers) if (*p, seed) not in known]
+        todo = [p for p in itertools.product(samplers, schedulers) if (*p, seed) not in known]
         if not todo:
             continue
         source = folder / name / FILES[name] if FILES[name] else name
         trainer = jaxrnn.Trainer(jaxrnn.load_data(source, seed=seed), seed=seed)
         space = search.Space(trainer.space("default", MAX_EPOCHS))
-        likely = search.make_sampler("random", space, 0).ask(128, [])
-        trainer.plan_for([one.configuration for one in likely], MAX_EPOCHS, max_concurrent=AT_ONCE)
+        proposals = search.make_sampler("random", space, 0).ask(128, [])
+        likely = [proposal.configuration for proposal in proposals]
+        trainer.plan_for(likely, MAX_EPOCHS, max_concurrent=MAX_CONCURRENT)
         for pair in todo:
-            one = measure(trainer, space, pair, seed)
-            print(name, *pair, seed, one["curve"][-1], f"{one['seconds']:.1f} s", flush=True)
-            done["runs"].append(one)
+            result = measure(trainer, space, pair, seed)
+            print(name, *pair, seed, result["curve"][-1], f"{result['seconds']:.1f} s", flush=True)
+            done["runs"].append(result)
             done |= about(name, trainer)
-            path.write_text(json.dumps(done) + "\n")
+            write_json(path, done, indent=None)
 
 
 def about(name: str, trainer: jaxrnn.Trainer) -> dict[str, Any]:
@@ -139,52 +137,50 @@ def write_page() -> None:
     """Rewrite the tables and plots of docs/search.md from the result files."""
     parts = []
     for path in sorted(RESULTS.glob("strategies-*.json")):
-        told = json.loads(path.read_text())
-        parts += [table(told), plot(told)]
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(
-        BETWEEN.sub(lambda found: "\n\n".join([found[1].rstrip(), *parts, found[2]]), text),
-        encoding="utf-8",
-    )
+        results = json.loads(path.read_text())
+        parts += [table(results), plot(results)]
+    text = "\n\n".join(parts)
+    page = replace_between(PAGE.read_text(encoding="utf-8"), "strategies", text)
+    PAGE.write_text(page, encoding="utf-8")
 
 
-def table(told: dict[str, Any]) -> str:
-    """A row per search, a column per scheduler: mean and deviation of the best validation loss."""
-    schedulers = [name for name in search.SCHEDULERS if cells(told, scheduler=name)]
+def table(results: dict[str, Any]) -> str:
+    """A row per sampler, a column per scheduler: mean and deviation of the best validation loss."""
+    schedulers = [name for name in search.SCHEDULERS if cells(results, scheduler=name)]
     lines = [
-        f"**{told['name']}**, {told['budget']} trial-epochs of at most {told['max_epochs']} each, "
-        f"{told['devices']}; `{told['command']}`",
+        f"**{results['name']}**, {results['budget']} trial-epochs of at most "
+        f"{results['max_epochs']} each, {results['devices']}; `{results['command']}`",
         "",
         f"| | {' | '.join(schedulers)} |",
         f"|---|{'---|' * len(schedulers)}",
     ]
     for name in search.SAMPLERS:
-        row = [cells(told, search=name, scheduler=scheduler) for scheduler in schedulers]
+        row = [cells(results, search=name, scheduler=scheduler) for scheduler in schedulers]
         if any(row):
             lines.append(f"| {name} | {' | '.join(map(summary, row))} |")
     return "\n".join(lines)
 
 
-def cells(told: dict[str, Any], **which: str) -> list[dict[str, Any]]:
-    """The runs with this search, or this scheduler."""
-    return [one for one in told["runs"] if which.items() <= one.items()]
+def cells(results: dict[str, Any], **which: str) -> list[dict[str, Any]]:
+    """The runs with this sampler, or this scheduler."""
+    return [run for run in results["runs"] if which.items() <= run.items()]
 
 
 def summary(runs: list[dict[str, Any]]) -> str:
     """Mean and deviation over seeds, and how many these are if not all."""
-    losses = [one["curve"][-1][1] for one in runs]
+    losses = [run["curve"][-1][1] for run in runs]
     if not losses:
         return "-"
-    spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
+    deviation = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
     some = f" (seeds: {len(losses)})" if len(losses) != len(SEEDS) else ""
-    return f"{statistics.mean(losses):.4f}{spread}{some}"
+    return f"{statistics.mean(losses):.4f}{deviation}{some}"
 
 
-def plot(told: dict[str, Any]) -> str:
-    """Best loss so far by trial-epochs: schedulers of random search, searches under halving."""
+def plot(results: dict[str, Any]) -> str:
+    """Best loss so far by trial-epochs: schedulers with random search, samplers with halving."""
     import matplotlib.pyplot as plt  # nothing else here needs it
 
-    plt.rcParams["svg.hashsalt"] = told["name"]  # the same file for the same figures
+    plt.rcParams["svg.hashsalt"] = results["name"]  # the same file for the same figures
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
     panels = (
         ("random search", "scheduler", {"search": "random"}, search.SCHEDULERS),
@@ -192,16 +188,16 @@ def plot(told: dict[str, Any]) -> str:
     )
     for axis, (title, kind, which, names) in zip(axes, panels, strict=True):
         for name in names:
-            runs = cells(told, **which, **{kind: name})
+            runs = cells(results, **which, **{kind: name})
             if runs:
-                axis.plot(*median_curve([one["curve"] for one in runs]), marker=".", label=name)
+                axis.plot(*median_curve([run["curve"] for run in runs]), marker=".", label=name)
         axis.set(title=title, xlabel="trial-epochs", yscale="log")
         axis.legend()
     axes[0].set_ylabel("best validation loss so far (median of seeds)")
-    path = PAGE.with_name(f"strategies-{told['name']}.svg")
+    path = PAGE.with_name(f"strategies-{results['name']}.svg")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
-    return f"![{told['name']}]({path.name})"
+    return f"![{results['name']}]({path.name})"
 
 
 def median_curve(curves: list[list[list[float]]]) -> tuple[list[float], list[float]]:
@@ -214,11 +210,11 @@ def median_curve(curves: list[list[list[float]]]) -> tuple[list[float], list[flo
 
 def main() -> None:
     """Run what was named, or write the page."""
-    parser = argparse.ArgumentParser(description="Every search with every scheduler.")
+    parser = argparse.ArgumentParser(description="Every sampler with every scheduler.")
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("names", nargs="*", choices=[[], *FILES])
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--searches", nargs="+", default=list(search.SAMPLERS))
+    parser.add_argument("--samplers", nargs="+", default=list(search.SAMPLERS))
     parser.add_argument("--schedulers", nargs="+", default=list(search.SCHEDULERS))
     settings = parser.parse_args()
     if settings.table:
@@ -228,7 +224,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         for name in settings.names:
-            run(name, settings.folder, settings.searches, settings.schedulers)
+            run(name, settings.folder, settings.samplers, settings.schedulers)
 
 
 if __name__ == "__main__":

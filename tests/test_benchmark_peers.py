@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import replace_between
 from peers import main, pages, results
 from peers.cases import QUICK, Case, Grid, configurations, noise
 from peers.command import command_of, parse
@@ -220,12 +221,12 @@ def test_pages_without_results() -> None:
 
 def test_committed_pages_are_those_of_the_results() -> None:
     """After `--table`, which also draws the plot."""
-    told = results.committed()
-    assert told
-    for path, text in ((pages.README, pages.short(told)), (pages.PAGE, pages.long(told))):
+    committed = results.committed()
+    assert committed
+    sections = (pages.README, pages.short(committed)), (pages.PAGE, pages.long(committed))
+    for path, text in sections:
         page = path.read_text()
-        assert pages.BETWEEN.search(page), path
-        assert pages.replaced(page, text) == page, path
+        assert replace_between(page, "peers", text) == page, path
     assert pages.PLOT.is_file()
 
 

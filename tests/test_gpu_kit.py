@@ -265,7 +265,7 @@ def run(contestant: str, members: int, seconds: float) -> dict[str, Any]:
 def test_tables_are_made_of_what_was_measured_so_far(tmp_path: Path) -> None:
     """Populations join their case; a case that nobody else ran waits; GRU may still be missing."""
     record = Record("throughput", "1 x chip", tmp_path, Budget(9))
-    told = throughput.Told(record, Grid(), with_torch=True)
+    told = throughput.Results(record, Grid(), with_torch=True)
     others = [run(ALONE, 1, 4.0), run(THREAD, 1, 2.0), run(PROCESSES, 1, 1.0)]
     for case in (Case("lstm", 64, 50), Case("lstm", 16, 8), Case("gru", 64, 50)):
         step = throughput.Step(case, (256,), others=True)
@@ -311,7 +311,7 @@ def test_options_change_one_thing_at_a_time() -> None:
     assert {way.precision for group in groups for way in group} == {"highest", "high", "default"}
     assert {way.graphs for group in groups for way in group} == {True, False}
     assert [way.unroll for way in options.groups(Case("lstm", 64, 8))[0]] == [1, 4, 8]
-    assert plain.told["cell"] == "lstm" and "case" not in plain.told
+    assert plain.row["cell"] == "lstm" and "case" not in plain.row
 
 
 def test_busy_share() -> None:

@@ -234,7 +234,7 @@ BAD = [
     (("--devices", "0"), "`devices` is 0, but must be at least 1."),
     (("--out", "taken"), "`out` is 'taken', which exists already, but must be a new folder."),
     (("--space", "none.toml"), "`space` is 'none.toml', but can't be read: No such file"),
-    (("--space", "blank.toml"), "`space` is empty, but must have at least one entry."),
+    (("--space", "blank.toml"), "`space` is empty, but must have at least one hyperparameter."),
     (("--devices", "99"), "`devices` is 99, but must be at most 8, the cpu devices"),
     (("--space", "broken.toml"), "`space` is 'broken.toml', but is not TOML"),
     (("--space", "typo.toml"), "`hiddensize` is no hyperparameter; did you mean `hidden_size`?"),
@@ -338,7 +338,7 @@ def test_every_trial_diverged(
     monkeypatch.chdir(tmp_path)
     Path("wild.toml").write_text("learning_rate = 1e6\n")
     assert command_line.main([*TINY, "--out", "out", "--space", "wild.toml"]) == 1
-    assert "every trial diverged" in capsys.readouterr().out
+    assert "every trial of the highest rung diverged" in capsys.readouterr().out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["status"], summary["winner"], summary["test"]) == ("diverged", None, None)
     rows = csv.DictReader((tmp_path / "out" / "trials.csv").read_text().splitlines())
@@ -360,7 +360,7 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     assert errors.strip() == STOPPING.decode().strip()
     assert list((tmp_path / "out" / "checkpoints").glob("[0-9]*"))
-    assert "interrupted; what finished is in out; go on with --resume out" in output
+    assert "interrupted; the results so far are in out; continue with --resume out" in output
     assert "best 9 of 9 trials" in output
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {row["state"] for row in rows} <= {"pruned", "interrupted"}

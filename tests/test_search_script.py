@@ -165,13 +165,13 @@ def test_more_trials_after_the_end(main: Main) -> None:
     """The number is a total; a search that is complete goes on only for more."""
     main(*SMALL, "--trials", "6", "--scheduler", "asha", "--max-concurrent", "3", "--out", "out")
     before = rows_of("out")
-    assert "is complete; with `trials` above 6" in main("--resume", "out", status=2)
+    assert "is complete; raise `trials` above 6" in main("--resume", "out", status=2)
     assert "has 6 already" in main("--resume", "out", "--trials", "4", status=2)
     assert "`seed` is 3, but this run began with 0" in main(
         "--resume", "out", "--seed", "3", status=2
     )
     said = main("--resume", "out", "--trials", "9")
-    assert "going on after" in said
+    assert "resumed after" in said
     after = rows_of("out")
     assert len(after) == 9
     for old, new in zip(before, after[:6], strict=True):
@@ -337,7 +337,7 @@ def test_a_search_that_is_asked_to_stop_loses_nothing(main: Main) -> None:
     (checkpoint,) = Path("torn/checkpoints").glob("[0-9]*")
     trained = int(checkpoint.name)
     assert 9 <= trained == len(Path("torn/history.csv").read_text().splitlines()) - 1
-    assert f"going on after {trained} trial-epochs" in finished("--resume", "torn")
+    assert f"resumed after {trained} trial-epochs" in finished("--resume", "torn")
     same("torn", "whole")
 
 

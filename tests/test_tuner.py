@@ -270,13 +270,13 @@ def test_data_of_python_is_given_again(here: Path, capsys: pytest.CaptureFixture
     saved = json.loads(Path("given/settings.json").read_text())["settings"]
     assert (saved["data"], saved["space"]) == (IN_PYTHON, IN_SPACE_FILE)
     again: dict[str, Any] = {"resume": "given", "trials": 9, "progress": False}
-    with pytest.raises(ValueError, match="`data` is missing, but this run began with data given"):
+    with pytest.raises(ValueError, match="`data` is missing, but this run began with data passed"):
         tuner.search(**again)
     assert command_line.main(["--resume", "given", "--trials", "9"]) == 2
     assert "`data` is missing" in capsys.readouterr().err
     with pytest.raises(ValueError, match="has changed since this run began"):
         tuner.search(other, **again)
-    with pytest.raises(ValueError, match=r"`data` is 'thirds\.npz', but this run began with 'giv"):
+    with pytest.raises(ValueError, match=r"`data` is 'thirds\.npz', but this run began with 'pas"):
         tuner.search("thirds.npz", **again)
     with pytest.raises(ValueError, match=r"`space` is .*, but this run began with that of 'given"):
         tuner.search(data, space={**HYPERPARAMETERS, "cell": "lstm"}, **again)
@@ -291,14 +291,14 @@ def test_a_run_that_goes_on_takes_some_settings_anew() -> None:
     settings = resumed(given, saved)
     assert (settings.seed, settings.split, settings.memory_limit) == (3, (80, 10, 10), 2.0)
     assert (settings.checkpoint_minutes, settings.trials, settings.resume) == (1.0, 9, "out")
-    with pytest.raises(ValueError, match="`seed` is 4, but this run began with 3, and a run goes"):
+    with pytest.raises(ValueError, match="`seed` is 4, but this run began with 3, and a resumed"):
         resumed(checked({"seed": 4}), saved)
 
 
 def test_every_trial_diverged(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wild = {"cell": "gru", "learning_rate": 1e6}
     result = tuner.search("thirds.npz", space=wild, trials=2, max_epochs=1, out="wild")
-    assert "every trial diverged" in capsys.readouterr().out
+    assert "every trial of the highest rung diverged" in capsys.readouterr().out
     assert (result.status, result.best, result.model, result.test) == ("diverged", None, None, {})
     assert set(result.trials["state"]) == {"diverged"}
     assert len(repr(result).splitlines()) == 2
@@ -344,7 +344,7 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(here: Path) -> None:
     thread = threading.Thread(target=interrupt_after, args=(here / "torn" / "trials.csv",))
     thread.start()
     small: dict[str, Any] = {"trials": 3, "max_epochs": 100_000, "progress": False}
-    with pytest.raises(KeyboardInterrupt, match=r"go on with .*search\(resume='torn'\)"):
+    with pytest.raises(KeyboardInterrupt, match=r"continue with .*search\(resume='torn'\)"):
         tuner.search("thirds.npz", space="space.toml", out="torn", **small)
     thread.join()
     assert [signal.getsignal(number) for number in ENDING] == before

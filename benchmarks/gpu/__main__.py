@@ -37,11 +37,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--budget", type=float, required=True)
     parser.add_argument("--rehearse", action="store_true")
-    given = parser.parse_args()
+    settings = parser.parse_args()
     signal.signal(signal.SIGTERM, stop)
-    record = Record(given.part, given.device, given.out, Budget(given.budget), given.rehearse)
+    record = Record(
+        settings.part, settings.device, settings.out, Budget(settings.budget), settings.rehearse
+    )
     try:
-        import_module(f"benchmarks.gpu.{given.part}").measure(record)
+        import_module(f"benchmarks.gpu.{settings.part}").measure(record)
     except (Exception, KeyboardInterrupt, Stopped) as error:
         traceback.print_exc()
         record.fail(sentence(error))

@@ -9,27 +9,28 @@ import json
 import sys
 from pathlib import Path
 
-from peers.results import RESULTS, keep
+from pages import RESULTS
+from peers.results import keep
 
 
 def collect(folder: Path, results: Path) -> list[Path]:
     """Copy the results in `folder`; returns where they are now.
 
     Raises:
-        ValueError: It holds none, or those of a rehearsal.
+        ValueError: The folder holds no results, or those of a rehearsal.
     """
     paths = sorted([*folder.glob("gpu-*.json"), *folder.glob("peers-*.json")])
     if not paths:
         raise ValueError(f"'{folder}' holds no results")
-    told = {path: json.loads(path.read_text()) for path in paths}
-    if any(one.get("rehearsal") for one in told.values()):
+    contents = {path: json.loads(path.read_text()) for path in paths}
+    if any(content.get("rehearsal") for content in contents.values()):
         raise ValueError(f"'{folder}' holds results of a rehearsal")
-    for path, one in told.items():
+    for path, content in contents.items():
         if path.name.startswith("gpu-"):
             (results / path.name).write_text(path.read_text())
             continue
-        for section in one.keys() - {"device"}:
-            keep(results / path.name, one["device"], section, one[section])
+        for section in content.keys() - {"device"}:
+            keep(results / path.name, content["device"], section, content[section])
     return [results / path.name for path in paths]
 
 

@@ -33,7 +33,7 @@ class Run(NamedTuple):
     states: list[bytes]
 
 
-def trainer(case: Case, lanes: int, options: Any = False) -> jaxrnn.Trainer:
+def make_trainer(case: Case, lanes: int, options: Any = False) -> jaxrnn.Trainer:
     """A trainer of a case in float32; `options` is `autotune` of `jaxrnn.Trainer`."""
     autotuner.QUICK = 0.0  # or cases as small as these would not be timed
     return jaxrnn.Trainer(
@@ -46,18 +46,18 @@ def trainer(case: Case, lanes: int, options: Any = False) -> jaxrnn.Trainer:
 
 
 def started(
-    own: jaxrnn.Trainer, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]
+    trainer: jaxrnn.Trainer, configurations: Sequence[dict[str, Any]], seeds: Sequence[int]
 ) -> jaxrnn.Population:
     """The population before its first epoch; its programs are compiled in the background."""
-    return own.start(configurations, seeds, EPOCHS)
+    return trainer.start(configurations, seeds, EPOCHS)
 
 
-def run(own: jaxrnn.Trainer, population: jaxrnn.Population) -> Run:
+def run(trainer: jaxrnn.Trainer, population: jaxrnn.Population) -> Run:
     """Train to the last epoch."""
-    population = own.train(population, EPOCHS)
-    losses = own.history(population)["train_loss"]
-    validation = own.evaluate(population)["loss"]
-    states = [_bytes(one.state) for one in own.to_host(population)]
+    population = trainer.train(population, EPOCHS)
+    losses = trainer.history(population)["train_loss"]
+    validation = trainer.evaluate(population)["loss"]
+    states = [_bytes(snapshot.state) for snapshot in trainer.to_host(population)]
     return Run(np.vstack([losses, validation]), states)
 
 
@@ -117,8 +117,8 @@ def main() -> None:
     folder, lanes, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     named = {case.name: case for case in CASES}
     for name in sys.argv[4:]:
-        own = trainer(named[name], lanes)
-        found = run(own, started(own, members(named[name], count), range(count)))
+        trainer = make_trainer(named[name], lanes)
+        found = run(trainer, started(trainer, members(named[name], count), range(count)))
         beside = folder / f"{name}.part.npy"
         np.save(beside, found.losses)
         os.replace(beside, folder / f"{name}.npy")

@@ -63,20 +63,20 @@ def measure(record: Record) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for step in record.steps(wanted, str):
             with record.guard(str(step)):
-                told = _run(step, grid, Path(folder), record)
-                record.add(**step._asdict(), **told)
+                result = _run(step, grid, Path(folder), record)
+                record.add(**step._asdict(), **result)
                 if step.trials == grid.trials and not step.arguments:
-                    done.setdefault(step.seed, {"seed": step.seed})[step.who] = told
+                    done.setdefault(step.seed, {"seed": step.seed})[step.who] = result
                     _keep(record, grid, [*done.values()])
 
 
 def _run(step: Step, grid: Grid, folder: Path, record: Record) -> dict[str, Any]:
     if step.who != THEIRS:
         full = (step.trials, grid.epochs) == (Grid.trials, Grid.epochs)
-        own = Grid(trials=step.trials, epochs=grid.epochs)
+        smaller = Grid(trials=step.trials, epochs=grid.epochs)
         # A folder for each kind of program: cold is cold, and warm is what the last one left.
         cache = folder / f"cache {step.trials} {step.seed} {step.arguments}"
-        return jobs.ours(step.seed, own, cache, full, *step.arguments)
+        return jobs.ours(step.seed, smaller, cache, full, *step.arguments)
     data = folder / f"data {step.seed}"
     data.mkdir()
     jobs.fresh("the data", "-m", "peers.digits", str(step.seed), str(data))

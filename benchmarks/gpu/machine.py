@@ -36,8 +36,8 @@ def devices() -> tuple[str, str]:
 
 def main() -> int:
     """Print the devices; returns the exit status."""
-    if told := missing():
-        print(f"error: {told}.", file=sys.stderr)
+    if reason := missing():
+        print(f"error: {reason}.", file=sys.stderr)
         return 1
     name, platform = devices()
     if platform not in ("gpu", "cuda") and "--rehearse" not in sys.argv:

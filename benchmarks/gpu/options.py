@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from peers.cases import BATCH, SAMPLES, Case, configurations, noise
-from peers.ours import HELD_OUT
+from peers.jaxrnn_runner import HELD_OUT
 
 import jaxrnn
 from benchmarks.gpu.record import Record
@@ -32,7 +32,7 @@ class Way(NamedTuple):
         lanes: Members, all side by side.
         unroll: Time steps per turn of the loops over time.
         graphs: CUDA graphs around loops.
-        precision: Of products.
+        precision: Precision of matrix products.
     """
 
     case: Case
@@ -42,22 +42,22 @@ class Way(NamedTuple):
     precision: Precision = "highest"
 
     @property
-    def told(self) -> dict[str, Any]:
-        """Its attributes, for a row."""
-        own = self._asdict()
-        return own.pop("case")._asdict() | own
+    def row(self) -> dict[str, Any]:
+        """Its attributes, as a row of the results."""
+        attributes = self._asdict()
+        return attributes.pop("case")._asdict() | attributes
 
 
 def groups(case: Case, usual: int = USUAL, lanes: Sequence[int] = LANES) -> list[list[Way]]:
     """What takes turns, the first way being the one around which the others lie."""
     plain = Way(case, usual)
-    unrolls = [*(one for one in UNROLLS if one < case.length), case.length]
-    graphs = [plain._replace(graphs=True, unroll=one) for one in (1, *unrolls)]
+    unrolls = [*(steps for steps in UNROLLS if steps < case.length), case.length]
+    graphs = [plain._replace(graphs=True, unroll=steps) for steps in (1, *unrolls)]
     return [
-        [plain, *(plain._replace(unroll=one) for one in unrolls)],
+        [plain, *(plain._replace(unroll=steps) for steps in unrolls)],
         [plain, *graphs],
-        [plain, *(plain._replace(precision=one) for one in ("high", "default"))],
-        [plain, *(plain._replace(lanes=one) for one in lanes)],
+        [plain, *(plain._replace(precision=precision) for precision in ("high", "default"))],
+        [plain, *(plain._replace(lanes=count) for count in lanes)],
     ]
 
 
@@ -129,20 +129,20 @@ def _measure(record: Record, group: list[Way]) -> None:
         with record.guard(str(way)):
             trained[way] = Trained.of(way)
     ready = {}
-    for way, one in trained.items():
+    for way, population in trained.items():
         with record.guard(str(way)):  # memory, or the compiler
-            one.train(1)
-            ready[way] = one
-    epochs = {way: max(1, round(LEAST / one.train(1))) for way, one in ready.items()}
+            population.train(1)
+            ready[way] = population
+    epochs = {way: max(1, round(LEAST / population.train(1))) for way, population in ready.items()}
     seconds: dict[Way, list[float]] = {way: [] for way in ready}
     for _ in range(ROUNDS):
-        for way, one in ready.items():
-            seconds[way].append(one.train(epochs[way]) / epochs[way])
-    for way, one in ready.items():
+        for way, population in ready.items():
+            seconds[way].append(population.train(epochs[way]) / epochs[way])
+    for way, population in ready.items():
         each = statistics.median(seconds[way])
         record.add(
-            **way.told,
-            **one.about,
+            **way.row,
+            **population.about,
             epoch_seconds=seconds[way],
             trial_epochs_per_second=way.lanes / each,
             microseconds_per_lane_and_microbatch=1e6 * each / way.lanes / (SAMPLES // BATCH),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jaxrnn
-from benchmarks.gpu.curves import Process, Run, distance, run, started, trainer
+from benchmarks.gpu.curves import Process, Run, distance, make_trainer, run, started
 from benchmarks.gpu.members import CASES, Case, members
 from benchmarks.gpu.record import Record
 
@@ -55,26 +55,26 @@ class Comparison:
 
     def case(self, case: Case) -> None:
         """All that takes no other process."""
-        one, *more = self._size.lanes
-        trainers = {lanes: trainer(case, lanes) for lanes in self._size.lanes}
-        waiting = {n: started(own, *self._first(case, n)) for n, own in trainers.items()}
-        for lanes, own in trainers.items():  # while the others are compiled
-            self.runs[case.name, lanes, "plain"] = run(own, waiting[lanes])
+        first, *more = self._size.lanes
+        trainers = {lanes: make_trainer(case, lanes) for lanes in self._size.lanes}
+        waiting = {n: started(trainer, *self._first(case, n)) for n, trainer in trainers.items()}
+        for lanes, trainer in trainers.items():  # while the others are compiled
+            self.runs[case.name, lanes, "plain"] = run(trainer, waiting[lanes])
         for lanes in more:
-            self.close(case.name, lanes, "one lane", self.runs[case.name, one, "plain"].losses)
-        for lanes, own in trainers.items():
-            self._again(case, lanes, own)
-            self._elsewhere(case, lanes, own)
+            self.close(case.name, lanes, "one lane", self.runs[case.name, first, "plain"].losses)
+        for lanes, trainer in trainers.items():
+            self._again(case, lanes, trainer)
+            self._elsewhere(case, lanes, trainer)
 
     def options(self, case: Case, name: str, options: Any) -> None:
         """The same compiled otherwise, against one lane."""
         lanes = self._size.lanes[-1]
-        own = trainer(case, lanes, options)
-        first = run(own, started(own, *self._first(case, lanes)))
+        trainer = make_trainer(case, lanes, options)
+        first = run(trainer, started(trainer, *self._first(case, lanes)))
         self.runs[case.name, lanes, name] = first
         alone = self.runs[case.name, self._size.lanes[0], "plain"].losses
         self.close(case.name, lanes, "one lane", alone, name)
-        self._again(case, lanes, own, name)
+        self._again(case, lanes, trainer, name)
 
     def close(
         self, case: str, lanes: int, other: str, theirs: np.ndarray, options: str = "plain"
@@ -84,8 +84,8 @@ class Comparison:
         both = min(ours.shape[1], theirs.shape[1])
         off = distance(ours[:, :both], theirs[:, :both])
         fine = bool(off[0].max() <= FIRST and off.max() <= ALL)
-        told = {"first_epoch": float(off[0].max()), "worst": float(off.max())}
-        self._row(fine, case, lanes, options, other, members=both, **told)
+        distances = {"first_epoch": float(off[0].max()), "worst": float(off.max())}
+        self._row(fine, case, lanes, options, other, members=both, **distances)
 
     def same(self, case: str, lanes: int, options: str, other: str, equal: Sequence[bool]) -> None:
         """Bits of members, one by one."""
@@ -101,35 +101,42 @@ class Comparison:
         )
 
     def _row(
-        self, fine: bool, case: str, lanes: int, options: str, other: str, **told: Any
+        self, fine: bool, case: str, lanes: int, options: str, other: str, **distances: Any
     ) -> None:
         name = {"case": case, "lanes": lanes, "options": options, "against": other}
-        self._record.add(**name, fine=fine, **told)
+        self._record.add(**name, fine=fine, **distances)
         if not fine:
-            self._record.fail(f"{case}, {lanes} lanes, {options}: not as {other}: {told}")
+            self._record.fail(f"{case}, {lanes} lanes, {options}: not as {other}: {distances}")
 
     def _first(self, case: Case, lanes: int) -> tuple[list[dict[str, Any]], range]:
         count = self._size.alone if lanes == 1 else self._size.members
         return members(case, self._size.members)[:count], range(count)
 
-    def _again(self, case: Case, lanes: int, own: jaxrnn.Trainer, options: str = "plain") -> None:
+    def _again(
+        self, case: Case, lanes: int, trainer: jaxrnn.Trainer, options: str = "plain"
+    ) -> None:
         first = self.runs[case.name, lanes, options].states
-        again = run(own, started(own, *self._first(case, lanes))).states
-        equal = [one == two for one, two in zip(first, again, strict=True)]
+        again = run(trainer, started(trainer, *self._first(case, lanes))).states
+        equal = [before == after for before, after in zip(first, again, strict=True)]
         self.same(case.name, lanes, options, "the same again", equal)
 
-    def _elsewhere(self, case: Case, lanes: int, own: jaxrnn.Trainer) -> None:
+    def _elsewhere(self, case: Case, lanes: int, trainer: jaxrnn.Trainer) -> None:
         """Every second member, a third of the population further on, the others changed."""
         configurations, seeds = self._first(case, lanes)
         crowd = [
-            (one, seed)
+            (configuration, seed)
             if seed % 2 == 0
-            else ({**one, "learning_rate": 100 * one["learning_rate"]}, seed + 1000)
-            for one, seed in zip(configurations, seeds, strict=True)
+            else (
+                {**configuration, "learning_rate": 100 * configuration["learning_rate"]},
+                seed + 1000,
+            )
+            for configuration, seed in zip(configurations, seeds, strict=True)
         ]
         moved = np.roll(np.arange(len(crowd)), len(crowd) // 3 + 1)
         others = [crowd[k] for k in moved]
-        found = run(own, started(own, [c for c, _ in others], [s for _, s in others])).states
+        found = run(
+            trainer, started(trainer, [c for c, _ in others], [s for _, s in others])
+        ).states
         first = self.runs[case.name, lanes, "plain"].states
         equal = [found[p] == first[k] for p, k in enumerate(moved.tolist()) if k % 2 == 0]
         self.same(case.name, lanes, "plain", "elsewhere beside others", equal)
@@ -170,7 +177,7 @@ def _in_another_process(
     with record.guard("another process"):
         theirs = other.losses(key[0], max(LEAST, record.budget.left))
         pairs = zip(comparison.runs[key].losses.T, theirs.T, strict=True)
-        equal = [ours.tobytes() == own.tobytes() for ours, own in pairs]
+        equal = [ours.tobytes() == trainer.tobytes() for ours, trainer in pairs]
         comparison.same(*key, "another process", equal)
 
 

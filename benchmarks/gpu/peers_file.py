@@ -16,17 +16,17 @@ PARTS = {"job": "jobs", "throughput": "throughput"}
 
 def has_torch(record: Record) -> bool:
     """Whether PyTorch is here; if not, `record` says so."""
-    there = find_spec("torch") is not None
-    if not there:
-        told = "PyTorch is not installed here, so nothing is compared with it"
-        record.note(told) if record.rehearsal else record.fail(told)
-    return there
+    installed = find_spec("torch") is not None
+    if not installed:
+        reason = "PyTorch is not installed here, so nothing is compared with it"
+        record.note(reason) if record.rehearsal else record.fail(reason)
+    return installed
 
 
 def keep(record: Record, section: str, **more: Any) -> None:
     """Write a section; those of a rehearsal go into a file that no table is made of."""
     path = results.path_of(record.folder, record.device, quick=record.rehearsal)
-    told = {
+    about = {
         "command": f"bash benchmarks/gpu_kit.sh {PARTS[section]}",
         "platform": "cpu" if record.rehearsal else "gpu",
         "machine": os.uname().machine,
@@ -34,4 +34,4 @@ def keep(record: Record, section: str, **more: Any) -> None:
         "processes": cpu_cores() if record.rehearsal else SHARING_A_GPU,
         "versions": versions(),
     }
-    results.keep(path, record.device, section, told | more)
+    results.keep(path, record.device, section, about | more)

@@ -44,15 +44,15 @@ class Trace(NamedTuple):
 
 def read(folder: Path, on_cpu: bool = False) -> Trace:
     """The trace below `folder`."""
-    found, lines = [], {}
+    device_events, lines = [], {}
     for path in folder.rglob("*.xplane.pb"):
         for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
             for line in plane.lines:
-                own = [Event(e.name, e.start_ns, e.duration_ns) for e in line.events]
-                lines[f"{plane.name} {line.name}"] = len(own)
+                events = [Event(e.name, e.start_ns, e.duration_ns) for e in line.events]
+                lines[f"{plane.name} {line.name}"] = len(events)
                 if _of_device(plane.name, line.name, on_cpu):
-                    found += [event for event in own if event.duration > 0]
-    return Trace(found, lines)
+                    device_events += [event for event in events if event.duration > 0]
+    return Trace(device_events, lines)
 
 
 def _of_device(plane: str, line: str, on_cpu: bool) -> bool:
@@ -62,24 +62,24 @@ def _of_device(plane: str, line: str, on_cpu: bool) -> bool:
     return plane.startswith("/device:GPU") and line.startswith("Stream")
 
 
-def traced(own: Trained, on_cpu: bool) -> tuple[Trace, float]:
+def traced(population: Trained, on_cpu: bool) -> tuple[Trace, float]:
     """What an epoch runs, and its seconds."""
-    own.train(2)  # what happens for the first time
+    population.train(2)  # what happens for the first time
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            seconds = own.train(1)
+            seconds = population.train(1)
         return read(Path(folder), on_cpu), seconds
 
 
-def row(way: Way, own: Trained, on_cpu: bool) -> dict[str, Any]:
+def row(way: Way, population: Trained, on_cpu: bool) -> dict[str, Any]:
     """What was seen of one way to compile, and what its text says."""
-    (seen, lines), traced_seconds = traced(own, on_cpu)
-    plain = [own.train(1) for _ in range(3)]
-    (cohort,) = own.population.cohorts
+    (seen, lines), traced_seconds = traced(population, on_cpu)
+    plain = [population.train(1) for _ in range(3)]
+    (cohort,) = population.population.cohorts
     text, microbatches = cohort.programs.train.as_text() or "", SAMPLES // BATCH
     copies = sum(event.name.startswith(COPIES) for event in seen)
     return {
-        **way.told,
+        **way.row,
         "kernels_per_microbatch": (len(seen) - copies) / microbatches,
         "copies_per_microbatch": copies / microbatches,
         "estimated_kernels_per_microbatch": hlo.Program(text).block.microbatch().turn(lambda _: 1),
@@ -130,7 +130,7 @@ def measure(record: Record) -> None:
     """Trace way after way."""
     for way in record.steps(ways(record.rehearsal), str):
         with record.guard(str(way)):
-            told = row(way, Trained.of(way), on_cpu=record.rehearsal)
-            record.add(**told)
-            if not told["kernels_per_microbatch"]:
+            result = row(way, Trained.of(way), on_cpu=record.rehearsal)
+            record.add(**result)
+            if not result["kernels_per_microbatch"]:
                 record.fail(f"{way}: the profiler saw nothing run on the device")

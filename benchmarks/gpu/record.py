@@ -1,6 +1,5 @@
 """A part's result file, whole after every measurement, and its budget of seconds."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from peers.results import slug
+from pages import slug, write_json
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "optuna", "torch")
 Step = TypeVar("Step")
@@ -35,13 +34,6 @@ def gpus() -> list[str]:
         return []
     asked = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     return subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
-
-
-def write(path: Path, told: Any) -> None:
-    """Put `told` into a file in place of what is there; the file is whole at any time."""
-    beside = path.with_suffix(".json.part")
-    beside.write_text(json.dumps(told, indent=1) + "\n")
-    os.replace(beside, path)
 
 
 def sentence(error: BaseException) -> str:
@@ -166,7 +158,7 @@ class Record:
         return not self._errors
 
     def _write(self, finished: bool = False) -> None:
-        told = {
+        content = {
             **self._about,
             "seconds": round(self.budget.spent, 1),
             "finished": finished,
@@ -175,7 +167,7 @@ class Record:
             "left_out": self._left_out,
             "rows": self._rows,
         }
-        write(self.path, told)
+        write_json(self.path, content, indent=1)
 
 
 def _short(value: Any) -> str:

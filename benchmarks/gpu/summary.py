@@ -8,28 +8,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from peers.results import slug
+from pages import slug
 
 
-def line(part: str, told: dict[str, Any] | None) -> tuple[bool, str]:
+def line(part: str, result: dict[str, Any] | None) -> tuple[bool, str]:
     """Whether a part is fine, and a line about it."""
-    if told is None:
+    if result is None:
         return False, f"{part:<11} wrote no result"
-    rows, seconds, left = len(told["rows"]), told["seconds"], len(told["left_out"])
+    rows, seconds, left = len(result["rows"]), result["seconds"], len(result["left_out"])
     size = f"{part:<11} {seconds:6.0f} s {rows:4} rows {left:4} left out"
-    if told["errors"]:
-        return False, f"{size}  {len(told['errors'])} errors, first: {told['errors'][0]}"
-    if not told["finished"]:
+    if result["errors"]:
+        return False, f"{size}  {len(result['errors'])} errors, first: {result['errors'][0]}"
+    if not result["finished"]:
         return False, f"{size}  cut off in the middle"
-    return True, f"{size}  {'; '.join(told['notes']) or 'fine'}"
+    return True, f"{size}  {'; '.join(result['notes']) or 'fine'}"
 
 
 def main() -> int:
     """Print the table; returns the exit status."""
     device, folder, *parts = sys.argv[1:]
     paths = [Path(folder, f"gpu-{part}-{slug(device)}.json") for part in parts]
-    told = [json.loads(path.read_text()) if path.exists() else None for path in paths]
-    lines = [line(part, one) for part, one in zip(parts, told, strict=True)]
+    results = [json.loads(path.read_text()) if path.exists() else None for path in paths]
+    lines = [line(part, result) for part, result in zip(parts, results, strict=True)]
     print("\n".join(text for _, text in lines))
     failed = [part for part, (fine, _) in zip(parts, lines, strict=True) if not fine]
     if failed:

@@ -69,29 +69,29 @@ def measure(record: Record) -> None:
     """Measure step after step; who fails is started anew for the next."""
     grid = replace(GRID, rounds=1, seconds=0.0) if record.rehearsal else GRID
     with_torch = peers_file.has_torch(record)
-    told = Told(record, grid, with_torch)
+    results = Results(record, grid, with_torch)
     waiting = record.steps(rehearsed() if record.rehearsal else steps())
     more = True
     while more:
         with Staff() as staff:
-            more = _measure(staff, gather(staff, with_torch), waiting, told)
+            more = _measure(staff, gather(staff, with_torch), waiting, results)
 
 
-def _measure(staff: Staff, field: Field, waiting: Iterator[Step], told: "Told") -> bool:
+def _measure(staff: Staff, field: Field, waiting: Iterator[Step], results: "Results") -> bool:
     """Measure until somebody fails; whether that was so."""
     for step in waiting:
         contestants: list[Contestant] = field.contestants(step.populations)
         if not step.others:
-            contestants = [one for one in contestants if one.name == OURS]
+            contestants = [c for c in contestants if c.name == OURS]
         try:
-            told.after(step, measure_case(staff, contestants, step.case, told.grid))
+            results.after(step, measure_case(staff, contestants, step.case, results.grid))
         except DeadWorker as error:
-            told.record.fail(f"{step}: {error}")
+            results.record.fail(f"{step}: {error}")
             return True
     return False
 
 
-class Told:
+class Results:
     """What was measured so far, by case.
 
     Attributes:
@@ -110,9 +110,9 @@ class Told:
         for run in measured["runs"]:
             key = f"{run['contestant']}, {run['members']:6}"  # in the order of the numbers
             runs[key] = run
-            kept = {name: run[name] for name in ("members", "compile_seconds", "lanes")}
+            shown = {name: run[name] for name in ("members", "compile_seconds", "lanes")}
             rate = {"trial_epochs_per_second": median_rate(run)}
-            self.record.add(**step.case._asdict(), contestant=run["contestant"], **kept, **rate)
+            self.record.add(**step.case._asdict(), contestant=run["contestant"], **shown, **rate)
         if self._compared:
             numerics = "float32 products; PyTorch as it comes, which lets cuDNN use TF32"
             more = {"rounds": self.grid.rounds, "numerics": numerics, "cases": self._ordered()}

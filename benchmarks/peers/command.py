@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from pages import RESULTS
 from peers.cases import CELLS, QUICK, Grid
-from peers.results import RESULTS
 
 KINDS = ("throughput", "job")
 NUMBERS = {

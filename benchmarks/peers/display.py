@@ -1,4 +1,4 @@
-"""A table that fills while everybody is measured."""
+"""A table that fills while the contestants are measured."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -64,7 +64,7 @@ class Display:
             self._console.print(self._table)
 
 
-def told(runs: Sequence[dict[str, Any]]) -> str:
+def whole_job(runs: Sequence[dict[str, Any]]) -> str:
     """A sentence about the whole job."""
     took = {who: job(runs, who).seconds for who in (COLD, WARM, THEIRS)}
     return (

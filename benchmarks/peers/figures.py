@@ -1,4 +1,4 @@
-"""From raw times to medians and ratios."""
+"""Medians and ratios of raw times."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ from peers.contestants import ALONE, OURS, PROCESSES, THREAD, THREADS
 
 def rate(processes: Sequence[dict[str, float]]) -> float:
     """Trial-epochs per second of processes that were measured side by side."""
-    return sum(one["trials"] * one["epochs"] / one["seconds"] for one in processes)
+    return sum(process["trials"] * process["epochs"] / process["seconds"] for process in processes)
 
 
 def median_rate(run: dict[str, Any]) -> float:
@@ -30,16 +30,16 @@ class Row(NamedTuple):
     """Trial-epochs per second of a population, and of the same trials by others.
 
     Attributes:
-        cell: As in `Case`.
-        hidden: As in `Case`.
-        length: As in `Case`.
+        cell: Cell of the case.
+        hidden: Hidden units of the case.
+        length: Time steps of the case.
         population: Members that train together.
-        compile_seconds: Of the population's programs.
-        ours: The population.
-        alone: The same trainer, one member at a time.
-        torch: One process of PyTorch with its best number of threads.
-        best: Which that is, `THREAD` or `THREADS`.
-        processes: Processes of PyTorch side by side.
+        compile_seconds: Seconds to compile the population's programs.
+        ours: Rate of the population.
+        alone: Rate of the same trainer, one member at a time.
+        torch: Rate of one process of PyTorch with its best number of threads.
+        best: Number of threads at that rate, `THREAD` or `THREADS`.
+        processes: Rate of processes of PyTorch side by side.
     """
 
     cell: str
@@ -96,9 +96,9 @@ class Job(NamedTuple):
 
     Attributes:
         seconds: Wall time of the process.
-        trial_epochs: Trained.
-        loss: Of the best trial on the validation part.
-        accuracy: Of the same.
+        trial_epochs: Trial-epochs that were trained.
+        loss: Validation loss of the best trial.
+        accuracy: Validation accuracy of the best trial.
     """
 
     seconds: float

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pages import ROOT
 from peers.cases import Grid
 from peers.processes import DeadWorker, environment
-from peers.results import ROOT
 
 COLD, WARM, THEIRS = "cold", "warm", "optuna"
 KEEP_ALL = {
@@ -71,8 +71,8 @@ def theirs(
     """One run of Optuna and PyTorch on the data in `folder`."""
     numbers = map(str, (seed, trials, epochs, threads))
     name = "Optuna with PyTorch"
-    seconds, told = fresh(name, "-m", "peers.optuna_job", folder, *numbers, device)
-    return {"seconds": seconds, **json.loads(told.splitlines()[-1])}
+    seconds, output = fresh(name, "-m", "peers.optuna_job", folder, *numbers, device)
+    return {"seconds": seconds, **json.loads(output.splitlines()[-1])}
 
 
 def best_threads(folder: str, cores: int, device: str) -> tuple[int, dict[str, float]]:

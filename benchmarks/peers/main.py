@@ -19,7 +19,7 @@ from peers import results
 from peers.cases import Grid
 from peers.command import command_of, parse
 from peers.contestants import Field, Refused, gather
-from peers.display import Display, told
+from peers.display import Display, whole_job
 from peers.jobs import measure_jobs
 from peers.pages import PLOT, write_pages
 from peers.plot import draw
@@ -40,8 +40,8 @@ def write_table() -> None:
     """Rewrite pages and plot from the committed results."""
     measured = results.committed()
     write_pages(measured)
-    if drawn := [one for one in measured if "throughput" in one]:
-        draw(drawn, PLOT)
+    if compared := [device for device in measured if "throughput" in device]:
+        draw(compared, PLOT)
 
 
 class Measurement:
@@ -74,7 +74,7 @@ class Measurement:
 
     def _job(self, about: dict[str, Any], path: Path, console: Console) -> None:
         threads, *runs = measure_jobs(self._grid, about, console.print)
-        console.print(told(runs), soft_wrap=True)
+        console.print(whole_job(runs), soft_wrap=True)
         size = {"trials": self._grid.trials, "epochs": self._grid.epochs}
         self._keep(path, "job", about, **size, **threads, runs=runs)
 

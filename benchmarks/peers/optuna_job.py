@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from peers.theirs import Trial, tensors, torch
+from peers.torch_runner import Trial, tensors, torch
 
 BEGIN = time.perf_counter()
 REDUCTION_FACTOR = 3

@@ -25,7 +25,9 @@ def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
     """
     import matplotlib.pyplot as plt  # nothing else here needs it
 
-    best = [(told["device"], best_row(c)) for told in results for c in told["throughput"]["cases"]]
+    best = [
+        (device["device"], best_row(c)) for device in results for c in device["throughput"]["cases"]
+    ]
     sides = [(d, c) for d in dict.fromkeys(d for d, _ in best) for c in CELLS]
     sides = [side for side in sides if any((d, row.cell) == side for d, row in best)]
     lengths = sorted({row.length for _, row in best})

@@ -1,17 +1,10 @@
 """Result files: one for each device, a section for each kind of measurement."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def slug(device: str) -> str:
-    """A device in the name of a file, such as `2-x-cpu`."""
-    return device.replace(",", "").replace("/", "-").replace(" ", "-").lower()
+from pages import RESULTS, slug, write_json
 
 
 def path_of(folder: Path, device: str, quick: bool) -> Path:
@@ -20,16 +13,9 @@ def path_of(folder: Path, device: str, quick: bool) -> Path:
 
 
 def keep(path: Path, device: str, kind: str, section: dict[str, Any]) -> None:
-    """Put a section into a file in place of the one there; other sections stay.
-
-    The file is whole at any time.
-    """
-    told = json.loads(path.read_text()) if path.exists() else {}
-    told = {"device": device, **told, kind: section}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".json.part")
-    beside.write_text(json.dumps(told, indent=1) + "\n")
-    os.replace(beside, path)
+    """Put a section into a file in place of the one there; other sections stay."""
+    sections = json.loads(path.read_text()) if path.exists() else {}
+    write_json(path, {"device": device, **sections, kind: section}, indent=1)
 
 
 def committed(folder: Path = RESULTS) -> list[dict[str, Any]]:

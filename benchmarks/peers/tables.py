@@ -32,8 +32,8 @@ def versions(section: dict[str, Any]) -> str:
     """What was compared, and how to do it again."""
     known = section["versions"]
     names = {"jax": "JAX", "torch": "PyTorch", "optuna": "Optuna"}
-    told = ", ".join(f"{name} {known[package]}" for package, name in names.items())
-    return f"{section['cores']} CPU cores, {told}; `{section['command']}`"
+    packages = ", ".join(f"{name} {known[package]}" for package, name in names.items())
+    return f"{section['cores']} CPU cores, {packages}; `{section['command']}`"
 
 
 def side_by_side(section: dict[str, Any]) -> list[str]:
@@ -69,14 +69,14 @@ def sentence(section: dict[str, Any]) -> str:
     for length in sorted({row.length for row in best}):
         ratios = zip(*(row.ratios for row in best if row.length == length), strict=True)
         spans.append((length, *map(span, ratios)))
-    (length, one, several, _), *others = spans
-    told = (
-        f"At length {length} the best population trains {one} times as many trial-epochs per "
+    (length, single, several, _), *others = spans
+    first = (
+        f"At length {length} the best population trains {single} times as many trial-epochs per "
         f"second as one process of PyTorch, and {several} times as many as "
         f"{section['processes']} side by side"
     )
-    more = (f"; at length {length} {one} and {several} times" for length, one, several, _ in others)
-    return told + "".join(more) + "."
+    more = (f"; at length {n} {single} and {several} times" for n, single, several, _ in others)
+    return first + "".join(more) + "."
 
 
 def span(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""Trial-epochs per second of everybody, in turns."""
+"""Trial-epochs per second of all contestants, in turns."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -20,13 +20,13 @@ def alternate(
     """Every contestant once, then every contestant again: what slows a machine slows them all.
 
     Args:
-        contestants: In the order in which they are measured.
-        rounds: How often.
-        measure: Measures one.
-        rests: Whether one with these results sits out the rounds to come.
+        contestants: Contestants, in the order in which they are measured.
+        rounds: Number of rounds.
+        measure: Function that measures a contestant.
+        rests: Function that says whether a contestant with these results sits out the other rounds.
 
     Returns:
-        What was measured, round after round, for each contestant.
+        Results of each contestant, round after round.
     """
     measured: list[list[R]] = [[] for _ in contestants]
     for _ in range(rounds):
@@ -38,7 +38,7 @@ def alternate(
 
 def spent(rounds: list[list[dict[str, float]]]) -> float:
     """Seconds that measurements took so far; processes side by side count once."""
-    return sum(max(one["seconds"] + one["setup_seconds"] for one in turn) for turn in rounds)
+    return sum(max(p["seconds"] + p["setup_seconds"] for p in processes) for processes in rounds)
 
 
 def measure_case(
@@ -47,28 +47,28 @@ def measure_case(
     """All raw times of a case."""
     prepared = [
         staff.ask_all(
-            one.workers,
+            contestant.workers,
             do="prepare",
-            key=one.key,
+            key=contestant.key,
             case=list(case),
-            members=one.members,
-            **one.limits,
+            members=contestant.members,
+            **contestant.limits,
         )
-        for one in contestants
+        for contestant in contestants
     ]
 
-    def measure(one: Contestant) -> list[dict[str, Any]]:
-        request = {"key": one.key, "seconds": grid.seconds, "least": one.least}
-        return staff.ask_all(one.workers, do="measure", **request)
+    def measure(contestant: Contestant) -> list[dict[str, Any]]:
+        request = {"key": contestant.key, "seconds": grid.seconds, "least": contestant.least}
+        return staff.ask_all(contestant.workers, do="measure", **request)
 
     measured = alternate(
         contestants, grid.rounds, measure, lambda rounds: spent(rounds) > grid.patience
     )
-    for one in contestants:
-        staff.ask_all(one.workers, do="forget")
+    for contestant in contestants:
+        staff.ask_all(contestant.workers, do="forget")
     runs = [
-        {"contestant": one.name, "members": one.members, **first[0], "rounds": rounds}
-        for one, first, rounds in zip(contestants, prepared, measured, strict=True)
+        {"contestant": contestant.name, "members": contestant.members, **first[0], "rounds": rounds}
+        for contestant, first, rounds in zip(contestants, prepared, measured, strict=True)
     ]
     return {**case._asdict(), "runs": runs}
 

@@ -3,7 +3,7 @@
     python -m peers.worker jaxrnn [DEVICES]
     python -m peers.worker torch DEVICE THREADS
 
-It sleeps between requests, and ends with the one who asks.
+It sleeps between requests, and ends with the process that asks.
 """
 
 import json
@@ -16,29 +16,33 @@ from peers.cases import Case
 from peers.timing import Runner, measure
 
 Make = Callable[[dict[str, Any]], Runner]
-"""From a request to what it wants to run."""
+"""Makes the runner that a request asks for."""
 
 
 def jaxrnn_makers(devices: str | None = None) -> tuple[Make, dict[str, Any]]:
-    """How to make a runner, and what there is to say about the process."""
-    from peers import ours  # which imports JAX
+    """A function that makes runners, and facts about the process."""
+    from peers import jaxrnn_runner  # which imports JAX
 
-    own = int(devices) if devices else None
+    all_devices = int(devices) if devices else None
 
     def make(request: dict[str, Any]) -> Runner:
         limits = {name: request[name] for name in ("devices", "lanes") if name in request}
-        limits = {"devices": own} | limits
-        return ours.PopulationRunner(Case(*request["case"]), request["members"], **limits)
+        limits = {"devices": all_devices} | limits
+        return jaxrnn_runner.PopulationRunner(Case(*request["case"]), request["members"], **limits)
 
-    return make, ours.about(own)
+    return make, jaxrnn_runner.about(all_devices)
 
 
 def torch_makers(device: str, threads: str) -> tuple[Make, dict[str, Any]]:
     """The same for PyTorch."""
-    from peers import theirs  # which imports PyTorch
+    from peers import torch_runner  # which imports PyTorch
 
-    theirs.torch().set_num_threads(int(threads))
-    return lambda request: theirs.TrialRunner(Case(*request["case"]), device), theirs.about()
+    torch_runner.torch().set_num_threads(int(threads))
+
+    def make(request: dict[str, Any]) -> Runner:
+        return torch_runner.TrialRunner(Case(*request["case"]), device)
+
+    return make, torch_runner.about()
 
 
 def serve(requests: TextIO, answers: TextIO, make: Make, about: dict[str, Any]) -> None:
@@ -61,7 +65,7 @@ def serve(requests: TextIO, answers: TextIO, make: Make, about: dict[str, Any]) 
 
 
 def main() -> None:
-    """Serve whoever started this."""
+    """Serve the process that started this."""
     # What libraries print goes elsewhere.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""One call in Python that does what the command line does."""
+"""One call in Python that does the same as the command line."""
 
 import inspect
 import json
@@ -14,33 +14,33 @@ from jaxrnn.tuner.settings import FIELDS
 from search.records.signals import answered
 
 NOT_GIVEN: Any = object()
-"""Stands for data that is not given."""
+"""Value of `data` if it is not passed."""
 
 
 def search(data: Any = NOT_GIVEN, *, progress: bool = True, **settings: Any) -> Result:
-    """Search hyperparameters: all trials train at once, and the better ones go on.
+    """Search hyperparameters: all trials train side by side, and the better ones go on.
 
         result = jaxrnn.tuner.search("digits", trials=27, max_epochs=9)
         result.best, result.test, result.model, result.trials
 
     Every flag of the command `population-search` is an argument of the same name, with the same
-    values, checks and results. Ctrl-C ends the search after the epoch under way, and
-    `search(resume=folder)` goes on.
+    values, checks and results. Ctrl-C ends the search after the current epoch, and
+    `search(resume=folder)` continues it.
 
     Args:
-        data: A name or path as `--data` takes it, a `jaxrnn.Data`, a pandas frame, what
-            `jaxrnn.read_data` gives, or arrays (inputs, targets) or (inputs, targets, lengths).
-            Data that is no name or path must be given again to `resume`.
+        data: Name or path as `--data` takes it, a `jaxrnn.Data`, a pandas frame, the result of
+            `jaxrnn.read_data`, or arrays (inputs, targets) or (inputs, targets, lengths). Data
+            that is no name or path must be passed again to `resume`.
         progress: Whether to show the search, in a notebook as on a terminal.
-        **settings: As listed below. `space` may also be a `search.Space` or a mapping, `target` a
-            list of columns, `enqueue` a list of configurations.
+        **settings: Settings, as listed below. `space` may also be a `search.Space` or a mapping,
+            `target` a list of columns, `enqueue` a list of configurations.
 
     Returns:
-        What the run folder holds.
+        The result, read from the run folder.
 
     Raises:
-        ValueError: A setting that can't be used, in the sentence that the command line gives.
-        KeyboardInterrupt: After Ctrl-C; the run folder can be resumed.
+        ValueError: A setting can't be used; the sentence is that of the command line.
+        KeyboardInterrupt: Ctrl-C was pressed; the run folder can be resumed.
     """
     if data is not NOT_GIVEN:
         settings = {"data": data, **settings}
@@ -53,7 +53,7 @@ def search(data: Any = NOT_GIVEN, *, progress: bool = True, **settings: Any) -> 
         except KeyboardInterrupt as error:
             leave(job, error)
             again = "data, " * job.settings.is_object("data") + f"resume={str(job.folder.path)!r}"
-            raise KeyboardInterrupt(f"go on with jaxrnn.tuner.search({again})") from error
+            raise KeyboardInterrupt(f"continue with jaxrnn.tuner.search({again})") from error
         except BaseException as error:
             leave(job, error)
             raise
@@ -67,7 +67,7 @@ def _command(settings: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A plain value or a path as Python reads it; any other by the name of its type."""
+    """A plain value or a path in Python's notation; any other by the name of its type."""
     value = os.fspath(value) if isinstance(value, os.PathLike) else value
     try:
         json.dumps(value)
@@ -91,7 +91,7 @@ def _signature() -> inspect.Signature:
 
 
 def _documentation() -> str:
-    """What each setting means, for notebooks and `help`."""
+    """The docstring with the meaning of each setting, for notebooks and `help`."""
     lines = [f"    {name}: {setting.metadata['help']}." for name, setting in FIELDS.items()]
     return "\n".join([inspect.getdoc(search) or "", "", "Settings:", *lines])
 

@@ -1,4 +1,4 @@
-"""The command `population-search`: its arguments, what is wrong with them, its exit status."""
+"""The command `population-search`: its arguments, their errors, its exit status."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ from search.records.signals import answered
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as the rest of the program does."""
+    """Reports an error in one sentence, as the rest of the program does."""
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
@@ -29,10 +29,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The command line; what is not on it is not in its result."""
+    """The parser; arguments that are not passed are not in its result."""
     parser = Parser(
         description="Search the hyperparameters of a recurrent network. All trials train side by "
-        "side in compiled programs, on the GPU or TPU where there is one; the better ones go on.",
+        "side in compiled programs, on the GPU or TPU if there is one, and the better ones go on.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
@@ -52,7 +52,7 @@ def parser() -> Parser:
 
 
 def _reader(kind: Callable[[Any], Any]) -> Callable[[str], Any]:
-    """Lets argparse show what is wrong with a value in the words of `kind`."""
+    """A reader of values whose errors argparse shows in the words of `kind`."""
 
     def read(text: str) -> Any:
         try:
@@ -64,10 +64,10 @@ def _reader(kind: Callable[[Any], Any]) -> Callable[[str], Any]:
 
 
 def parse(arguments: list[str] | None) -> dict[str, Any]:
-    """The settings that are on a command line, by name.
+    """The settings on a command line, by name.
 
     Raises:
-        ValueError: An argument that is unknown, or no whole number where one must be.
+        ValueError: An argument is unknown, or its value can't be read.
     """
     namespace, others = parser().parse_known_args(arguments)
     if others:
@@ -100,7 +100,7 @@ def _stop(job: Job, error: BaseException, console: Console) -> int:
     """Leave the tables of a search that ends early; returns the exit status.
 
     Raises:
-        BaseException: The same, if it is neither the user's wish nor a lack of room.
+        BaseException: The same, unless the user, the disk or the memory ended the search.
     """
     leave(job, error)
     if isinstance(error, OSError):
@@ -110,7 +110,7 @@ def _stop(job: Job, error: BaseException, console: Console) -> int:
         return 1
     if is_out_of_memory(error):
         reason = (isinstance(error, MemoryError) and str(error).rstrip(".")) or "memory ran out"
-        print(f"error: {reason}; go on with --resume {job.folder.path}.", file=sys.stderr)
+        print(f"error: {reason}; continue with --resume {job.folder.path}.", file=sys.stderr)
         return 1
     if not isinstance(error, KeyboardInterrupt):
         raise error
@@ -119,7 +119,7 @@ def _stop(job: Job, error: BaseException, console: Console) -> int:
 
 
 def _command() -> str:
-    """What was typed, for the records."""
+    """The command as typed, for the records."""
     program, *arguments = sys.argv
     installed = Path(program).stem == "population-search"
     return shlex.join([*(["population-search"] if installed else ["python", program]), *arguments])

@@ -1,4 +1,4 @@
-"""What people see of a search besides its standing: what begins, what won, what is left."""
+"""Texts on the console before and after a search: what is searched, who won, what is left."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from search.display import leaderboard_table, short
 
 
 def show_beginning(job: Job, console: Console) -> None:
-    """Show what is searched where, and what people should know about it."""
+    """Show what is searched on which devices, with the notes about it."""
     settings, scheduler = job.settings, job.plan.scheduler
     devices, trials = jaxrnn.describe(job.trainers[0].mesh), scheduler.trials
     line = f"{job.data.name} ({job.task.name}) on {devices}: {settings.sampler} search"
@@ -24,18 +24,18 @@ def show_beginning(job: Job, console: Console) -> None:
     console.print(line, soft_wrap=True)
     notes = [*job.notes, *job.data.notes]
     if settings.trials and settings.trials != trials:
-        notes.insert(0, f"{settings.trials} trials were asked for; {trials} make whole brackets.")
+        notes.insert(0, f"{settings.trials} trials were asked for; whole brackets take {trials}.")
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
     if share := job.trainers[0].training_data.padded_share:
         console.print(f"note: {share:.1%} of the steps computed in training are padding.")
-    if behind := sum(trial.epochs for trial in job.search.trials):
-        console.print(f"going on after {behind} trial-epochs")
+    if trained := sum(trial.epochs for trial in job.search.trials):
+        console.print(f"resumed after {trained} trial-epochs")
     console.print(cohort_table(cohort_rows(job, [])))
 
 
 def cohort_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The rows of `cohort_rows`."""
+    """A table with the rows of `cohort_rows`."""
     table = Table(
         title=f"{len(rows)} cohort{'s' * (len(rows) > 1)}, each with two compiled programs",
         box=None,
@@ -59,15 +59,15 @@ def show_leaderboard(job: Job, console: Console) -> None:
 
 
 def show_winner(job: Job, winner: Winner, console: Console) -> None:
-    """Show what won, how well, and where it is."""
-    entries = (f"{name} {short(value)}" for name, value in winner.trial.configuration.items())
+    """Show the winner, its scores, and the run folder."""
+    values = (f"{name} {short(value)}" for name, value in winner.trial.configuration.items())
     noun = "blocks" if job.task.stateful else "sequences"
     deviation = {name: f" +- {value:.4f}" for name, value in winner.deviation.items()}
     scores = ", ".join(
         f"test {name} {winner.test[name]:.4f}{deviation.get(name, '')}" for name in job.shown
     )
     console.print(
-        f"winner: trial {winner.trial.id}: {', '.join(entries)}\n"
+        f"winner: trial {winner.trial.id}: {', '.join(values)}\n"
         f"{scores} ({len(job.data.test)} {noun}, scored once)\nresults in {job.folder.path}",
         soft_wrap=True,
     )
@@ -76,7 +76,7 @@ def show_winner(job: Job, winner: Winner, console: Console) -> None:
 def show_divergence(console: Console) -> None:
     """Show that there is no winner."""
     console.print(
-        "every trial diverged that went as far as any; search lower values of `learning_rate`",
+        "every trial of the highest rung diverged; search lower values of `learning_rate`",
         soft_wrap=True,
     )
 
@@ -89,19 +89,19 @@ def show_audit(audit: search.Audit, console: Console) -> None:
             f"{rung.correlation:.3f}"
         )
     console.print(
-        f"audit: without pruning trial {audit.best_trial} had won with {audit.best:.4g}, the "
-        f"winner has {audit.winner:.4g} (regret {audit.regret:.4g}); pruning saved "
+        f"audit: without pruning, trial {audit.best_trial} would have won with {audit.best:.4g}; "
+        f"the winner has {audit.winner:.4g} (regret {audit.regret:.4g}); pruning saved "
         f"{audit.saved:.0%} of the trial-epochs",
         soft_wrap=True,
     )
 
 
 def show_interruption(job: Job, console: Console) -> None:
-    """Show what an interrupted search has come to."""
+    """Show the state of an interrupted search."""
     if any(trial.metrics for trial in job.search.trials):
         show_leaderboard(job, console)
     console.print(
-        f"interrupted; what finished is in {job.folder.path}; go on with --resume "
-        f"{job.folder.path}",
+        f"interrupted; the results so far are in {job.folder.path}; continue with "
+        f"--resume {job.folder.path}",
         soft_wrap=True,
     )

@@ -23,10 +23,10 @@ from search.records.recorder import Recorder, resume
 from search.records.run_folder import RunFolder, unused
 
 SHOWN = 2
-"""Metrics of the task in the leaderboard, besides the one that ranks."""
+"""Number of metrics of the task in the leaderboard, besides the one that ranks."""
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 CONTENT = {"settings", "totals", "starts", "data", "versions"}
-"""What settings.json holds, by name."""
+"""Names of the content of settings.json."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _enter(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
     if folder.status() == "complete" and not raised:
         raise ValueError(
             f"`resume` is '{folder.path}', but that search is complete; "
-            f"with `trials` above {inputs.totals[-1]} it goes on."
+            f"raise `trials` above {inputs.totals[-1]} to continue it."
         )
     if record["data"] != saved["data"]:
         source = record["settings"]["data"]
@@ -173,8 +173,8 @@ def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
         entries = search.Space(space.entries if isinstance(space, search.Space) else space).entries
         if entries != search.Space.from_toml(path).entries:
             raise ValueError(
-                f"`space` is {entries!r}, but this run began with that of '{path}', and a run "
-                "goes on as it began."
+                f"`space` is {entries!r}, but this run began with that of '{path}', and a "
+                "resumed run keeps its space."
             )
     return str(path)
 

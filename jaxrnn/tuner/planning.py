@@ -1,4 +1,4 @@
-"""Where to search, what to begin with and how many trials there are, as the settings say."""
+"""The space, the configurations to try first and the plan of a search, from its settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +11,13 @@ from search.records.optuna_study import best_configurations
 from search.samplers.enqueued import Enqueued, read_configurations
 
 TRIALS = {"default": 256, "full": 128}
-"""Trials by the name of the space, where nobody gives their number."""
+"""Default number of trials, by the name of the space."""
 POPULATION = 32
-"""Trials of population-based training, which compare with each other."""
+"""Default number of trials of population-based training."""
 WARM = 8
-"""Configurations that an earlier run gives."""
+"""Most configurations that are taken from an earlier run."""
 FULL = 64
-"""Trials that keep an accelerator busy, by a guess; searches that learn propose no more at once."""
+"""Most concurrent trials per device of samplers that learn; a guess of what keeps one busy."""
 Configurations = list[dict[str, Any]]
 
 
@@ -25,26 +25,27 @@ def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
     """The space, checked against what the trainer takes.
 
     Args:
-        source: A name, the path of a TOML file, a space, or a mapping as `search.Space` takes it.
-        trainer: Any of those that will train.
-        epochs: The most that a trial trains.
+        source: Name, path of a TOML file, space, or mapping as `search.Space` takes it.
+        trainer: Trainer of any fold.
+        epochs: Most epochs of a trial.
 
     Raises:
-        ValueError: No such file, or an entry that is unknown, out of its limits, never active, or
-            a range of whole numbers by mistake.
+        ValueError: The file is missing, or a hyperparameter is unknown, outside its limits, never
+            active, or by mistake a range of whole numbers.
     """
     space = _read_space(source, trainer, epochs)
     if not space.entries:
-        raise ValueError("`space` is empty, but must have at least one entry.")
+        raise ValueError("`space` is empty, but must have at least one hyperparameter.")
     for name, value in space.extremes():
         trainer.check(name, value)
-    for name, entry in space.entries.items():
-        ends = isinstance(entry, dict) and isinstance(entry.get("low"), int)
-        whole = ends and "step" not in entry and isinstance(entry["high"], int)
+    for name, values in space.entries.items():
+        ends = isinstance(values, dict) and isinstance(values.get("low"), int)
+        whole = ends and "step" not in values and isinstance(values["high"], int)
         if whole and jaxrnn.HYPERPARAMETERS[name].kind is float:
             raise ValueError(
-                f"`{name}` ranges over whole numbers from {entry['low']} to {entry['high']}; write "
-                f"`low` = {float(entry['low'])} for all numbers, or add `step` = 1 if you mean it."
+                f"`{name}` ranges over whole numbers from {values['low']} to {values['high']}; "
+                f"write `low` = {float(values['low'])} for all numbers, or add `step` = 1 for "
+                "whole numbers."
             )
     optimizers = [value for name, value in space.extremes() if name == "optimizer"]
     jaxrnn.check_parents(space.entries, optimizers)
@@ -70,10 +71,10 @@ def _read_space(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Spa
 
 
 def starts_of(settings: Settings, space: search.Space) -> Configurations:
-    """The configurations to begin with; of an earlier run those that the space has.
+    """The configurations to try first; of an earlier run those that the space contains.
 
     Raises:
-        ValueError: Nothing to read there.
+        ValueError: The source can't be read, or the space contains none of its best configurations.
     """
     starts = [] if settings.enqueue is None else read_configurations(settings.enqueue)
     if settings.warm_start is None:
@@ -82,7 +83,7 @@ def starts_of(settings: Settings, space: search.Space) -> Configurations:
     fitting = [configuration for configuration in best if _fits(configuration, space)]
     if not fitting:
         raise ValueError(
-            f"`warm_start` is '{settings.warm_start}', but the space has none of its best "
+            f"`warm_start` is '{settings.warm_start}', but the space contains none of its best "
             f"{len(best)} configurations."
         )
     return starts + fitting
@@ -104,15 +105,15 @@ def plan_of(
     starts: Configurations,
     totals: tuple[int, ...],
 ) -> search.Plan:
-    """What the search does.
+    """The plan of the search.
 
     Args:
         settings: Settings of the run.
-        trainer: Any of those that will train.
-        space: Where to search.
-        metric: What to search by.
-        starts: Configurations to begin with.
-        totals: What `trials` came to, where the run goes on; empty for a new one.
+        trainer: Trainer of any fold.
+        space: Space to search.
+        metric: Validation metric to search by.
+        starts: Configurations to try first.
+        totals: Numbers of trials of a resumed run, one for each raise; empty for a new run.
 
     Raises:
         ValueError: As `search.make_plan`.

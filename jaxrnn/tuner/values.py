@@ -1,6 +1,6 @@
-"""How the value of a setting is read, from Python or from a text of the command line.
+"""Readers of the values of settings, from Python or from the text of the command line.
 
-Each function returns what the program works with. It raises ValueError with the second half of a
+Each function returns the value as the program uses it. Its ValueError holds the second half of a
 sentence that begins with the name of the setting.
 """
 
@@ -74,7 +74,7 @@ def switch(value: Any) -> bool:
 
 
 def starting_points(value: Any) -> str:
-    """Where configurations are, or configurations themselves, as JSON."""
+    """Where configurations are, or the configurations themselves as JSON."""
     if isinstance(value, Mapping | list | tuple):
         try:
             return json.dumps(value)
@@ -84,12 +84,12 @@ def starting_points(value: Any) -> str:
 
 
 def path_or_object(value: Any) -> Any:
-    """A path as text; any other object as it is, for those to judge who work with it."""
+    """A path as text; any other object unchanged."""
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _number(value: Any) -> float:
-    """A number; NaN for what is none."""
+    """A number; NaN if it is none."""
     try:
         return float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
