@@ -82,10 +82,9 @@ def measure(
         if spent >= BUDGET:
             raise Spent
 
-    running.on_epoch = after
     begin = time.perf_counter()
     with suppress(Spent):
-        running.run()
+        running.run(on_epoch=after)
     return {
         "search": name,
         "scheduler": scheduler,

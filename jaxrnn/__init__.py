@@ -7,9 +7,7 @@ from jaxrnn.data.dataset import Data, describe_data, fingerprint
 from jaxrnn.data.folds import folds
 from jaxrnn.data.from_arrays import from_arrays, from_splits
 from jaxrnn.data.from_stream import from_stream
-from jaxrnn.data.load import load as load_data
-from jaxrnn.data.load import load_folds
-from jaxrnn.data.load import read as read_data
+from jaxrnn.data.load import load_data, load_folds, read_data
 from jaxrnn.data.split import Split
 from jaxrnn.data.synthetic import adding, copy, digits, temporal_order
 from jaxrnn.population.devices import describe

@@ -17,18 +17,18 @@ from jaxrnn.data.dataset import Data
 from jaxrnn.network.scan import chunk
 from jaxrnn.population import store
 from jaxrnn.population.autotuner import Autotuner
-from jaxrnn.population.choices import Choices
-from jaxrnn.population.compiler import Building, Compiler
+from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import describe, population_mesh, replicated
 from jaxrnn.population.input_pipeline import evaluation_splits, microbatch_of, training_data
 from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.loop import Loop, TimeSlices
 from jaxrnn.population.memory_check import MemoryCheck
 from jaxrnn.population.options import Options, Precision, check_precision, options_of
-from jaxrnn.population.placement import to_device
+from jaxrnn.population.placement import Placement
 from jaxrnn.population.planner import CohortPlanner, Group
 from jaxrnn.population.population import Population
 from jaxrnn.population.snapshot import Snapshot, forked, init
+from jaxrnn.population.tuning_cache import TuningCache
 from jaxrnn.predictor import Predictor
 from jaxrnn.spaces import SPACES, Asked
 from jaxrnn.types import Configuration
@@ -43,7 +43,8 @@ class Trainer:
         microbatch: Samples per step; batches are multiples of it.
         data: What there is to learn.
         training_data: The training data on its way to the devices.
-        compiler: Counts programs, and the seconds for which training waited for them.
+        compiler: Cache of the programs, which counts them and the seconds spent waiting for them.
+        placement: Layouts of the cohorts on the devices.
     """
 
     def __init__(
@@ -84,36 +85,38 @@ class Trainer:
         check_precision(precision)
         self.microbatch = microbatch_of(data.train, microbatch)
         self.mesh = population_mesh(devices)
-        plan = LanePlan(lanes, self.mesh)
-        self.lanes, self.data, self._problem = plan.most, data, data.spec
+        lane_plan = LanePlan(lanes, self.mesh)
+        self.lanes, self.data, self._spec = lane_plan.most, data, data.spec
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
         self.training_data = training_data(data, self.microbatch, seed, put)
-        self.compiler = self._compiler(plan, precision, autotune)
-        self._check_memory = MemoryCheck(self.compiler, memory_limit)
+        self.compiler = Compiler(
+            data.task, self.training_data, self._splits["validation"], self.mesh, precision
+        )
+        time = chunk(data.train.time) if data.spec.lengths_differ else data.train.time
+        self.placement = self._placement(lane_plan, autotune, time)
+        self._memory_check = MemoryCheck(self.placement, memory_limit)
         self._loop = Loop(
             self.training_data,
-            self.compiler,
-            self._check_memory,
-            Autotuner(self.compiler),
+            self._splits["validation"],
+            self._memory_check,
+            Autotuner(self.placement, time),
             TimeSlices(),
         )
         self._planner = CohortPlanner(data, self.microbatch, self.mesh)
 
-    def _compiler(self, plan: LanePlan, precision: Precision, autotune: bool | Options) -> Compiler:
-        """What compiles for the data."""
-        validation, platform = self._splits["validation"], self.mesh.devices.flat[0].platform
-        time = self.data.train.time
-        loop = chunk(time) if self._problem.lengths_differ else time
-        options = options_of(autotune, platform, loop)
+    def _placement(self, lanes: LanePlan, autotune: bool | Options, time: int) -> Placement:
+        """Return the placement for loops over `time` steps."""
+        platform = self.mesh.devices.flat[0].platform
         names = "jax", "jaxlib", "jaxrnn"  # the last one may lie in a folder, not installed
-        versions = [one.version for name in names for one in distributions(name=name)]
+        versions = [part.version for name in names for part in distributions(name=name)]
         runtime = getattr(self.mesh.devices.flat[0].client, "platform_version", "")
-        context = describe(self.mesh), time, self.microbatch, precision, versions, runtime
-        cache = None if platform == "cpu" else kept_beside("autotuned")
-        choices = Choices(repr(context), cache) if autotune is True else None
-        building = Building(precision, options, choices, loop)
-        return Compiler(self.data.task, self.training_data, validation, self.mesh, plan, building)
+        data = self.data.train.time, self.microbatch, self.compiler.precision
+        context = describe(self.mesh), *data, versions, runtime
+        folder = None if platform == "cpu" else kept_beside("autotuned")
+        cache = TuningCache(repr(context), folder) if autotune is True else None
+        options = options_of(autotune, platform, time)
+        return Placement(self.compiler, lanes, options, cache)
 
     def check(self, name: str, value: Any) -> None:
         """Accept one entry of a configuration.
@@ -121,19 +124,19 @@ class Trainer:
         Raises:
             ValueError: Unknown name, a value outside the rule, or no sense for the task.
         """
-        rules.check(name, value, self.microbatch, without=self._problem.excluded)
+        rules.check(name, value, self.microbatch, without=self._spec.excluded)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
         """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""
         asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
-        return {n: w for n, w in SPACES[name](asked).items() if n not in self._problem.excluded}
+        return {n: w for n, w in SPACES[name](asked).items() if n not in self._spec.excluded}
 
     def plan_for(
         self,
         configurations: Sequence[Configuration],
         max_epochs: int,
         max_concurrent: int = 0,
-        apart: bool = False,
+        synchronous: bool = True,
     ) -> None:
         """Plan the cohorts of all that comes later, for configurations like these.
 
@@ -145,9 +148,10 @@ class Trainer:
             ValueError: As `init`, or memory does not hold so many at once.
         """
         one_of_each = self._planner.plan_for(configurations, max_epochs)
-        self.compiler.reserve(max_concurrent, max_epochs if apart else 1)
-        drawn = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
-        self._check_memory.check(drawn, max_concurrent or len(configurations))
+        window = self.training_data.epoch_window(1 if synchronous else max_epochs)
+        self.placement.reserve(max_concurrent, window)
+        snapshots = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
+        self._memory_check.check(snapshots, max_concurrent or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
         """The cohorts that `start` will make, without training or compiling anything."""
@@ -174,7 +178,7 @@ class Trainer:
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
         """
-        return to_device(snapshots, self.compiler)
+        return self.placement.to_device(snapshots)
 
     def to_host(
         self, population: Population, positions: Sequence[int] | None = None
@@ -263,7 +267,7 @@ class Trainer:
         Raises:
             ValueError: None there, or of other data, or damaged.
         """
-        return store.restore(Path(folder), self._problem, self._planner, self.compiler.member)
+        return store.restore(Path(folder), self._spec, self._planner, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
         """What training saw, by name of `jaxrnn.training.epoch_metrics.Report`.

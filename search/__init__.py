@@ -2,7 +2,7 @@
 
 from search.audit import Audit, audit
 from search.optimize import optimize
-from search.plans import Plan, expected, make_plan
+from search.plans import Plan, PlanOptions, make_plan, plan_trainers
 from search.progress import Clock, Progress
 from search.replicates import Replicates
 from search.rungs import Rung, rungs, trial_epochs
@@ -11,7 +11,7 @@ from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.search import Search
 from search.space.space import Space
 from search.trainer import Trainer
-from search.trial import State, Trial, leaderboard
+from search.trial import Proposal, State, Trial, TrialView, leaderboard
 
 __all__ = [
     "SAMPLERS",
@@ -19,7 +19,9 @@ __all__ = [
     "Audit",
     "Clock",
     "Plan",
+    "PlanOptions",
     "Progress",
+    "Proposal",
     "Replicates",
     "Rung",
     "Search",
@@ -27,13 +29,14 @@ __all__ = [
     "State",
     "Trainer",
     "Trial",
+    "TrialView",
     "audit",
-    "expected",
     "leaderboard",
     "make_plan",
     "make_sampler",
     "make_scheduler",
     "optimize",
+    "plan_trainers",
     "rungs",
     "trial_epochs",
 ]

@@ -1,6 +1,6 @@
 """What pruning cost and saved: the pruned trials are trained to the end after all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import spearmanr
 
-from search.schedulers.scheduler import Decision, Row
+from search.progress import Progress
+from search.schedulers.scheduler import Decision
 from search.scores import scores
 from search.search import Search
-from search.trial import State, Trial
+from search.trial import State, Trial, TrialView
 
 
 class RungAudit(NamedTuple):
@@ -79,29 +80,28 @@ class Resumed:
         """Trial-epochs if all begin anew."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """Send everyone who waits to the next rung."""
         del free_slots
-        waiting = [row for row in rows if row.waiting and row.epochs < self.max_epochs]
-        ahead = {row.id: min(e for e in self.rungs if e > row.epochs) for row in waiting}
+        waiting = [t for t in trials if t.waiting and t.epochs < self.max_epochs]
+        ahead = {t.id: min(e for e in self.rungs if e > t.epochs) for t in waiting}
         return Decision(promote=ahead)
 
 
-def audit(search: Search[Any, Any]) -> Audit:
+def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progress: None) -> Audit:
     """Train what a search has pruned, and compare; the search itself is left as it is.
 
     Args:
-        search: Over, its `keep` set from the beginning, its winner not None.
+        search: Search that is over, whose replicates keep what is released, with a winner.
+        on_progress: Function that `Search.run` calls.
     """
     plan, winner = search.plan, search.best
-    assert winner is not None and search.keep
+    assert winner is not None and search.replicates.keep_released
     last = plan.scheduler.max_epochs
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
     onwards = replace(plan, scheduler=Resumed(rungs, len(trials)))
-    again = Search(onwards, search.replicates, trials, dict(search.members))
-    again.on_progress, again.clock = search.on_progress, search.clock
-    again.run()
+    Search(onwards, search.replicates.copy(), trials, search.clock).run(on_progress)
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]
     best = min(table, key=lambda id: (table[id].get(last, np.inf), id))

@@ -2,41 +2,46 @@
 
 from typing import Any
 
-from search.plans import expected, make_plan
+from search.plans import PlanOptions, make_plan, plan_trainers
 from search.replicates import Replicates
 from search.search import Search
 from search.space.space import Space
-from search.trainer import Population, Snapshot, Trainer
+from search.trainer import Trainer
 
 
 def optimize(
-    trainer: Trainer[Population, Snapshot],
+    trainer: Trainer[Any, Any],
     space: Space,
     trials: int | None = 27,
     *,
     repeats: int = 1,
-    seed: int = 0,
     **options: Any,
-) -> Search[Population, Snapshot]:
+) -> Search:
     """Search to the end, in memory.
 
+        found = search.optimize(trainer, space, trials=27, max_epochs=9)
+        found.best.configuration
+        members = found.replicates.snapshots()[found.best.id]
+        trainer.to_device(members)
+
     Args:
-        trainer: Trains the trials.
-        space: Where to search.
-        trials: How many to begin; None for one pass of `hyperband`, or a whole grid.
+        trainer: Trainer of all trials.
+        space: Space of the configurations.
+        trials: Number of trials; None for one pass of `hyperband`, or a whole grid.
         repeats: Seeds per configuration.
-        seed: Of all that is random.
-        **options: As `search.planned` takes them: `search`, `pruning`, `max_epochs` and so on.
+        **options: Attributes of `search.PlanOptions`: `sampler`, `scheduler`, `max_epochs`, `seed`
+            and so on.
 
     Returns:
-        The search: its `trials`, the `best` of them, and in `members[best.id]` snapshots of it,
-        which `trainer.place` takes.
+        The search with its `trials`, the `best` of them, and snapshots of that one's members.
 
     Raises:
+        TypeError: An option that is not known.
         ValueError: A name that is not known, or a number out of range.
     """
-    plan = make_plan(space, trials, seed=seed, **options)
-    trainer.plan_for(*expected(plan, plan.scheduler.trials, repeats))
-    search = Search(plan, Replicates([trainer], repeats, seed))
+    chosen = PlanOptions(**options)
+    plan = make_plan(space, trials, chosen)
+    plan_trainers(plan, [trainer], plan.scheduler.trials, repeats)
+    search = Search(plan, Replicates([trainer], repeats, chosen.seed))
     search.run()
     return search

@@ -1,7 +1,8 @@
 """Where a search stands, and where its time went."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,19 +10,19 @@ from search.trial import Trial
 
 
 class Progress(NamedTuple):
-    """Told about every second, and whenever trials were scored.
+    """Where a search stands, as it is reported about every second and after every epoch.
 
     Attributes:
         begun: Trials begun.
         trials: Trials that will begin in all.
         training: Trials under way, those just scored included.
-        epochs: The most epochs that one of these has seen.
+        epochs: Most epochs that one of these has trained.
         max_epochs: Epochs of the trials that are never pruned.
-        trained: Trial-epochs behind, a fraction in the middle of an epoch.
+        trained: Trial-epochs trained, a fraction in the middle of an epoch.
         total: Trial-epochs of the whole search; None where scores decide on them.
-        before: Trial-epochs behind when this process began, before a kill perhaps.
+        before: Trial-epochs trained when this process began, before a kill perhaps.
         seconds: Training time of this process.
-        best: That of the search; None before the first score, or if all at its rung diverged.
+        best: Best trial; None before the first score, or if all at its rung diverged.
         scored: Whether trials have just been scored.
     """
 
@@ -40,11 +41,14 @@ class Progress(NamedTuple):
 
 @dataclass
 class Clock:
-    """Seconds by what they were spent on.
+    """Seconds by what they were spent on; what is spent on nothing else counts as `other`.
+
+        with clock("train"):
+            ...
 
     Attributes:
-        compiling: Seconds so far for which trainers waited for compilers, whatever else they did;
-            they count as `compile`, and as nothing else.
+        compiling: Function that gives the seconds so far for which trainers waited for compilers,
+            whatever else they did; they count as `compile`, and as nothing else.
     """
 
     compiling: Callable[[], float] = lambda: 0.0
@@ -56,11 +60,23 @@ class Clock:
     decide: float = 0.0
     keep: float = 0.0
     other: float = 0.0
+    _activity: str = field(default="other", repr=False)
     _last: float = field(default_factory=time.perf_counter, repr=False)
 
-    def spent(self, what: str) -> None:
-        """Count the time since the last call (or the making of the clock) as `what`."""
+    @contextmanager
+    def __call__(self, activity: str) -> Iterator[None]:
+        """Count the time inside the block as `activity`, but for blocks inside it."""
+        self._count()
+        outer, self._activity = self._activity, activity
+        try:
+            yield
+        finally:
+            self._count()
+            self._activity = outer
+
+    def _count(self) -> None:
         now, waited = time.perf_counter(), self.compiling() - self.compile
-        setattr(self, what, getattr(self, what) + now - self._last - waited)
+        spent = now - self._last - waited
+        setattr(self, self._activity, getattr(self, self._activity) + spent)
         self.compile += waited
         self._last = now

@@ -1,7 +1,7 @@
-"""The members of a trial: one for every fold of the data and every seed."""
+"""The members of trials, one for every fold of the data and every seed, and where they lie."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
@@ -16,10 +16,10 @@ FIRST_SHARED_SEED = 2**32
 
 
 class MeanAndError(NamedTuple):
-    """Of every trial, over its members, each `(trials,)`; NaN where a member's is not finite.
+    """A metric of every trial over its members, each `(trials,)`; NaN where one is not finite.
 
     Attributes:
-        mean: Of the values.
+        mean: Mean of the members' values.
         error: Standard error of the mean; NaN where there is one member.
     """
 
@@ -27,86 +27,118 @@ class MeanAndError(NamedTuple):
     error: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass
 class Replicates(Generic[Population, Snapshot]):
-    """Trains trials whose members are spread over trainers, one per fold.
+    """Trains trials whose members are dealt to trainers, one per fold, and keeps their weights.
 
     With several seeds, these are the same for all trials (common random numbers): what differs
     between trials is then what their configurations make of the same first weights and dropout.
 
+    The members that train lie on the devices, the others are snapshots. Weights that have trained
+    since they came onto the devices are lost if training is interrupted.
+
     Attributes:
-        trainers: One per fold.
+        trainers: Trainers, one per fold.
         repeats: Seeds per configuration and fold.
-        seed: Of the search.
+        seed: Seed of the search.
+        keep_released: Whether members are kept that the search needs no more.
     """
 
     trainers: Sequence[Trainer[Population, Snapshot]]
     repeats: int = 1
     seed: int = 0
+    keep_released: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for no repeat at all."""
         check_whole("repeats", self.repeats)
+        self._snapshots: dict[int, list[Snapshot]] = {}
+        self._populations: list[Population] = []
+        self._on_device: list[int] = []  # ids of the trials, in the order of the populations
+        self._newer: set[int] = set()  # ids of those that have no snapshot of how they are now
 
     @property
     def size(self) -> int:
-        """Members of every trial."""
+        """Number of members of every trial."""
         return len(self.trainers) * self.repeats
 
     def seeds(self, trial: Trial) -> list[int]:
-        """One for every repeat."""
+        """Return the seeds of a trial, one for every repeat."""
         if self.repeats == 1:
             return [trial.seed]
         return [seed_of(self.seed, FIRST_SHARED_SEED + repeat) for repeat in range(self.repeats)]
 
-    def init(self, trials: Sequence[Trial], max_epochs: int) -> list[list[Snapshot]]:
-        """The untrained members of every trial, fold by fold, in each seed by seed."""
+    def start(self, trials: Sequence[Trial], max_epochs: int) -> None:
+        """Draw the untrained members of new trials.
+
+        Args:
+            trials: New trials.
+            max_epochs: Epochs of the trials that are never pruned.
+        """
         configurations = [trial.configuration for trial in trials for _ in range(self.repeats)]
         seeds = [seed for trial in trials for seed in self.seeds(trial)]
-        return self._by_trial(
-            [trainer.init(configurations, seeds, max_epochs) for trainer in self.trainers]
-        )
+        folds = [trainer.init(configurations, seeds, max_epochs) for trainer in self.trainers]
+        self._store([trial.id for trial in trials], folds)
 
-    def to_device(self, members: Sequence[Sequence[Snapshot]]) -> list[Population]:
-        """A population per fold of the members of some trials."""
-        return [
-            trainer.to_device([one for own in members for one in own[self._of_fold(fold)]])
-            for fold, trainer in enumerate(self.trainers)
-        ]
+    def to_device(self, trials: Sequence[Trial]) -> None:
+        """Put the members of exactly these trials on the devices, unless they are there already."""
+        ids = [trial.id for trial in trials]
+        if ids == self._on_device:
+            return
+        self.to_host()
+        if ids:
+            self._populations = [
+                trainer.to_device(self._of_fold(fold, ids))
+                for fold, trainer in enumerate(self.trainers)
+            ]
+        self._on_device = ids
 
-    def to_host(
-        self, populations: Sequence[Population], positions: Sequence[int]
-    ) -> list[list[Snapshot]]:
-        """The members of the trials at `positions`, off the devices."""
-        chosen = self._members(positions)
-        pairs = zip(self.trainers, populations, strict=True)
-        return self._by_trial(
-            [trainer.to_host(population, chosen) for trainer, population in pairs]
-        )
+    def to_host(self) -> None:
+        """Take all members off the devices."""
+        self._fetch()
+        # Before others come, or these would lie there besides them.
+        self._populations, self._on_device = [], []
 
     def train(
-        self,
-        populations: Sequence[Population],
-        epochs: Sequence[int],
-        on_progress: Callable[[float], None],
-    ) -> list[Population]:
-        """Every trial trained to its own number of epochs."""
-        each = [total for total in epochs for _ in range(self.repeats)]
-        folds, after = len(self.trainers), []
-        for fold, (trainer, population) in enumerate(zip(self.trainers, populations, strict=True)):
-            share = lambda done, fold=fold: on_progress((fold + done) / folds)  # noqa: E731
-            after.append(trainer.train(population, each, share))
-        return after
+        self, trials: Sequence[Trial], on_progress: Callable[[float], None]
+    ) -> list[dict[str, float]]:
+        """Train every trial for one more epoch.
 
-    def evaluate(
-        self, populations: Sequence[Population], positions: Sequence[int]
-    ) -> dict[str, MeanAndError]:
-        """Validation metrics of the trials at `positions`, by name."""
-        chosen = self._members(positions)
-        tables = [
-            trainer.evaluate(population, positions=chosen)
-            for trainer, population in zip(self.trainers, populations, strict=True)
+        Args:
+            trials: Trials to train; no others stay on the devices.
+            on_progress: Called with the trial-epochs trained since the last call.
+
+        Returns:
+            What training saw in this epoch by name, the mean over members, for every trial.
+        """
+        self.to_device(trials)
+        for trial in trials:
+            self._snapshots.pop(trial.id, None)
+            self._newer.add(trial.id)
+        totals = [trial.epochs + 1 for trial in trials for _ in range(self.repeats)]
+        pairs = zip(self.trainers, self._populations, strict=True)
+        self._populations = [
+            trainer.train(population, totals, lambda epochs: on_progress(epochs / self.size))
+            for trainer, population in pairs
         ]
+        return self._last_epoch(trials)
+
+    def _last_epoch(self, trials: Sequence[Trial]) -> list[dict[str, float]]:
+        pairs = zip(self.trainers, self._populations, strict=True)
+        tables = [trainer.history(population) for trainer, population in pairs]
+        rows: list[dict[str, float]] = [{} for _ in trials]
+        for name, first in tables[0].items():
+            members = [table[name].reshape(len(first), -1, self.repeats) for table in tables]
+            means = np.concatenate(members, axis=2).mean(axis=2, dtype=float)
+            for position, (trial, row) in enumerate(zip(trials, rows, strict=True)):
+                row[name] = float(means[trial.epochs, position])
+        return rows
+
+    def evaluate(self, trials: Sequence[Trial]) -> dict[str, MeanAndError]:
+        """Return the validation metrics, by name, of trials that are on the devices."""
+        chosen = self._positions([trial.id for trial in trials])
+        pairs = zip(self.trainers, self._populations, strict=True)
+        tables = [trainer.evaluate(population, positions=chosen) for trainer, population in pairs]
         return {
             name: mean_and_error(
                 np.concatenate(
@@ -116,61 +148,89 @@ class Replicates(Generic[Population, Snapshot]):
             for name in tables[0]
         }
 
-    def history(self, populations: Sequence[Population]) -> dict[str, np.ndarray]:
-        """What training saw, the mean over members, by name, each `(epochs, trials)`."""
-        tables = [
-            trainer.history(population)
-            for trainer, population in zip(self.trainers, populations, strict=True)
-        ]
-        told = {}
-        for name, first in tables[0].items():
-            members = [table[name].reshape(len(first), -1, self.repeats) for table in tables]
-            told[name] = np.concatenate(members, axis=2).mean(axis=2, dtype=float)
-        return told
+    def fork(self, forks: Sequence[tuple[Trial, Trial, dict[str, Any]]]) -> None:
+        """Let losers go on from winners as these are now, whoever else is copied.
 
-    def fork(
-        self, members: Sequence[Snapshot], configuration: dict[str, Any], trial: Trial
-    ) -> list[Snapshot]:
-        """Members of `trial` that go on from those of another one."""
-        seeds = self.seeds(trial) * len(self.trainers)
-        trainers = (trainer for trainer in self.trainers for _ in range(self.repeats))
-        return [
-            trainer.fork(one, configuration, seed)
-            for trainer, one, seed in zip(trainers, members, seeds, strict=True)
-        ]
-
-    def save(self, members: Sequence[Sequence[Snapshot]], folder: Path) -> None:
-        """Write the members of some trials into a new folder, fold by fold."""
-        for fold, trainer in enumerate(self.trainers):
-            own = [one for each in members for one in each[self._of_fold(fold)]]
-            trainer.save(own, folder / f"fold-{fold}")
-
-    def restore(self, folder: Path) -> list[list[Snapshot]]:
-        """What `save` wrote."""
-        return self._by_trial(
-            [trainer.restore(folder / f"fold-{k}") for k, trainer in enumerate(self.trainers)]
+        Args:
+            forks: Loser, winner and the loser's configuration from now on.
+        """
+        self.to_host()
+        members = [self._forked(*fork) for fork in forks]
+        self._snapshots.update(
+            {loser.id: forked for (loser, _, _), forked in zip(forks, members, strict=True)}
         )
 
-    def _members(self, positions: Sequence[int]) -> list[int]:
-        """Positions in each fold's population of the members of some trials."""
-        return [p * self.repeats + k for p in positions for k in range(self.repeats)]
+    def _forked(self, loser: Trial, winner: Trial, configuration: dict[str, Any]) -> list[Snapshot]:
+        seeds = self.seeds(loser) * len(self.trainers)
+        trainers = (trainer for trainer in self.trainers for _ in range(self.repeats))
+        members = zip(trainers, self._snapshots[winner.id], seeds, strict=True)
+        return [trainer.fork(member, configuration, seed) for trainer, member, seed in members]
 
-    def _of_fold(self, fold: int) -> slice:
-        return slice(fold * self.repeats, (fold + 1) * self.repeats)
+    def can_change(self, name: str) -> bool:
+        """Return whether the hyperparameter `name` may change in the middle of training."""
+        return self.trainers[0].can_change(name)
 
-    def _by_trial(self, folds: Sequence[Sequence[Snapshot]]) -> list[list[Snapshot]]:
-        trials = len(folds[0]) // self.repeats
-        return [
-            [one for fold in folds for one in fold[self.repeats * k : self.repeats * (k + 1)]]
-            for k in range(trials)
-        ]
+    def release(self, trials: Sequence[Trial]) -> None:
+        """Drop the members of trials that will neither train again nor win."""
+        if not self.keep_released:
+            for trial in trials:
+                self._snapshots.pop(trial.id, None)
+                self._newer.discard(trial.id)
+
+    def snapshots(self) -> Mapping[int, list[Snapshot]]:
+        """Return the members, by id of the trial, as they are now: fold by fold, seed by seed.
+
+        Trials that can neither train on nor win have none.
+        """
+        self._fetch()
+        return self._snapshots
+
+    def copy(self) -> "Replicates[Population, Snapshot]":
+        """Return replicates that train on from here without changing these."""
+        copy = replace(self, keep_released=False)
+        copy._snapshots = dict(self.snapshots())
+        return copy
+
+    def save(self, ids: Sequence[int], folder: Path) -> None:
+        """Write the snapshots of the trials with these ids into a new folder, fold by fold."""
+        self._fetch()
+        for fold, trainer in enumerate(self.trainers):
+            trainer.save(self._of_fold(fold, ids), folder / f"fold-{fold}")
+
+    def restore(self, ids: Sequence[int], folder: Path) -> None:
+        """Read what `save` wrote for the same ids."""
+        folds = [trainer.restore(folder / f"fold-{k}") for k, trainer in enumerate(self.trainers)]
+        self._store(ids, folds)
+
+    def _fetch(self) -> None:
+        """Bring the snapshots up to date."""
+        ids = [id for id in self._on_device if id in self._newer]
+        if ids:
+            chosen = self._positions(ids)
+            pairs = zip(self.trainers, self._populations, strict=True)
+            self._store(ids, [trainer.to_host(population, chosen) for trainer, population in pairs])
+        self._newer.clear()
+
+    def _store(self, ids: Sequence[int], folds: Sequence[Sequence[Snapshot]]) -> None:
+        for k, id in enumerate(ids):
+            part = slice(self.repeats * k, self.repeats * (k + 1))
+            self._snapshots[id] = [member for fold in folds for member in fold[part]]
+
+    def _of_fold(self, fold: int, ids: Sequence[int]) -> list[Snapshot]:
+        part = slice(fold * self.repeats, (fold + 1) * self.repeats)
+        return [member for id in ids for member in self._snapshots[id][part]]
+
+    def _positions(self, ids: Sequence[int]) -> list[int]:
+        """Return the positions in each fold's population of the members of some trials."""
+        positions = {id: position for position, id in enumerate(self._on_device)}
+        return [positions[id] * self.repeats + k for id in ids for k in range(self.repeats)]
 
 
 def mean_and_error(values: np.ndarray) -> MeanAndError:
-    """Over the members of every trial.
+    """Return mean and standard error over the members of every trial.
 
     Args:
-        values: `(trials, members)`.
+        values: Values of the members, `(trials, members)`.
     """
     values = np.where(np.isfinite(values), values, np.nan).astype(float)
     count = values.shape[1]

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.replicates import MeanAndError
-from search.schedulers.scheduler import Row
-from search.trial import Trial
+from search.trial import Trial, TrialView
 
 
 class ScoreTable:
-    """What a scheduler sees of the trials of a search.
+    """What schedulers and samplers see of the trials of a search.
 
     It is asked for after every epoch, so the scores of trials that have no new ones are kept.
     """
@@ -20,12 +19,21 @@ class ScoreTable:
         self._metric, self._mode = metric, mode
         self._known: dict[int, tuple[tuple[int, int], dict[int, float]]] = {}
 
-    def rows(self, trials: Sequence[Trial]) -> list[Row]:
-        """One for each of the trials."""
-        return [
-            Row(t.id, t.bracket, t.epochs, t.target_epochs, t.ended, self._scores(t))
-            for t in trials
-        ]
+    def views(self, trials: Sequence[Trial]) -> list[TrialView]:
+        """Return a view of every trial."""
+        return [self._view(trial) for trial in trials]
+
+    def _view(self, trial: Trial) -> TrialView:
+        return TrialView(
+            id=trial.id,
+            configuration=trial.proposal.configuration,
+            bracket=trial.bracket,
+            epochs=trial.epochs,
+            target_epochs=trial.target_epochs,
+            ended=trial.ended,
+            scores=self._scores(trial),
+            note=trial.proposal.note,
+        )
 
     def _scores(self, trial: Trial) -> dict[int, float]:
         standing = len(trial.metrics), len(trial.changes)

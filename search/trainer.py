@@ -23,7 +23,7 @@ class Trainer(Protocol[Population, Snapshot]):
         configurations: Sequence[dict[str, Any]],
         max_epochs: int,
         max_concurrent: int = 0,
-        apart: bool = False,
+        synchronous: bool = True,
     ) -> None:
         """Prepare for configurations like these; others may come, but cost time.
 
@@ -31,10 +31,10 @@ class Trainer(Protocol[Population, Snapshot]):
         configurations are not known in advance compiles as little as one whose are.
 
         Args:
-            configurations: Like those that will come, or these very ones.
-            max_epochs: Of the members that are never pruned.
-            max_concurrent: How many train together at most; 0 where all do.
-            apart: Whether those that do are often at different epochs.
+            configurations: Configurations like those that will come, or these very ones.
+            max_epochs: Epochs of the members that are never pruned.
+            max_concurrent: Most members that train together; 0 where all do.
+            synchronous: Whether members that train together are mostly at the same epoch.
         """
         ...
 

@@ -2,14 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from search.samplers.sampler import Proposal
 
 
 class State(StrEnum):
@@ -20,6 +18,50 @@ class State(StrEnum):
     PRUNED = "pruned"
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
+
+
+class Proposal(NamedTuple):
+    """A configuration to try.
+
+    Attributes:
+        configuration: Hyperparameters by name, in plain Python types: those whose conditions hold,
+            in the order of the space, fixed ones included.
+        note: What the sampler wants back with the trial, strings and numbers by name, fit for
+            JSON; None if nothing.
+    """
+
+    configuration: dict[str, Any]
+    note: dict[str, Any] | None = None
+
+
+class TrialView(NamedTuple):
+    """What schedulers and samplers know of a trial.
+
+    Attributes:
+        id: Position in the order of proposal, from 0; the lower one wins a tie.
+        configuration: Hyperparameters by name, as they were proposed.
+        bracket: Number of the bracket that the scheduler chose.
+        epochs: Epochs trained so far.
+        target_epochs: Epochs it was last sent to; it trains while `epochs` is less.
+        ended: Whether it is pruned or has trained to the end.
+        scores: Scores by the exact epochs at which they were given; lower is better, infinite from
+            the moment on that the trial diverged.
+        note: What the sampler noted about the proposal.
+    """
+
+    id: int
+    configuration: dict[str, Any]
+    bracket: int = 0
+    epochs: int = 0
+    target_epochs: int = 0
+    ended: bool = False
+    scores: Mapping[int, float] = {}
+    note: dict[str, Any] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is neither training nor at its end."""
+        return not self.ended and self.epochs >= self.target_epochs
 
 
 @dataclass

@@ -16,18 +16,18 @@ from support.marks import slow
 import jaxrnn
 from jaxrnn.population import autotuner
 from jaxrnn.population.autotuner import Autotuner, candidates
-from jaxrnn.population.choices import Choice, Choices
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.options import ALONE, GRAPHS, Options
+from jaxrnn.population.placement import Placement
+from jaxrnn.population.tuning_cache import Candidate, TuningCache
 
 MEMBERS = [{"cell": "rnn", "hidden_size": 3 + k, "dropout": 0.2} for k in range(6)]
-PLAIN, UNROLLED = Choice(4, Options()), Choice(4, Options(unroll=3))
-NARROW = Choice(2, Options())
+PLAIN, UNROLLED = Candidate(4, Options()), Candidate(4, Options(unroll=3))
+NARROW = Candidate(2, Options())
 
 
-def plain_of(platform: str, time: int, lanes: int) -> Choice:
-    return Choice(lanes, Options.plain(platform, time))
+def plain_of(platform: str, time: int, lanes: int) -> Candidate:
+    return Candidate(lanes, Options.plain(platform, time))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def rivals(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     clock = {PLAIN.describe(): 2.0, UNROLLED.describe(): 1.0, NARROW.describe(): 3.0}
     really = Autotuner._seconds
 
-    def seconds(self: Autotuner, rival: Choice, cohort: Any, members: Any, steps: int) -> float:
+    def seconds(self: Autotuner, rival: Candidate, cohort: Any, members: Any, steps: int) -> float:
         took = really(self, rival, cohort, members, steps)
         assert took > 0
         return took if took == np.inf else clock[rival.describe()] * steps * len(members)
@@ -87,13 +87,13 @@ def check_same(ours: jaxrnn.Population, theirs: jaxrnn.Population, rtol: float =
         np.testing.assert_allclose(ours.history()[name], values, rtol=rtol, err_msg=name)
 
 
-def choices_of(trainer: jaxrnn.Trainer) -> Choices:
-    assert trainer.compiler.choices is not None
-    return trainer.compiler.choices
+def choices_of(trainer: jaxrnn.Trainer) -> TuningCache:
+    assert trainer.placement.tuning_cache is not None
+    return trainer.placement.tuning_cache
 
 
 def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
-    return [(row["lanes"], row["unroll"]) for row in trainer.compiler.description()]
+    return [(row["lanes"], row["unroll"]) for row in trainer.placement.description()]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def chosen(trainer: jaxrnn.Trainer) -> list[tuple[int, int]]:
 def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
     data: jaxrnn.Data,
     rivals: dict[str, float],
-    slow: Choice | None,
+    slow: Candidate | None,
     expected: tuple[int, int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -119,10 +119,10 @@ def test_the_fastest_is_kept_and_used_again_to_the_same_bits(
     trainer = made(data, record)
     population = trained(trainer)
     assert chosen(trainer) == [expected] and trainer.compiler.programs == 2
-    assert trainer.compiler.description()[0]["seconds"] == pytest.approx(rivals)
+    assert trainer.placement.description()[0]["seconds"] == pytest.approx(rivals)
     check_same(population, trained(made(data, autotune=False)), rtol=1e-4)
     # Another process, which times nothing and compiles nothing else.
-    monkeypatch.setattr(Autotuner, "_timed", None)
+    monkeypatch.setattr(Autotuner, "_time_all", None)
     again = made(data, record)
     check_same(trained(again), population)
     assert chosen(again) == [expected] and again.compiler.programs == 2
@@ -170,7 +170,7 @@ def test_what_is_asked_for_is_not_timed(
         trainer = made(data, autotune=asked)
         trained(trainer)
         assert chosen(trainer) == [(4, unroll)]
-        assert trainer.compiler.description()[0]["seconds"] == {}
+        assert trainer.placement.description()[0]["seconds"] == {}
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_candidates_that_fail_are_left_out_with_a_note(
     reason: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    really = Compiler.trial
+    really = Placement.trial
 
-    def trial(self: Compiler, cohort: Cohort, choice: Choice, values: Any) -> Cohort:
+    def trial(self: Placement, cohort: Cohort, choice: Candidate, values: Any) -> Cohort:
         if choice[:2] == UNROLLED[:2]:
             raise error
         return really(self, cohort, choice, values)
 
-    monkeypatch.setattr(Compiler, "trial", trial)
+    monkeypatch.setattr(Placement, "trial", trial)
     trainer = made(data)
     with pytest.warns(RuntimeWarning, match=f"leaves out 4 lanes, 3 time .*, for {reason}"):
         population = trained(trainer)
@@ -209,14 +209,14 @@ def test_where_the_plain_way_fails_it_is_taken_all_the_same(
     data: jaxrnn.Data, rivals: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And nothing is kept for others: memory may be there next time."""
-    really = Compiler.trial
+    really = Placement.trial
 
-    def trial(self: Compiler, cohort: Cohort, choice: Choice, values: Any) -> Cohort:
+    def trial(self: Placement, cohort: Cohort, choice: Candidate, values: Any) -> Cohort:
         if choice[:2] == PLAIN[:2]:
             raise MemoryError
         return really(self, cohort, choice, values)
 
-    monkeypatch.setattr(Compiler, "trial", trial)
+    monkeypatch.setattr(Placement, "trial", trial)
     trainer = made(data)
     choices_of(trainer).cache = tmp_path / "cache"
     with pytest.warns(RuntimeWarning, match="leaves out 4 lanes, 1 time .* for memory ran out"):
@@ -230,7 +230,7 @@ def test_nothing_works_but_the_search_goes_on(
     def trial(*_: Any) -> Cohort:
         raise MemoryError
 
-    monkeypatch.setattr(Compiler, "trial", trial)
+    monkeypatch.setattr(Placement, "trial", trial)
     with pytest.warns(RuntimeWarning, match="leaves out .* for memory ran out"):
         population = trained(made(data))
     check_same(population, trained(made(data, autotune=False)))
@@ -238,7 +238,7 @@ def test_nothing_works_but_the_search_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("devices", "apart"),
+    ("devices", "synchronous"),
     [
         (1, True),
         (1, False),
@@ -250,7 +250,7 @@ def test_copies_are_timed_for_as_long_as_they_train(
     data: jaxrnn.Data,
     rivals: dict[str, float],
     devices: int,
-    apart: bool,
+    synchronous: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where members have but an epoch left, or read the data of their own epochs."""
@@ -263,9 +263,9 @@ def test_copies_are_timed_for_as_long_as_they_train(
 
     monkeypatch.setattr(Autotuner, "_run", run)
     trainer = jaxrnn.Trainer(data, lanes=4, devices=devices)
-    trainer.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
+    trainer.plan_for(MEMBERS, 2, max_concurrent=6, synchronous=synchronous)
     early = jaxrnn.Trainer(data, lanes=4, devices=devices, autotune=False)
-    early.plan_for(MEMBERS, 2, max_concurrent=6, apart=apart)
+    early.plan_for(MEMBERS, 2, max_concurrent=6, synchronous=synchronous)
     snapshots = early.to_host(early.train(early.start(MEMBERS, range(6), 2), 1))
     population = trainer.train(trainer.to_device(snapshots), 2)
     share = min(6, 4 * devices)
@@ -282,14 +282,14 @@ def test_members_that_cannot_train_time_nothing(
     trainer, plain = made(data), made(data, autotune=False)
     members = [{**MEMBERS[0], "epochs": 1}] * 2
     for one in (trainer, plain):
-        one.plan_for(members, 5, max_concurrent=2, apart=True)
+        one.plan_for(members, 5, max_concurrent=2, synchronous=False)
     snapshots = plain.to_host(plain.train(plain.start(members, range(2), 5), 1))
     with pytest.warns(RuntimeWarning, match="for no member has an epoch left to train"):
         trainer.train(trainer.to_device(snapshots), 2)
 
 
 def test_a_cpu_has_nothing_to_choose(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Autotuner, "_timed", None)
+    monkeypatch.setattr(Autotuner, "_time_all", None)
     trained(made(data))
 
 
@@ -306,7 +306,7 @@ def test_the_cache_serves_other_runs_of_the_same_kind(
 
     trained(kept())
     (path,) = (tmp_path / "cache").iterdir()
-    monkeypatch.setattr(Autotuner, "_timed", None)
+    monkeypatch.setattr(Autotuner, "_time_all", None)
     second = kept()
     trained(second)
     assert chosen(second) == [(4, 3)]
@@ -336,7 +336,7 @@ def check_refused(value: Any) -> None:
         if whole and type(lanes) is int and 1 <= lanes <= 4096:
             return
         with pytest.raises(ValueError, match="is damaged: it must hold the choices"):
-            Choices("").keep_in(path)
+            TuningCache("").keep_in(path)
 
 
 @pytest.mark.slow

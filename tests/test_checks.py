@@ -6,7 +6,7 @@ from support.datasets import sequences
 import jaxrnn
 from jaxrnn.data.checks import duplicates
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.records import Texts
+from jaxrnn.data.records import LabelledTexts
 from jaxrnn.data.split import Split
 
 
@@ -35,7 +35,7 @@ def test_unknown_words_are_not_alike() -> None:
     texts = [f"{word} {number}" for number in range(20) for word in ("good", "bad")]
     texts += ["new words", "other terms", "good 1"]
     parts = np.array(["train"] * 40 + ["validation", "test", "test"])
-    data = prepare(Texts("texts", texts, np.arange(43) % 2, parts=parts))
+    data = prepare(LabelledTexts("texts", texts, np.arange(43) % 2, parts=parts))
     assert [note for note in data.notes if "occur" in note] == [
         "1 test sequence also occurs in train."
     ]

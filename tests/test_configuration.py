@@ -213,7 +213,7 @@ BAD: list[tuple[str, Entries, str]] = [
     ("no multiple", {"batch_size": 50}, "the nearest is 64"),
     ("less than one", {"batch_size": 3}, "the nearest is 32"),
     ("none", {"batch_size": 0}, "at least 1"),
-    ("overlap", {"block_length": 4, "block_overlap": 0.7}, "from 0 to 0.5; the nearest is 0.5"),
+    ("overlap", {"tbptt_length": 4, "tbptt_overlap": 0.7}, "from 0 to 0.5; the nearest is 0.5"),
     ("rate", {"dropout": 1.5}, "from 0 to 0.95; the nearest is 0.95"),
     ("rate", {"dropout": -0.1}, "the nearest is 0.0"),
     ("NaN", {"learning_rate": float("nan")}, "`learning_rate` is nan, but must be a number"),
@@ -229,9 +229,9 @@ BAD: list[tuple[str, Entries, str]] = [
     ("inactive", {"optimizer": "sgd", "weight_decay": 0.1}, "'adamw' or 'lion'"),
     ("inactive", {"residual": True}, "acts only where `layers` is at least 2, and `layers` is 1"),
     ("inactive", {"hidden_size_2": 8}, "`layers` is 1; leave it out"),
-    ("inactive", {"bidirectional": True, "block_length": 3}, "`bidirectional` is True"),
-    ("inactive", {"block_overlap": 0.3}, "`block_length` is 0"),
-    ("inactive", {"bidirectional": True, "block_overlap": 0.3}, "`block_length` does not act"),
+    ("inactive", {"bidirectional": True, "tbptt_length": 3}, "`bidirectional` is True"),
+    ("inactive", {"tbptt_overlap": 0.3}, "`tbptt_length` is 0"),
+    ("inactive", {"bidirectional": True, "tbptt_overlap": 0.3}, "`tbptt_length` does not act"),
     ("inactive", {"cell": "rnn", "forget_bias": 1.0}, "`cell` is 'rnn'"),
     ("inactive", {"cell": "gru", "output_activation": "relu"}, "`cell` is 'gru'"),
     ("inactive", {"min_delta": 0.1}, "`patience` is 0"),
@@ -287,7 +287,7 @@ def test_children_want_their_parents_in_the_space() -> None:
         {"layers": 1, "residual": 1, "hidden_size_3": 1},
         {"cell": 1, "forget_bias": 1},
         {"forget_bias": 1, "output_activation": 1},  # an LSTM by default
-        {"block_length": 1, "block_overlap": 1},  # one direction by default
+        {"tbptt_length": 1, "tbptt_overlap": 1},  # one direction by default
         {"schedule": 1, "decay_rate": 1, "decay_epochs": 1},
         jaxrnn.SPACES["full"](Asked(TASK, 8, 32, 27)),
         jaxrnn.DEFAULT_SPACE,
@@ -299,8 +299,8 @@ def test_children_want_their_parents_in_the_space() -> None:
         ({"residual": 1}, "acts only where `layers` is at least 2, but the space leaves `layers`"),
         ({"hidden_size_2": 1}, "leaves `layers` at 1"),
         ({"decay_rate": 1}, "leaves `schedule` at 'constant'"),
-        ({"block_overlap": 1}, "leaves `block_length` at 0"),
-        ({"block_length": 1, "block_growth": 1}, "leaves `block_growth_epochs` at 0"),
+        ({"tbptt_overlap": 1}, "leaves `tbptt_length` at 0"),
+        ({"tbptt_length": 1, "tbptt_growth": 1}, "leaves `tbptt_growth_epochs` at 0"),
         ({"min_delta": 1}, "leaves `patience` at 0"),
         ({"crop_at": 1, "cell": 1}, "leaves `crop_length` at 0"),
     ):

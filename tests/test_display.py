@@ -10,11 +10,11 @@ from rich.console import Console
 
 from search import Progress, Space, State, Trial, make_sampler
 from search.display import Display, describe, leaderboard_table
-from search.samplers.sampler import Proposal
+from search.trial import Proposal
 
 
 def trial(id: int, configuration: dict[str, Any], state: State, **more: Any) -> Trial:
-    return Trial(id, 7, configuration, Proposal(configuration, {}, {}), state=state, **more)
+    return Trial(id, 7, configuration, Proposal(configuration), state=state, **more)
 
 
 TRIALS = [

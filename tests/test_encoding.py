@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jaxrnn.data import encoding
 from jaxrnn.data.scaling import Scaling
-from jaxrnn.data.vocabulary import CHARACTER, UNKNOWN, WORD, Vocabulary, pieces
+from jaxrnn.data.vocabulary import CHARACTER, UNKNOWN, WORD, Vocabulary, tokenize
 
 RNG = np.random.default_rng(0)
 
@@ -105,8 +105,8 @@ def test_bad_inputs(inputs: Any, lengths: Any, message: str) -> None:
     ],
 )
 def test_words(text: str, words: list[str]) -> None:
-    assert pieces(text, WORD) == words
-    assert list(pieces(text, CHARACTER)) == list(text)
+    assert tokenize(text, WORD) == words
+    assert list(tokenize(text, CHARACTER)) == list(text)
 
 
 def test_vocabularies() -> None:

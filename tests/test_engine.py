@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.curve_trainer import Curves, Listed, named, race
+from support.curve_trainer import Curves, Listed, Runner, race
 
 import search
 from search import State, leaderboard
 from search.audit import audit
-from search.samplers.sampler import Proposal
 from search.schedulers.asha import Asha
 from search.schedulers.no_pruning import NoPruning
 from search.schedulers.pbt import Pbt
 from search.schedulers.successive_halving import halving
 from search.scores import ScoreTable, scores
-from search.trial import rank, seed_of
+from search.trial import Proposal, rank, seed_of
 
 
 def done(scores: dict[str, Any], *plan: int, **more: Any) -> search.Search:
@@ -34,6 +33,10 @@ def done(scores: dict[str, Any], *plan: int, **more: Any) -> search.Search:
 def trainer_of(running: search.Search) -> Curves:
     trainer: Any = running.replicates.trainers[0]
     return trainer
+
+
+def snapshots_of(running: search.Search) -> dict[int, list[Runner]]:
+    return dict(running.replicates.snapshots())
 
 
 def groups(running: search.Search) -> list[tuple[int, int]]:
@@ -57,26 +60,26 @@ def by_name(running: search.Search) -> dict[str, search.Trial]:
 def test_members_leave_the_devices_once_a_rung() -> None:
     """Those that go on or are the best, whether a checkpoint or the next rung asks for them."""
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
-    parked: list[int] = []
+    snapshots: list[int] = []
 
     def after(scored: bool) -> None:
         if scored:
-            parked.append(len(running.snapshots()))
+            snapshots.append(len(running.replicates.snapshots()))
 
-    running.on_epoch = after
-    running.run()
-    assert parked == [3, 1, 1] and trainer_of(running).parked == 3
-    assert {id: len(own) for id, own in running.members.items()} == {0: 1}
+    running.run(on_epoch=after)
+    assert snapshots == [3, 1, 1] and trainer_of(running).moves_to_host == 3
+    assert {id: len(members) for id, members in snapshots_of(running).items()} == {0: 1}
 
 
 def test_kept_scores_are_those_of_a_fresh_table() -> None:
     """After each epoch, also where trials diverge and take over from others."""
     running = race({"a": math.nan, "b": 2.0, "c": 3.0, "d": 1.0}, Pbt(4, 1, 6))
     tables: list[list[Any]] = []
-    running.on_epoch = lambda scored: tables.append(
-        [running._scores.rows(running.trials), ScoreTable("loss", "min").rows(running.trials)]
+    running.run(
+        on_epoch=lambda scored: tables.append(
+            [running._scores.views(running.trials), ScoreTable("loss", "min").views(running.trials)]
+        )
     )
-    running.run()
     assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
     assert any(trial.changes for trial in running.trials)
 
@@ -88,11 +91,10 @@ def test_the_right_ones_go_on() -> None:
     scores["early"] = lambda epochs: 5.0 if epochs == 1 else 50.0
     told: list[search.Progress] = []
     running = race(scores, halving((9,), 1, 9, 3))
-    running.on_progress = told.append
-    running.run()
+    running.run(on_progress=told.append)
     assert groups(running) == [(9, 1), (3, 2), (3, 3), *((1, e) for e in range(4, 10))]
     assert winner(running) == "late"
-    assert running.members.keys() == {best_of(running).id}
+    assert snapshots_of(running).keys() == {best_of(running).id}
     trials = by_name(running)
     assert trials["late"].state is State.COMPLETE
     rows = {epochs: row["loss"] for epochs, row in trials["late"].metrics.items()}
@@ -116,7 +118,7 @@ def test_every_epoch_is_recorded() -> None:
         curve = scores[trial.configuration["name"]]
         expected = [curve(epochs) / 2 for epochs in range(1, trial.epochs + 1)]
         assert trial.history == {"training_loss": expected}
-    assert all(one.max_epochs == 5 for one in running.members[1])
+    assert all(member.max_epochs == 5 for member in snapshots_of(running)[1])
     assert [trial.seed for trial in running.trials] == [seed_of(0, id) for id in range(4)]
 
 
@@ -127,9 +129,8 @@ def test_an_interrupted_search_keeps_whole_epochs_and_goes_on() -> None:
         if progress.trained > 4:
             raise KeyboardInterrupt
 
-    running.on_progress = stop
     with pytest.raises(KeyboardInterrupt):
-        running.run()
+        running.run(on_progress=stop)
     assert [trial.epochs for trial in running.trials] == [2, 2]
     assert [len(trial.history["training_loss"]) for trial in running.trials] == [2, 2]
 
@@ -231,8 +232,7 @@ def test_asha_promotes_and_goes_on() -> None:
     scores = {f"n{k}": lambda e, k=k: abs(k - 5.5) + 1 / e for k in range(12)}
     running = race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
     told: list[search.Progress] = []
-    running.on_progress = told.append
-    running.run()
+    running.run(on_progress=told.append)
     while_left = [one.training for one in told if one.begun < 12 and not one.scored]
     assert set(while_left) == {3}
     for trial in running.trials:
@@ -295,7 +295,7 @@ def test_only_who_took_over_from_another_counts_again(changes: list[Any], later:
     """Whoever has diverged is the worst from then on, whatever comes out later."""
     losses = {1: math.nan, 2: 0.5, 4: 0.5}
     metrics = {epochs: {"loss": loss} for epochs, loss in losses.items()}
-    trial = search.Trial(1, 0, {}, Proposal({}, {}, {}), metrics=metrics, changes=changes)
+    trial = search.Trial(1, 0, {}, Proposal({}), metrics=metrics, changes=changes)
     assert scores(trial, "loss", "min") == {1: math.inf, 2: later, 4: later}
 
 
@@ -323,7 +323,7 @@ def test_repeats_share_their_seeds_and_rank_by_the_mean() -> None:
     assert one.errors[1]["loss"] == pytest.approx(own.std(ddof=1) / 2)
     assert one.metrics[1]["score"] == pytest.approx(-own.mean())
     assert [len(goals) for goals in trainer.trained] == [12, 4, 4]
-    assert winner(running) == 0 and len(running.members[0]) == 4
+    assert winner(running) == 0 and len(snapshots_of(running)[0]) == 4
     assert one.history["training_loss"] == pytest.approx([own.mean() / 2])
 
 
@@ -349,21 +349,21 @@ def test_folds_are_members() -> None:
         search.Space(name=[0, 1]), Listed([{"name": 0}, {"name": 1}]), halving((2,), 1, 2, 2)
     )
     told: list[search.Progress] = []
-    running = search.Search(plan, search.Replicates(folds, repeats=2), on_progress=told.append)
-    running.run()
+    running = search.Search(plan, search.Replicates(folds, repeats=2))
+    running.run(on_progress=told.append)
     assert [trial.metrics[1]["loss"] for trial in running.trials] == [1.0, 3.0]
     assert running.trials[0].errors[1]["loss"] == pytest.approx(
         np.std([0, 0, 1, 1, 2, 2], ddof=1) / 6**0.5
     )
     assert all([len(goals) for goals in fold.trained] == [4, 2] for fold in folds)
-    assert len(running.members[0]) == 6
+    assert len(snapshots_of(running)[0]) == 6
     assert [one.trained for one in told[:6]] == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
 
 
 def test_nothing_is_placed_again_without_need() -> None:
     running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 9))
     running.run()
-    assert trainer_of(running).placed == 1
+    assert trainer_of(running).moves_to_device == 1
 
 
 @pytest.mark.parametrize("stop_at", range(1, 12))
@@ -382,28 +382,26 @@ def test_a_search_taken_up_anywhere_ends_the_same(stop_at: int) -> None:
         nonlocal steps
         steps += 1
         if steps == stop_at:
-            first.snapshots()
+            first.replicates.snapshots()
             raise KeyboardInterrupt
 
-    first.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
-        first.run()
-    again = search.Search(
-        first.plan, search.Replicates([Curves(named(scores))]), first.trials, first.members
-    )
+        first.run(on_epoch=after)
+    again = search.Search(first.plan, first.replicates.copy(), first.trials)
     again.run()
     assert again.trials == whole.trials
-    assert again.members == whole.members
+    assert snapshots_of(again) == snapshots_of(whole)
 
 
 def test_bad_arguments() -> None:
     running = race({"a": 1.0}, NoPruning(1, 1), metric="f1")
     with pytest.raises(ValueError, match="`metric` is 'f1', but must be one of 'loss', 'score'"):
         running.run()
-    for more, message in (
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"mode": "best"}, "`mode` is 'best', but must be 'min' or 'max'."),
         ({"max_concurrent": 0}, "`max_concurrent` is 0, but must be at least 1."),
-    ):
+    ]
+    for more, message in bad:
         with pytest.raises(ValueError) as error:
             race({"a": 1.0}, NoPruning(1, 1), **more)
         assert str(error.value) == message
@@ -413,10 +411,9 @@ def test_what_is_kept_decides_nothing() -> None:
     """The one that was promoted diverges: no winner, whether pruned members are there or not."""
     late = {"a": lambda e: 1.0 if e == 1 else math.nan, "b": 2.0, "c": 3.0}
     for keep in (False, True):
-        running = race(late, halving((3,), 1, 3, 3))
-        running.keep = keep
+        running = race(late, halving((3,), 1, 3, 3), keep_released=keep)
         assert running.run() is None
-        assert (1 in running.members) == keep
+        assert (1 in snapshots_of(running)) == keep
 
 
 def test_no_repeats() -> None:
@@ -428,8 +425,7 @@ def test_audit() -> None:
     """Nine trials: the best one at the end looks bad at first; what it would have cost to wait."""
     scores: dict[str, Any] = {f"n{k}": lambda e, k=k: 1.0 + k + 1 / e for k in range(8)}
     scores["late"] = lambda e: 100.0 if e < 9 else 0.5
-    running = race(scores, halving((9,), 1, 9, 3))
-    running.keep = True
+    running = race(scores, halving((9,), 1, 9, 3), keep_released=True)
     running.run()
     before = [(trial.epochs, trial.state) for trial in running.trials]
     found = audit(running)

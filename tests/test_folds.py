@@ -10,8 +10,8 @@ from support.splits import scaling_of, splits_of, train_of
 import jaxrnn
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.folds import folds
-from jaxrnn.data.from_arrays import record
-from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.from_arrays import to_sequences
+from jaxrnn.data.records import LabelledTexts, LongText, PianoRolls, Sequences, TimeSeries
 
 
 def numbered(samples: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_classes_have_their_share_in_every_fold() -> None:
 def test_groups_stay_together(values: bool) -> None:
     targets: Any = np.random.default_rng(0).random(120) if values else np.arange(120) % 2
     groups = np.arange(120) // 6
-    found = folds(record(numbered(120), targets, groups=groups), 4)
+    found = folds(to_sequences(numbered(120), targets, groups=groups), 4)
     check_folds(found, 4, 120)
     for data in found:
         parts = [set(groups[rows]) for rows in samples_of(data)]
@@ -90,7 +90,7 @@ def test_a_test_part_that_is_given_is_kept() -> None:
 
 def test_series_are_cut_in_order_of_time() -> None:
     values = np.arange(100.0)[:, None]
-    found = folds(Series("up", values, ("x",), ("x",)), 3, test=0.2, look_back=2, horizon=1)
+    found = folds(TimeSeries("up", values, ("x",), ("x",)), 3, test=0.2, look_back=2, horizon=1)
     ends = [(20, 40), (40, 60), (60, 80)]
     for data, (train, validation) in zip(found, ends, strict=True):
         assert (len(data.train), len(data.validation), len(data.test)) == (train - 2, 18, 18)
@@ -103,14 +103,14 @@ def test_series_are_cut_in_order_of_time() -> None:
 
 
 def test_texts_and_rolls() -> None:
-    found = folds(Text("abc", "abcd" * 50), 4, test=0.2, block=8)
+    found = folds(LongText("abc", "abcd" * 50), 4, test=0.2, block=8)
     assert [train_of(data).lengths.sum() for data in found] == [31, 63, 95, 127]
     assert {data.test.lengths.sum() for data in found} == {39}
     rolls = [np.eye(5, 3, dtype=int) for _ in range(20)]
-    found = folds(Rolls("piano", rolls), 4)
+    found = folds(PianoRolls("piano", rolls), 4)
     assert [len(data.validation) for data in found] == [5, 4, 4, 4]
     texts = [f"{'yes' if k % 2 else 'no'} {k}" for k in range(40)]
-    found = folds(Texts("said", texts, np.arange(40) % 2), 2)
+    found = folds(LabelledTexts("said", texts, np.arange(40) % 2), 2)
     assert [len(data.validation) for data in found] == [17, 17]
 
 
@@ -132,16 +132,16 @@ def test_bad_folds(options: Any, message: str) -> None:
 
 
 def test_too_few_groups_or_rows() -> None:
-    raw = record(numbered(100), np.arange(100) % 2, groups=np.arange(100) // 20)
+    raw = to_sequences(numbered(100), np.arange(100) % 2, groups=np.arange(100) // 20)
     with pytest.raises(ValueError, match="`k` is 5, but there are only 4 groups outside the test"):
         folds(raw, 5)
-    series = Series("up", np.arange(6.0)[:, None], ("x",), ("x",))
+    series = TimeSeries("up", np.arange(6.0)[:, None], ("x",), ("x",))
     with pytest.raises(ValueError, match="`k` is 5, but there are only 5 rows for as many folds"):
         folds(series, 5, look_back=1, horizon=1)
 
 
 def test_names_stay() -> None:
-    raw = record(numbered(60), np.arange(60) % 2, name="mine")
+    raw = to_sequences(numbered(60), np.arange(60) % 2, name="mine")
     assert {data.name for data in folds(raw, 2)} == {"mine"}
     assert isinstance(folds(raw, 2)[0], jaxrnn.Data)
 
@@ -160,4 +160,4 @@ def test_options_that_folds_do_not_take() -> None:
     with pytest.raises(ValueError, match="`split` is given, but folds divide by themselves"):
         folds(arrays, 3, split=(0.8, 0.1, 0.1))
     with pytest.raises(ValueError, match="`groups` are given, but belong to arrays"):
-        folds(record(*arrays), 3, groups=np.arange(60))
+        folds(to_sequences(*arrays), 3, groups=np.arange(60))

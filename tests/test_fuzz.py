@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from jaxrnn.data.load import load, read
-from jaxrnn.data.records import PARTS, Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.load import load_data, read_data
+from jaxrnn.data.records import PARTS, LabelledTexts, LongText, PianoRolls, Sequences, TimeSeries
 from jaxrnn.data.split import Split
 
 TEXT_OF = {
@@ -67,16 +67,16 @@ SAFE = [name for name in FILES if not name.endswith(".mat")]
 
 def whole(raw: object) -> None:
     """A record keeps what `raw.py` promises."""
-    if isinstance(raw, Text):
+    if isinstance(raw, LongText):
         assert raw.text.strip()
-    elif isinstance(raw, Series):
+    elif isinstance(raw, TimeSeries):
         assert raw.values.shape[1] == len(raw.names) and len(raw.values)
         assert not np.isinf(raw.values).any() and set(raw.targets) <= set(raw.names)
-    elif isinstance(raw, Rolls):
+    elif isinstance(raw, PianoRolls):
         assert raw.parts is not None and len(raw.parts) == len(raw.rolls)
         assert all(len(roll) > 1 and np.isin(roll, (0, 1)).all() for roll in raw.rolls)
     else:
-        assert isinstance(raw, Sequences | Texts)
+        assert isinstance(raw, Sequences | LabelledTexts)
         assert 0 < len(raw.inputs) == len(raw.targets) and raw.targets.dtype.kind in "biufU"
         assert raw.groups is None or len(raw.groups) == len(raw.targets)
         assert raw.parts is None or set(raw.parts) <= set(PARTS)
@@ -89,7 +89,7 @@ def whole(raw: object) -> None:
 def outcome(path: Path, **options: Any) -> str:
     """The sentence that a file is refused with, "" if it is read."""
     try:
-        raw = read(path, **options)
+        raw = read_data(path, **options)
     except ValueError as error:
         message = str(error)
         assert str(path) in message or message.startswith("`"), message
@@ -173,12 +173,12 @@ def test_damaged_files_end_in_data_or_a_sentence(
 ) -> None:
     content, path = LARGE[name].encode(), folder / f"large-{name}"
     path.write_bytes(content)
-    kind = load(path, **MORE.get(name, {})).task.name
+    kind = load_data(path, **MORE.get(name, {})).task.name
     start = draw.draw(st.integers(0, len(content)))
     token = draw.draw(st.sampled_from(TOKENS)).encode()
     path.write_bytes(content[:start] + token + content[start + draw.draw(st.integers(0, 2)) :])
     try:
-        data = load(path, **MORE.get(name, {}))
+        data = load_data(path, **MORE.get(name, {}))
     except ValueError as error:
         message = str(error)
         assert message.endswith(".") and "\n" not in message, message

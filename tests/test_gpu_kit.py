@@ -239,7 +239,7 @@ def test_cases_cover_what_differs_on_devices() -> None:
     assert {kind["cell"] for kind in kinds} == {"lstm", "gru", "rnn"}
     assert {kind.get("optimizer") for kind in kinds} >= set(OPTIMIZERS)
     used = set().union(*kinds)
-    assert used >= {"layer_norm", "activation", "block_length", "bidirectional", "patience"}
+    assert used >= {"layer_norm", "activation", "tbptt_length", "bidirectional", "patience"}
     assert {case.uneven for case in members.CASES} == {True, False}
 
 

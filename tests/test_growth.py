@@ -17,7 +17,7 @@ from support.marks import slow
 import jaxrnn
 import search
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.records import Text
+from jaxrnn.data.records import LongText
 from jaxrnn.population import ahead, programs
 from jaxrnn.population.background import Background
 from jaxrnn.population.devices import population_mesh
@@ -33,7 +33,7 @@ def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (samples, 16, 16)]
     if kind == "text":
-        return prepare(Text("text", "abcd efgh " * 60), block=4)
+        return prepare(LongText("text", "abcd efgh " * 60), block=4)
     targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "classes": lambda part: np.arange(len(part)) % 3,
         "steps": lambda part: part.argmax(-1),
@@ -43,7 +43,7 @@ def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
     return jaxrnn.from_splits(train, validation, test)
 
 
-def searched() -> tuple[jaxrnn.Trainer, search.Search[jaxrnn.Population, jaxrnn.Snapshot]]:
+def searched() -> tuple[jaxrnn.Trainer, search.Search]:
     trainer = jaxrnn.Trainer(noise("classes"), devices=1)
     space = search.Space(SPACE, jaxrnn.conditions())
     return trainer, search.optimize(trainer, space, trials=4, max_epochs=2, eta=2)
@@ -60,7 +60,7 @@ def test_a_search_leaves_nothing() -> None:
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
-        pairs = [*compiler._known.values()]
+        pairs = [*compiler._cache.values()]
         compiled = [getattr(one, kind) for one in pairs for kind in ("train", "evaluate")]
         owned = trainer, found, trainer.data, trainer.training_data, compiler, *pairs
         left, waiting = ([weakref.ref(one) for one in some] for some in (owned, compiled))

@@ -147,7 +147,7 @@ FIXED = [
     ({"warmup_epochs": 1.0}, "`warmup_epochs` is 1.0, but must be 0.0"),
     ({"forget_bias": 0.0}, "`forget_bias` is 0.0, but must be 1.0"),
     ({"layers": 2}, "`layers` is 2, but must be 1"),
-    ({"block_length": 2}, "`block_length` is 2, but must be 0"),
+    ({"tbptt_length": 2}, "`tbptt_length` is 2, but must be 0"),
     ({"batch_growth_epochs": 2}, "`batch_growth_epochs` is 2, but must be 0"),
     ({"momentum": 0.5}, "`momentum` is 0.5, but acts only where"),
     ({"learning_rate": -1.0}, "`learning_rate` is -1.0, but must be a number"),

@@ -16,7 +16,6 @@ from jaxrnn.training.batches import epoch_order
 from jaxrnn.tuner.command_line import parse
 from jaxrnn.tuner.job import Job, prepare
 from jaxrnn.tuner.report import score_winner
-from search.samplers.sampler import Proposal
 
 SPACE = """
 hidden_size = { low = 8, high = 16 }
@@ -58,7 +57,7 @@ def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
     assert job.plan.seed == job.search.replicates.seed == 7
     (trainer,), train = job.trainers, job.data.train
     assert (trainer.microbatch, trainer.lanes) == (16, 2)
-    assert trainer.compiler._building.precision == "high"
+    assert trainer.compiler.precision == "high"
     feed: Any = trainer.training_data
     assert isinstance(train, Split)
     np.testing.assert_array_equal(feed.order(2), epoch_order(train.lengths, 16, 7, 2))
@@ -108,10 +107,12 @@ def test_the_model_is_the_best_in_validation(metric: str, mode: str) -> None:
     job: Any = SimpleNamespace(
         task=SimpleNamespace(metrics={"loss": "min", "accuracy": "max"}),
         plan=SimpleNamespace(metric=metric, mode=mode),
-        search=SimpleNamespace(members={4: [0, 1, 0, 1]}, replicates=SimpleNamespace(repeats=2)),
+        search=SimpleNamespace(
+            replicates=SimpleNamespace(snapshots=lambda: {4: [0, 1, 0, 1]}, repeats=2)
+        ),
         trainers=folds,
     )
-    winner = score_winner(job, search.Trial(4, 0, {}, Proposal({}, {}, {})))
+    winner = score_winner(job, search.Trial(4, 0, {}, search.Proposal({})))
     assert winner.model == (folds[0], 1)
     assert winner.test["accuracy"] == pytest.approx(np.mean([0.9, 0.1, 0.2, 0.4]))
     assert winner.deviation["accuracy"] == pytest.approx(np.std([0.9, 0.1, 0.2, 0.4], ddof=1))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import jaxrnn
 from jaxrnn.population import memory
-from jaxrnn.population.lanes import LADDER, enough, halved
+from jaxrnn.population.lanes import LADDER, fewer_lanes, lanes_for
 from jaxrnn.population.memory import (
     GIB,
     ON_HOST,
@@ -36,14 +36,14 @@ from jaxrnn.population.memory import (
     [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (1000, 1024), (4096, 4096), (10_000, 4096)],
 )
 def test_enough_lanes(members: int, steps: int) -> None:
-    assert enough(members) == steps
+    assert lanes_for(members) == steps
 
 
 @pytest.mark.parametrize(
     ("lanes", "narrower"), [(4096, 2048), (5, 4), (4, 2), (3, 2), (2, 1), (1, None)]
 )
 def test_halved_lanes(lanes: int, narrower: int | None) -> None:
-    assert halved(lanes) == narrower
+    assert fewer_lanes(lanes) == narrower
 
 
 def test_the_ladder_has_thirteen_steps() -> None:

@@ -382,8 +382,8 @@ def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: i
         ("accumulation", {"batch_growth_epochs": 2}),
         ("validation", {"patience": 3}),
         ("validation", {"schedule": "plateau"}),
-        ("blocks", {"block_length": 4}),
-        ("overlap", {"block_length": 4, "block_overlap": 0.5}),
+        ("blocks", {"tbptt_length": 4}),
+        ("overlap", {"tbptt_length": 4, "tbptt_overlap": 0.5}),
         ("crop", {"crop_length": 2}),
     ],
 )

@@ -157,7 +157,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
         **{"target_replication": 0.5, "recurrent_dropout": 0.2, "dense_before": 1},
     },
     "blocks": {
-        **{**LSTM, "block_length": 4, "block_overlap": 0.5, "target_replication": 0.5},
+        **{**LSTM, "tbptt_length": 4, "tbptt_overlap": 0.5, "target_replication": 0.5},
         **{"dropout": 0.2, "input_noise": 0.1, "input_dropout": 0.1},
     },
     "crop": {

@@ -11,8 +11,8 @@ import pytest
 from scipy.io import savemat
 
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.load import GENERATED, READERS, load, read
-from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.load import GENERATED, READERS, load_data, read_data
+from jaxrnn.data.records import LabelledTexts, LongText, PianoRolls, Sequences, TimeSeries
 from jaxrnn.data.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,16 +27,16 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def sequences(source: Any, **options: Any) -> Sequences:
-    raw = read(source, **options)
+    raw = read_data(source, **options)
     assert isinstance(raw, Sequences)
     assert raw.inputs.dtype == np.float64
     assert len(raw.inputs) == len(raw.lengths) == len(raw.targets)
     return raw
 
 
-def series(source: Any, **options: Any) -> Series:
-    raw = read(source, forecast=True, **options)
-    assert isinstance(raw, Series)
+def series(source: Any, **options: Any) -> TimeSeries:
+    raw = read_data(source, forecast=True, **options)
+    assert isinstance(raw, TimeSeries)
     return raw
 
 
@@ -49,7 +49,7 @@ def shape(data: Data) -> tuple[int, ...]:
 def refused(source: Any, **options: Any) -> str:
     """The sentence that it is refused with."""
     with pytest.raises(ValueError) as error:
-        read(source, **options)
+        read_data(source, **options)
     message = str(error.value)
     assert message.endswith(".") and "\n" not in message, message
     return message
@@ -252,8 +252,8 @@ def test_rows_are_points_of_a_series(tmp_path: Path) -> None:
 
 def test_rows_are_texts(tmp_path: Path) -> None:
     text = 'what,kind\n"Who, then?",who\n1984,when\n"two\nlines",who\n'
-    raw = read(written(tmp_path, "t.csv", text), target="kind")
-    assert isinstance(raw, Texts)
+    raw = read_data(written(tmp_path, "t.csv", text), target="kind")
+    assert isinstance(raw, LabelledTexts)
     assert raw.inputs == ["Who, then?", "1984", "two\nlines"]
     assert raw.targets.tolist() == ["who", "when", "who"]
 
@@ -484,8 +484,8 @@ def test_rolls(tmp_path: Path, ending: str) -> None:
             arrays[f"{part}_packed"] = np.packbits(np.concatenate(pieces), axis=1)
             arrays[f"{part}_len"] = np.array([len(piece) for piece in pieces])
         np.savez(path, **arrays)
-    raw = read(path)
-    assert isinstance(raw, Rolls) and raw.name == "bach"
+    raw = read_data(path)
+    assert isinstance(raw, PianoRolls) and raw.name == "bach"
     assert raw.parts is not None and raw.parts.tolist() == ["train", "train", "test"]
     for found, piece in zip(raw.rolls, rolls["train"] + rolls["test"], strict=True):
         assert found.dtype == np.uint8
@@ -538,8 +538,8 @@ def test_other_rolls_are_refused(tmp_path: Path) -> None:
 
 
 def test_text(tmp_path: Path) -> None:
-    raw = read(written(tmp_path, "a.txt", "\ufeffAh,\r\nso ☃\n"))
-    assert isinstance(raw, Text)
+    raw = read_data(written(tmp_path, "a.txt", "\ufeffAh,\r\nso ☃\n"))
+    assert isinstance(raw, LongText)
     assert (raw.name, raw.text) == ("a", "Ah,\nso ☃\n")
 
 
@@ -574,14 +574,14 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_names(name: str) -> None:
-    one, same, other = load(name), load(name, seed=0), load(name, seed=1)
+    one, same, other = load_data(name), load_data(name, seed=0), load_data(name, seed=1)
     assert one.name == name and len(one.validation) > 100
     np.testing.assert_array_equal(one.test.inputs, same.test.inputs)
     assert not np.array_equal(one.test.inputs, other.test.inputs)
     for option in ("task", "target", "group", "time", "look_back", "horizon", "block", "unit"):
         with pytest.raises(ValueError, match=f"`{option}` is 7, but has no meaning for '{name}'"):
-            load(name, **{option: 7})  # pyright: ignore[reportArgumentType]
-    assert len(load(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
+            load_data(name, **{option: 7})  # pyright: ignore[reportArgumentType]
+    assert len(load_data(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
 
 
 def test_options_reach_the_data(tmp_path: Path) -> None:
@@ -591,32 +591,32 @@ def test_options_reach_the_data(tmp_path: Path) -> None:
     frame["who"], frame["y"] = np.arange(120) // 2, np.arange(120) % 2
     path = tmp_path / "wide.csv"
     frame.to_csv(path, index=False)
-    data = load(path, target="y", group="who", seed=3)
+    data = load_data(path, target="y", group="who", seed=3)
     assert (data.name, data.task.name) == ("wide", "classification")
     assert shape(data) == (84, 4, 1)
-    other = load(path, target="y", group="who", seed=4)
+    other = load_data(path, target="y", group="who", seed=4)
     assert not np.array_equal(other.test.inputs, data.test.inputs)
-    regression = load(path, target=["y", "d"], split=(0.5, 0.25, 0.25))
+    regression = load_data(path, target=["y", "d"], split=(0.5, 0.25, 0.25))
     assert (regression.task.name, len(regression.train)) == ("regression", 60)
-    assert load(path, target="y", task="regression").task.name == "regression"
+    assert load_data(path, target="y", task="regression").task.name == "regression"
     windows: Any = {"target": "b", "look_back": 5, "horizon": 2}
-    series = load(frame.drop(columns="who"), **windows)
+    series = load_data(frame.drop(columns="who"), **windows)
     assert (series.task.name, series.task.outputs) == ("forecasting", 2)
     assert shape(series) == (84 - 7 + 1, 5, 5)
-    assert len(load(frame, **windows, reach_back=True).test) == 18 - 2 + 1
+    assert len(load_data(frame, **windows, reach_back=True).test) == 18 - 2 + 1
     frame["t"], frame["y"] = np.arange(120), np.arange(120) // 2 % 2
-    steps = load(frame, target="y", group="who", time="t")
+    steps = load_data(frame, target="y", group="who", time="t")
     assert shape(steps) == (42, 2, 4)
-    text = load(written(tmp_path, "a.txt", "so it goes. " * 100), block=16)
+    text = load_data(written(tmp_path, "a.txt", "so it goes. " * 100), block=16)
     assert (text.task.name, shape(text)[1]) == ("language", 16)
 
 
 def test_options_that_dont_fit_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "so it goes. " * 100)
     with pytest.raises(ValueError, match="`horizon` is given, but has no meaning for one long"):
-        load(path, horizon=3)
+        load_data(path, horizon=3)
     with pytest.raises(ValueError, match="`look_back` is given, but has no meaning for seq"):
-        load(pd.DataFrame({"a": [1.0, 2], "y": [0, 1]}), target="y", look_back=3)
+        load_data(pd.DataFrame({"a": [1.0, 2], "y": [0, 1]}), target="y", look_back=3)
 
 
 # Real files
@@ -654,7 +654,7 @@ def test_real_ts(
         steps = [float(value) for value in variable.split(",")]
         assert raw.inputs[0, : raw.lengths[0], feature].tolist() == steps
     assert raw.targets[0] == int(label)
-    assert load(real(f"{name}_TRAIN.ts")).spec.outputs == classes
+    assert load_data(real(f"{name}_TRAIN.ts")).spec.outputs == classes
 
 
 def test_real_csv() -> None:
@@ -663,7 +663,7 @@ def test_real_csv() -> None:
     expected = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(1, 8))
     np.testing.assert_array_equal(raw.values, expected)
     assert raw.values.shape == (17420, 7) and raw.targets == ("OT",)
-    data = load(
+    data = load_data(
         path, time="date", look_back=96, horizon=24, split=(8640, 2880, 2880), reach_back=True
     )
     assert [len(part) for part in (data.train, data.validation, data.test)] == [8521, 2857, 2857]
@@ -676,21 +676,21 @@ def test_real_csv() -> None:
 
 def test_real_rolls() -> None:
     path = real("jsb_chorales/jsb_chorales.npz")
-    raw = read(path)
-    assert isinstance(raw, Rolls) and raw.parts is not None
+    raw = read_data(path)
+    assert isinstance(raw, PianoRolls) and raw.parts is not None
     frames = {part: 0 for part in ("train", "validation", "test")}
     for part, roll in zip(raw.parts.tolist(), raw.rolls, strict=True):
         frames[part] += len(roll)
     assert frames == {"train": 13807, "validation": 4602, "test": 4725}
     assert {roll.shape[1] for roll in raw.rolls} == {88} and len(raw.rolls) == 382
-    assert len(load(path).validation) == 76
+    assert len(load_data(path).validation) == 76
     bits = np.unpackbits(np.load(path)["valid_packed"], axis=1)
     np.testing.assert_array_equal(np.concatenate(raw.rolls[229:305]), bits)
 
 
 def test_real_text() -> None:
-    raw = read(real("tinyshakespeare/input.txt"))
-    assert isinstance(raw, Text)
+    raw = read_data(real("tinyshakespeare/input.txt"))
+    assert isinstance(raw, LongText)
     assert (len(raw.text), len(set(raw.text))) == (1_115_394, 65)
 
 
@@ -714,9 +714,9 @@ def test_real_questions(tmp_path: Path) -> None:
     pd.DataFrame(rows, columns=["kind", "question", "split"]).to_csv(
         tmp_path / "trec.csv", index=False
     )
-    raw = read(tmp_path / "trec.csv", target="kind")
-    assert isinstance(raw, Texts) and raw.parts is not None
-    assert load(tmp_path / "trec.csv", target="kind").spec.vocabulary > 5000
+    raw = read_data(tmp_path / "trec.csv", target="kind")
+    assert isinstance(raw, LabelledTexts) and raw.parts is not None
+    assert load_data(tmp_path / "trec.csv", target="kind").spec.vocabulary > 5000
     assert len(raw.inputs) == 5952 and (raw.parts == "test").sum() == 500
     assert raw.inputs == [row[1] for row in rows]
     assert raw.targets.tolist() == [int(row[0]) for row in rows]

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,10 @@ class Quiet(Study):
         self.written.append([trial.state for trial in trials])
 
 
-def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tuple[Noted, Quiet]:
-    """The search with a recorder; every epoch of it takes a second."""
+def recorded(
+    running: search.Search, folder: Path, clock: Clock, **more: Any
+) -> tuple[Callable[[bool], None], Noted, Quiet]:
+    """A recorder of the search, every epoch of which takes a second."""
     checkpoints = Noted(folder / "checkpoints", clock, more.pop("cost", 0.0))
     study = Quiet()
     recorder = Recorder(running, RunFolder(folder / "run"), study, checkpoints, **more)
@@ -67,8 +70,7 @@ def kept(running: search.Search, folder: Path, clock: Clock, **more: Any) -> tup
         clock.now += 1.0
         recorder(scored)
 
-    running.on_epoch = after
-    return checkpoints, study
+    return after, checkpoints, study
 
 
 def test_a_checkpoint_at_every_rung(
@@ -76,8 +78,8 @@ def test_a_checkpoint_at_every_rung(
 ) -> None:
     monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
-    checkpoints, study = kept(running, tmp_path, clock)
-    running.run()
+    after, checkpoints, study = recorded(running, tmp_path, clock)
+    running.run(on_epoch=after)
     assert checkpoints.numbers == [9, 15, 21]
     assert [row.count("pruned") for row in study.written] == [6, 8, 8]
     assert study.written[-1].count("complete") == 1
@@ -93,15 +95,15 @@ def test_checkpoints_take_little_of_the_time(
     """
     monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.1)
     running = race({"a": 1.0}, halving((1,), 1, 64, 2))
-    checkpoints, _ = kept(running, tmp_path, clock, cost=0.1)
-    running.run()
+    after, checkpoints, _ = recorded(running, tmp_path, clock, cost=0.1)
+    running.run(on_epoch=after)
     assert checkpoints.numbers == [32, 64]
 
 
 def test_a_checkpoint_every_so_many_seconds(tmp_path: Path, clock: Clock) -> None:
     running = race({"a": 1.0, "b": 2.0}, NoPruning(2, 20))
-    checkpoints, study = kept(running, tmp_path, clock, seconds=6.0)
-    running.run()
+    after, checkpoints, study = recorded(running, tmp_path, clock, seconds=6.0)
+    running.run(on_epoch=after)
     assert checkpoints.numbers == [12, 24, 36, 40]
     assert len(study.written) == 1
 
@@ -121,9 +123,8 @@ def test_asked_to_stop(tmp_path: Path, clock: Clock, capfd: pytest.CaptureFixtur
                 recorder.stop()
         recorder(scored)
 
-    running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
-        running.run()
+        running.run(on_epoch=after)
     assert checkpoints.numbers == [6] and running.trials[0].epochs == 3
     assert capfd.readouterr().err == STOPPING.decode()
 
@@ -132,23 +133,20 @@ def test_taking_up(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     """Nothing without a checkpoint; else trials as they were, with the members that may go on."""
     monkeypatch.setattr("search.records.recorder.FIRST_COST", 0.0)
     running = race({f"n{k}": float(k) for k in range(9)}, halving((9,), 1, 9, 3))
-    checkpoints, _ = kept(running, tmp_path, clock)
-    team: Any = running.replicates
-    assert resume(team, checkpoints) == ([], {})
-    inner = running.on_epoch
+    after, checkpoints, _ = recorded(running, tmp_path, clock)
+    replicates = search.Replicates(running.replicates.trainers)
+    assert resume(replicates, checkpoints) == [] and not replicates.snapshots()
 
-    def after(scored: bool) -> None:
-        inner(scored)
+    def interrupted(scored: bool) -> None:
+        after(scored)
         if checkpoints.numbers == [9, 15]:
             raise KeyboardInterrupt
 
-    running.on_epoch = after
     with pytest.raises(KeyboardInterrupt):
-        running.run()
-    trials, members = resume(team, checkpoints)
-    assert trials == running.trials
-    assert list(members) == [0]
-    ((runner,),) = members.values()
+        running.run(on_epoch=interrupted)
+    assert resume(replicates, checkpoints) == running.trials
+    assert list(replicates.snapshots()) == [0]
+    ((runner,),) = replicates.snapshots().values()
     assert runner.epochs == 3 and json.loads(runner.path[0]) == {"name": "n0"}
 
 
@@ -167,7 +165,7 @@ def test_find() -> None:
         )
         assert found.best is not None and found.best.epochs == 9
         assert abs(found.best.configuration["rate"] - 0.3) < 0.1
-        (runner,) = found.members[found.best.id]
+        (runner,) = found.replicates.snapshots()[found.best.id]
         assert trainer.evaluate([runner])["loss"] == found.best.last("loss")
         assert trainer.expected
     with pytest.raises(ValueError, match="`sampler` is 'tpee'"):

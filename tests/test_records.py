@@ -15,14 +15,13 @@ import pytest
 
 from search.records.atomic import to_disk, write_whole
 from search.records.run_folder import RunFolder, unused
-from search.samplers.sampler import Proposal
 from search.space.space import Space
-from search.trial import State, Trial
+from search.trial import Proposal, State, Trial
 
 
 def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> Trial:
     configuration = configuration or {}
-    return Trial(id, id + 7, configuration, Proposal(configuration, {}, {}), **more)
+    return Trial(id, id + 7, configuration, Proposal(configuration), **more)
 
 
 TRIALS = [

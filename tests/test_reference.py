@@ -44,8 +44,8 @@ def complete(**given: Any) -> dict[str, Any]:
     entries |= dict(label_smoothing=0.0, target_replication=0.0, optimizer="adamw", b1=0.9)
     entries |= dict(b2=0.999, eps=1e-8, weight_decay=1e-4, learning_rate=3e-3, schedule="constant")
     entries |= dict(warmup_epochs=0, batch_size=4, batch_growth_epochs=0, batch_growth=2.0)
-    entries |= dict(clip_norm=1.0, clip_value=np.inf, block_length=0, block_overlap=0.0)
-    entries |= dict(block_growth_epochs=0, block_growth=2.0, crop_length=0, crop_at="end")
+    entries |= dict(clip_norm=1.0, clip_value=np.inf, tbptt_length=0, tbptt_overlap=0.0)
+    entries |= dict(tbptt_growth_epochs=0, tbptt_growth=2.0, crop_length=0, crop_at="end")
     entries |= dict(epochs=100, patience=0, min_delta=0.0, output_activation="tanh")
     return entries | given
 

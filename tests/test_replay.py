@@ -34,7 +34,7 @@ def replay(name: str, seed: int) -> Play:
 
 def regret(name: str, seed: int) -> float:
     """How much worse the search's winner ends than the best of all trials would."""
-    chosen = min(row.scores.get(END, np.inf) for row in replay(name, seed).rows)
+    chosen = min(trial.scores.get(END, np.inf) for trial in replay(name, seed).trials)
     return chosen - learning_curves(seed)[:, -1].min()
 
 

@@ -232,10 +232,10 @@ GIVEN: dict[str, Tree] = {
     "gru norm": {"cell": "gru", "layer_norm": True, "activation": "relu", "bidirectional": True},
     "rnn norm": {"cell": "rnn", "layer_norm": True, "activation": "sigmoid"},
     "lstm activations": {"activation": "silu", "output_activation": "softsign"},
-    "gru blocks": {"cell": "gru", "block_length": 3, "target_replication": 0.5},
-    "lstm overlap": {"block_length": 4, "block_overlap": 0.5, "target_replication": 0.5},
+    "gru blocks": {"cell": "gru", "tbptt_length": 3, "target_replication": 0.5},
+    "lstm overlap": {"tbptt_length": 4, "tbptt_overlap": 0.5, "target_replication": 0.5},
 }
-OTHERS: list[Tree] = [{"layer_norm": True, "activation": "elu"}, {"block_length": 2}]
+OTHERS: list[Tree] = [{"layer_norm": True, "activation": "elu"}, {"tbptt_length": 2}]
 CASES = {name: {"hidden_size": 6, **case} for name, case in GIVEN.items()}
 
 

@@ -7,7 +7,7 @@ import pytest
 from support.splits import splits_of
 
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.records import Rolls
+from jaxrnn.data.records import PianoRolls
 from jaxrnn.tasks.next_step import NextStep
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ PARTS = np.repeat(["train", "validation", "test"], [20, 5, 5])
 
 
 def test_targets_are_a_step_ahead() -> None:
-    data = prepare(Rolls("piano", ROLLS, parts=PARTS), task="next_step")
+    data = prepare(PianoRolls("piano", ROLLS, parts=PARTS), task="next_step")
     assert data.task == NextStep(3)
     splits = splits_of(data)
     for split, rolls in zip(splits, (ROLLS[:20], ROLLS[20:25], ROLLS[25:]), strict=True):
@@ -35,7 +35,7 @@ def test_targets_are_a_step_ahead() -> None:
 
 def test_rolls_are_divided_by_group() -> None:
     marked = [np.vstack([np.eye(30, dtype=int)[k], np.zeros((2, 30), int)]) for k in range(30)]
-    data = prepare(Rolls("piano", marked, groups=np.arange(30) // 3), seed=1)
+    data = prepare(PianoRolls("piano", marked, groups=np.arange(30) // 3), seed=1)
     splits = splits_of(data)
     groups = [set(split.inputs[:, 0].argmax(-1) // 3) for split in splits]
     assert sum(map(len, groups)) == 10
@@ -65,5 +65,5 @@ def test_rolls_are_divided_by_group() -> None:
 )
 def test_bad_rolls(rolls: Any, options: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        prepare(Rolls("bad", rolls), **options)
+        prepare(PianoRolls("bad", rolls), **options)
     assert message in str(error.value)

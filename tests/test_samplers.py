@@ -17,10 +17,12 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from support.spaces import conditional, present, spaces
+from support.trial_views import view
 
 from search.samplers.registry import SAMPLERS, make_sampler
-from search.samplers.sampler import Proposal, Sampler, Seen
+from search.samplers.sampler import Sampler
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 ALL = sorted(SAMPLERS)
 MODELS = ["cmaes", "gp", "tpe"]
@@ -52,21 +54,21 @@ def loss(configuration: Mapping[str, Any]) -> float:
     )
 
 
-def halved(proposals: Sequence[Proposal]) -> list[Seen]:
+def halved(proposals: Sequence[Proposal]) -> list[TrialView]:
     """Everybody is scored after one epoch, the better half after three."""
     losses = [loss(one.configuration) for one in proposals]
     middle = sorted(losses)[len(losses) // 2]
     return [
-        Seen(one, {1: 2 * y + 1} if y > middle else {1: 2 * y + 1, 3: y})
+        view(one, {1: 2 * y + 1} if y > middle else {1: 2 * y + 1, 3: y})
         for one, y in zip(proposals, losses, strict=True)
     ]
 
 
-def search(asked: Sampler, batches: int, count: int) -> list[Seen]:
-    seen: list[Seen] = []
+def search(asked: Sampler, batches: int, count: int) -> list[TrialView]:
+    trials: list[TrialView] = []
     for _ in range(batches):
-        seen += halved(asked.ask(count, seen))
-    return seen
+        trials += halved(asked.ask(count, trials))
+    return trials
 
 
 def some_scores(proposal: Proposal, position: int) -> dict[int, float]:
@@ -93,15 +95,11 @@ def fits(entries: Mapping[str, Any], name: str, value: Any) -> bool:
     return (type(value), value) in [(type(one), one) for one in options]
 
 
-def check(entries: Mapping[str, Any], space: Space, proposal: Proposal) -> None:
+def check(entries: Mapping[str, Any], proposal: Proposal) -> None:
     drawn = proposal.configuration
     needs = {name: what if isinstance(what, dict) else {} for name, what in entries.items()}
     assert list(drawn) == [name for name in entries if present(name, needs, drawn)]
     assert all(fits(entries, name, value) for name, value in drawn.items())
-    assert all(fits(entries, name, value) for name, value in proposal.params.items())
-    varying = {name: value for name, value in drawn.items() if name in space.distributions}
-    assert varying == {name: proposal.params.get(name) for name in varying}
-    assert proposal.params.keys() <= space.distributions.keys()
     assert json.loads(json.dumps(proposal)) == list(proposal)
 
 
@@ -116,15 +114,17 @@ def test_proposals_keep_the_space(name: str) -> None:
         except ValueError as error:
             assert "is searched only where" in str(error) or name == "grid"
             reject()
-        seen: list[Seen] = []
+        trials: list[TrialView] = []
         for count in (8, 8, 3):
-            proposals = asked.ask(count, seen)
-            left = count if asked.size is None else asked.size - len(seen)
+            proposals = asked.ask(count, trials)
+            left = count if asked.size is None else asked.size - len(trials)
             assert len(proposals) == min(count, left)
             for proposal in proposals:
-                check(entries, space, proposal)
-            assert make(name, space, seed).ask(count, seen) == proposals
-            seen += [Seen(one, some_scores(one, len(seen) + k)) for k, one in enumerate(proposals)]
+                check(entries, proposal)
+            assert make(name, space, seed).ask(count, trials) == proposals
+            trials += [
+                view(one, some_scores(one, len(trials) + k)) for k, one in enumerate(proposals)
+            ]
 
     holds()
 
@@ -132,11 +132,11 @@ def test_proposals_keep_the_space(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_seeds(name: str) -> None:
     space = Space(MIXED)
-    seen = {seed: search(make(name, space, seed), 3, 8) for seed in (0, 1, 2**32 - 1)}
+    trials = {seed: search(make(name, space, seed), 3, 8) for seed in (0, 1, 2**32 - 1)}
     if name == "grid":
-        assert seen[0] == seen[1] == seen[2**32 - 1]
+        assert trials[0] == trials[1] == trials[2**32 - 1]
         return
-    drawn = [{repr(one.proposal.configuration) for one in seen[seed]} for seed in seen]
+    drawn = [{repr(one.configuration) for one in trials[seed]} for seed in trials]
     assert not drawn[0] & drawn[1] and not drawn[0] & drawn[2] and not drawn[1] & drawn[2]
 
 
@@ -148,31 +148,32 @@ def test_sequences_can_be_cut_anywhere(name: str) -> None:
     for cut in (1, 7, 8, 19):
         asked = make(name, space)
         first = asked.ask(cut, [])
-        seen = halved(first)
-        assert first + asked.ask(20 - cut, seen) == whole
-        assert make(name, space).ask(20 - cut, seen) == whole[cut:]
+        trials = halved(first)
+        assert first + asked.ask(20 - cut, trials) == whole
+        assert make(name, space).ask(20 - cut, trials) == whole[cut:]
         assert asked.ask(20, []) == whole
 
 
 PROCESS = """
 import json, sys
-from search.samplers.registry import sampler
-from search.samplers.sampler import Proposal, Seen
+from search.samplers.registry import make_sampler
 from search.space.space import Space
-entries, seen = json.load(sys.stdin)
-for name, rows in seen.items():
-    seen = [Seen(Proposal(*one), {int(at): y for at, y in scores.items()}) for one, scores in rows]
-    print(json.dumps(sampler(name, Space(entries), 5, batch=8, points=2).ask(8, seen)))
+from search.trial import TrialView
+entries, searches = json.load(sys.stdin)
+for name, rows in searches.items():
+    trials = [TrialView(*row) for row in rows]
+    trials = [t._replace(scores={int(at): y for at, y in t.scores.items()}) for t in trials]
+    print(json.dumps(make_sampler(name, Space(entries), 5, batch=8, points=2).ask(8, trials)))
 """
 
 
 @pytest.mark.slow
 def test_same_proposals_in_another_process() -> None:
     space = Space(MIXED)
-    seen = {name: search(make(name, space, 5), 3, 8) for name in ALL}
+    trials = {name: search(make(name, space, 5), 3, 8) for name in ALL}
     other = subprocess.run(
         [sys.executable, "-c", PROCESS],
-        input=json.dumps([MIXED, seen]),
+        input=json.dumps([MIXED, trials]),
         env={**os.environ, "PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
@@ -180,7 +181,7 @@ def test_same_proposals_in_another_process() -> None:
     )
     assert other.stderr == ""
     for name, line in zip(ALL, other.stdout.splitlines(), strict=True):
-        here = make(name, space, 5).ask(8, seen[name])
+        here = make(name, space, 5).ask(8, trials[name])
         assert json.loads(line) == json.loads(json.dumps(here)), name
 
 
@@ -189,27 +190,25 @@ def test_same_proposals_in_another_process() -> None:
 def test_all_scores_alike(name: str, score: float) -> None:
     space = Space(MIXED)
     asked = make(name, space)
-    seen: list[Seen] = []
+    trials: list[TrialView] = []
     for _ in range(3):
-        proposals = asked.ask(8, seen)
+        proposals = asked.ask(8, trials)
         for proposal in proposals:
-            check(MIXED, space, proposal)
-        assert len(
-            {repr(one.configuration) for one in [*proposals, *(s.proposal for s in seen)]}
-        ) == 8 + len(seen)
-        seen += [Seen(one, {1: score, 3: score}) for one in proposals]
+            check(MIXED, proposal)
+        assert len({repr(one.configuration) for one in [*proposals, *trials]}) == 8 + len(trials)
+        trials += [view(one, {1: score, 3: score}) for one in proposals]
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("entries", [{}, {"a": 1}, {"a": dict(low=2, high=2), "b": ["x"]}])
 def test_nothing_to_search(name: str, entries: dict[str, Any]) -> None:
     asked = make(name, Space(entries))
-    seen: list[Seen] = []
+    trials: list[TrialView] = []
     for _ in range(2):
-        proposals = asked.ask(8, seen)
-        assert len(proposals) == (8 if name != "grid" else 1 - min(1, len(seen)))
+        proposals = asked.ask(8, trials)
+        assert len(proposals) == (8 if name != "grid" else 1 - min(1, len(trials)))
         assert all(list(one.configuration) == list(entries) for one in proposals)
-        seen += [Seen(one, {1: 0.5}) for one in proposals]
+        trials += [view(one, {1: 0.5}) for one in proposals]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -217,11 +216,11 @@ def test_few_configurations(name: str) -> None:
     """All of them are found, and then come again where there is no end."""
     space = Space(a=[1, 2, 3], b=[True, False])
     asked = make(name, space)
-    seen: list[Seen] = []
+    trials: list[TrialView] = []
     for _ in range(4):
-        seen += [Seen(one, {1: float(one.configuration["a"])}) for one in asked.ask(8, seen)]
-    assert len(seen) == (6 if name == "grid" else 32)
-    assert len({repr(one.proposal.configuration) for one in seen}) == 6
+        trials += [view(one, {1: float(one.configuration["a"])}) for one in asked.ask(8, trials)]
+    assert len(trials) == (6 if name == "grid" else 32)
+    assert len({repr(one.configuration) for one in trials}) == 6
 
 
 def distance(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
@@ -242,9 +241,9 @@ def distance(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> 
 def test_no_two_proposals_of_a_batch_are_near(name: str) -> None:
     """Of 64, in a cube of six dimensions where a choice that differs is a distance of 1."""
     space = Space(MIXED)
-    seen = search(make_sampler(name, space, 0, batch=64), 3, 64)
-    batch = [one.proposal.configuration for one in seen[128:]]
-    known = [one.proposal.configuration for one in seen[:128]]
+    trials = search(make_sampler(name, space, 0, batch=64), 3, 64)
+    batch = [one.configuration for one in trials[128:]]
+    known = [one.configuration for one in trials[:128]]
     within = min(distance(space, a, b) for k, a in enumerate(batch) for b in batch[:k])
     before = min(distance(space, a, b) for a in batch for b in known)
     assert within >= 0.01
@@ -258,7 +257,7 @@ def typical(name: str) -> float:
     medians = []
     for seed in range(3):
         last = search(make_sampler(name, Space(MIXED), seed, batch=16), 4, 16)[48:]
-        medians.append(np.median([loss(one.proposal.configuration) for one in last]))
+        medians.append(np.median([loss(one.configuration) for one in last]))
     return float(np.mean(medians))
 
 
@@ -272,14 +271,14 @@ def test_models_find_the_good_region(name: str) -> None:
 def test_models_learn_from_the_lowest_rung(name: str) -> None:
     space = Space(MIXED)
     drawn = make("random", space).ask(16, [])
-    seen = [Seen(one, {1: loss(one.configuration)}) for one in drawn]
-    other = [Seen(one, {1: -seen[k].scores[1]}) for k, one in enumerate(drawn)]
-    assert make(name, space).ask(4, seen) != make(name, space).ask(4, other)
+    trials = [view(one, {1: loss(one.configuration)}) for one in drawn]
+    other = [view(one, {1: -trials[k].scores[1]}) for k, one in enumerate(drawn)]
+    assert make(name, space).ask(4, trials) != make(name, space).ask(4, other)
     # The higher rung says the same of everybody who reached it.
     both = [
-        [Seen(one.proposal, {**one.scores, 3: 0.5} if k < 4 else one.scores)
+        [one._replace(scores={**one.scores, 3: 0.5} if k < 4 else one.scores)
          for k, one in enumerate(rows)]
-        for rows in (seen, other)
+        for rows in (trials, other)
     ]  # fmt: skip
     assert make(name, space).ask(4, both[0]) != make(name, space).ask(4, both[1])
 
@@ -288,11 +287,11 @@ def test_models_learn_from_the_lowest_rung(name: str) -> None:
 def test_every_batch_draws_anew(name: str) -> None:
     """Even if there is nothing new to learn from."""
     space = Space(MIXED)
-    seen = search(make(name, space), 3, 8)
+    trials = search(make(name, space), 3, 8)
     # As bad as can be, and far from anything good.
-    pending = Seen(Proposal({"cell": "gru", "optimizer": "sgd", "momentum": 0.5, "units": 16,
-                             "rate": 0.1, "dropout": 0.5, "epochs": 9}, {}, {}), {})  # fmt: skip
-    first, second = (make(name, space).ask(4, one) for one in (seen, [*seen, pending]))
+    pending = TrialView(24, {"cell": "gru", "optimizer": "sgd", "momentum": 0.5, "units": 16,
+                             "rate": 0.1, "dropout": 0.5, "epochs": 9})  # fmt: skip
+    first, second = (make(name, space).ask(4, one) for one in (trials, [*trials, pending]))
     assert not {repr(one.configuration) for one in first} & {
         repr(one.configuration) for one in second
     }
@@ -301,11 +300,11 @@ def test_every_batch_draws_anew(name: str) -> None:
 @pytest.mark.parametrize("name", ["gp", "tpe"])
 def test_pending_trials_are_not_proposed_again(name: str) -> None:
     space = Space(MIXED)
-    seen = search(make(name, space), 3, 8)
-    first = make(name, space).ask(4, seen)
-    pending = [Seen(one, {}) for one in first]
+    trials = search(make(name, space), 3, 8)
+    first = make(name, space).ask(4, trials)
+    pending = [view(one, {}) for one in first]
     # As many trials as before, so that both draw alike.
-    again = make(name, space).ask(4, [*seen[:-4], *pending])
+    again = make(name, space).ask(4, [*trials[:-4], *pending])
     assert all(
         distance(space, a.configuration, b.configuration) >= 0.01 for a in first for b in again
     )

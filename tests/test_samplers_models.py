@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.trial_views import view
 
 from search.samplers import gaussian_process
 from search.samplers.cmaes import CmaEs
 from search.samplers.gaussian_process import GaussianProcess
 from search.samplers.optuna_trials import quiet
 from search.samplers.random import Random
-from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
 from search.samplers.tpe import Tpe, model_budget
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 SQUARE = Space(x=dict(low=0.0, high=1.0), y=dict(low=0.0, high=1.0))
-EMPTY = Proposal({}, {}, {})
+EMPTY = Proposal({})
 
 
 def drawn(space: Space, count: int, seed: int = 0) -> list[Proposal]:
@@ -27,8 +28,8 @@ def drawn(space: Space, count: int, seed: int = 0) -> list[Proposal]:
 
 def scored(
     proposals: list[Proposal], score: Callable[[Mapping[str, Any]], float], *epochs: int
-) -> list[Seen]:
-    return [Seen(one, dict.fromkeys(epochs, score(one.configuration))) for one in proposals]
+) -> list[TrialView]:
+    return [view(one, dict.fromkeys(epochs, score(one.configuration))) for one in proposals]
 
 
 def mean(proposals: list[Proposal], name: str) -> float:
@@ -54,7 +55,7 @@ BUDGETS = [
 def test_the_largest_budget_with_enough_scores(
     scores: list[dict[int, float]], budget: int | None
 ) -> None:
-    assert model_budget([Seen(EMPTY, one) for one in scores], 5) == budget
+    assert model_budget([view(EMPTY, one) for one in scores], 5) == budget
 
 
 @pytest.mark.parametrize("kind", [Tpe, GaussianProcess])
@@ -62,9 +63,9 @@ def test_sobol_points_until_there_are_three_scores_more_than_hyperparameters(kin
     space = Space(**SQUARE.entries, z=3, one=dict(low=1, high=1))
     proposals = drawn(space, 9)
     for scores, start in [({1: 0.0}, False), ({1: math.inf}, True), ({}, True)]:
-        seen = [Seen(one, {1: 0.5}) for one in proposals[:4]]
-        seen += [Seen(one, scores) for one in proposals[4:5]]
-        same = kind(space, 0).ask(4, seen) == Sobol(space, 0).ask(4, seen)
+        trials = [view(one, {1: 0.5}) for one in proposals[:4]]
+        trials += [view(one, scores) for one in proposals[4:5]]
+        same = kind(space, 0).ask(4, trials) == Sobol(space, 0).ask(4, trials)
         assert same is start
 
 
@@ -72,10 +73,10 @@ def test_sobol_points_until_there_are_three_scores_more_than_hyperparameters(kin
 def test_scores_count_at_the_most_epochs(kind: Any) -> None:
     """What looks good after one epoch is bad after nine."""
     proposals = drawn(SQUARE, 40)
-    seen = [
-        Seen(one, {1: one.configuration["x"], 9: 1 - one.configuration["x"]}) for one in proposals
+    trials = [
+        view(one, {1: one.configuration["x"], 9: 1 - one.configuration["x"]}) for one in proposals
     ]
-    assert mean(kind(SQUARE, 0).ask(8, seen), "x") > 0.7
+    assert mean(kind(SQUARE, 0).ask(8, trials), "x") > 0.7
 
 
 @pytest.mark.parametrize("kind", [Tpe, GaussianProcess])
@@ -83,8 +84,8 @@ def test_diverged_trials_are_the_worst(kind: Any) -> None:
     def score(configuration: Mapping[str, Any]) -> float:
         return math.inf if configuration["x"] > 0.5 else -configuration["x"]
 
-    seen = scored(drawn(SQUARE, 40), score, 1)
-    asked = kind(SQUARE, 0).ask(16, seen)
+    trials = scored(drawn(SQUARE, 40), score, 1)
+    asked = kind(SQUARE, 0).ask(16, trials)
     assert 0.25 < mean(asked, "x") < 0.5
     assert sum(one.configuration["x"] > 0.55 for one in asked) <= 3
 
@@ -92,18 +93,18 @@ def test_diverged_trials_are_the_worst(kind: Any) -> None:
 def test_tpe_keeps_away_from_trials_that_were_pruned() -> None:
     """Of 60, those with a small x came to the second rung, where they are all alike."""
     proposals = drawn(SQUARE, 60)
-    seen = [
-        Seen(one, {1: 0.0, 3: one.configuration["y"]} if one.configuration["x"] < 0.3 else {1: 1.0})
+    trials = [
+        view(one, {1: 0.0, 3: one.configuration["y"]} if one.configuration["x"] < 0.3 else {1: 1.0})
         for one in proposals
     ]
-    assert mean(Tpe(SQUARE, 0).ask(16, seen), "x") < 0.35
+    assert mean(Tpe(SQUARE, 0).ask(16, trials), "x") < 0.35
 
 
 def test_tpe_compares_scores_of_one_budget() -> None:
     """Or whoever trained longer would look good."""
-    seen = [Seen(one, {1: float(k), 3: -float(k)}) for k, one in enumerate(drawn(SQUARE, 6))]
+    trials = [view(one, {1: float(k), 3: -float(k)}) for k, one in enumerate(drawn(SQUARE, 6))]
     with quiet():
-        trials = Tpe(SQUARE, 0)._study(1, [*seen, Seen(drawn(SQUARE, 7)[6], {3: 2.5})]).trials
+        trials = Tpe(SQUARE, 0)._study(1, [*trials, view(drawn(SQUARE, 7)[6], {3: 2.5})]).trials
     assert [trial.value for trial in trials] == [0, 1, 2, 3, 4, 5, 2.5]
 
 
@@ -115,10 +116,10 @@ def test_cmaes_tells_generations_in_order() -> None:
     def score(configuration: Mapping[str, Any]) -> float:
         return configuration["x"]
 
-    def shift(seen: list[Seen]) -> float:
-        return mean(asked.ask(64, seen), "x")
+    def shift(trials: list[TrialView]) -> float:
+        return mean(asked.ask(64, trials), "x")
 
-    pending = [Seen(one, {}) for one in proposals]
+    pending = [view(one, {}) for one in proposals]
     known = scored(proposals, score, 1)
     rest = [*pending[:1], *known[1:]]
     assert asked.ask(4, rest) == asked.ask(4, pending)
@@ -132,9 +133,9 @@ def test_cmaes_tells_generations_in_order() -> None:
 def test_cmaes_ranks_by_rung_then_score() -> None:
     asked = CmaEs(SQUARE, 0, batch=16)
     proposals = sorted(drawn(SQUARE, 16), key=lambda one: one.configuration["x"])
-    by_rank = [Seen(one, {1: float(k)}) for k, one in enumerate(proposals)]
+    by_rank = [view(one, {1: float(k)}) for k, one in enumerate(proposals)]
     by_rung = [
-        Seen(one, {1: 0.0, 3: 50.0 + k} if k < 4 else {1: float(k)} if k < 12 else
+        view(one, {1: 0.0, 3: 50.0 + k} if k < 4 else {1: float(k)} if k < 12 else
              {1: -9.0, 3: (math.inf, math.nan)[k % 2]})
         for k, one in enumerate(proposals)
     ]  # fmt: skip
@@ -148,26 +149,23 @@ def test_cmaes_learns_at_the_points_that_it_drew() -> None:
     space = Space(a=["x", "y", "z"], n=dict(low=0, high=2))
     asked = CmaEs(space, 0, batch=8)
     proposals = asked.ask(8, [])
-    seen = [Seen(one, {1: float(k)}) for k, one in enumerate(proposals)]
-    bare = [Seen(one.proposal._replace(attrs={}), one.scores) for one in seen]
+    trials = [view(one, {1: float(k)}) for k, one in enumerate(proposals)]
+    bare = [one._replace(note=None) for one in trials]
 
     def features(proposals: list[Proposal]) -> list[float]:
-        return [value for one in proposals for value in one.attrs["cmaes:features"]]
+        return [value for one in proposals for value in (one.note or {})["cmaes:features"]]
 
     assert len(features(proposals)) == 8 * 4
-    assert features(asked.ask(4, seen)) != features(asked.ask(4, bare))
+    assert features(asked.ask(4, trials)) != features(asked.ask(4, bare))
 
 
 def test_cmaes_learns_choices() -> None:
     space = Space(a=["x", "y", "z"], **SQUARE.entries)
     asked = CmaEs(space, 0, batch=32)
-    seen: list[Seen] = []
+    trials: list[TrialView] = []
     for _ in range(4):
-        seen += scored(asked.ask(32, seen), lambda one: one["x"] + (one["a"] != "z"), 1)
-    share = [
-        sum(one.proposal.configuration["a"] == "z" for one in seen[k : k + 32]) / 32
-        for k in (0, 96)
-    ]
+        trials += scored(asked.ask(32, trials), lambda one: one["x"] + (one["a"] != "z"), 1)
+    share = [sum(one.configuration["a"] == "z" for one in trials[k : k + 32]) / 32 for k in (0, 96)]
     assert share[0] < 0.5 and share[1] > 0.65
 
 
@@ -177,11 +175,11 @@ def test_gp_finds_the_least_of_a_valley() -> None:
         return (one["x"] + one["y"] - 1.2) ** 2 + 0.1 * (one["x"] - one["y"]) ** 2
 
     for seed in range(3):
-        seen = scored(drawn(SQUARE, 20, seed), valley, 1)
+        trials = scored(drawn(SQUARE, 20, seed), valley, 1)
         asked = GaussianProcess(SQUARE, seed)
         for _ in range(4):
-            seen += scored(asked.ask(4, seen), valley, 1)
-        losses = [one.scores[1] for one in seen]
+            trials += scored(asked.ask(4, trials), valley, 1)
+        losses = [one.scores[1] for one in trials]
         assert np.median(losses[:20]) > 0.05
         assert np.median(losses[-8:]) < 0.005
 
@@ -197,29 +195,29 @@ def test_gp_uses_the_best_and_the_latest(monkeypatch: pytest.MonkeyPatch) -> Non
     """Of more scores than it can take, a bad and old one does not count."""
     monkeypatch.setattr(gaussian_process, "OBSERVATIONS", 40)
     proposals = drawn(SQUARE, 60)
-    seen = scored(proposals, lambda one: one["x"], 1)
-    worst = max(range(40), key=lambda k: seen[k].scores[1])
-    moved = Proposal({"x": 1.0, "y": 1.0}, {}, {})
+    trials = scored(proposals, lambda one: one["x"], 1)
+    worst = max(range(40), key=lambda k: trials[k].scores[1])
+    moved = Proposal({"x": 1.0, "y": 1.0})
 
-    def swap(k: int) -> list[Seen]:
-        return [*seen[:k], Seen(moved, seen[k].scores), *seen[k + 1 :]]
+    def swap(k: int) -> list[TrialView]:
+        return [*trials[:k], view(moved, trials[k].scores), *trials[k + 1 :]]
 
     asked = GaussianProcess(SQUARE, 0)
-    best = min(range(40), key=lambda k: seen[k].scores[1])
-    assert asked.ask(2, swap(worst)) == asked.ask(2, seen)
-    assert asked.ask(2, swap(best)) != asked.ask(2, seen)
-    assert asked.ask(2, swap(len(seen) - 1)) != asked.ask(2, seen)
+    best = min(range(40), key=lambda k: trials[k].scores[1])
+    assert asked.ask(2, swap(worst)) == asked.ask(2, trials)
+    assert asked.ask(2, swap(best)) != asked.ask(2, trials)
+    assert asked.ask(2, swap(len(trials) - 1)) != asked.ask(2, trials)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_gp_believes_trials_that_still_train(seed: int) -> None:
     """The best is where x is large, but nothing more is learnt where a lattice still trains."""
     left = [
-        Proposal({**one.configuration, "x": 0.6 * one.configuration["x"]}, {}, {})
+        Proposal({**one.configuration, "x": 0.6 * one.configuration["x"]})
         for one in drawn(SQUARE, 20, seed)
     ]
-    seen = scored(left, lambda one: 1 - one["x"], 1)
+    trials = scored(left, lambda one: 1 - one["x"], 1)
     lattice = [{"x": 0.7 + i / 10, "y": j / 5} for i in range(4) for j in range(6)]
-    pending = [Seen(Proposal(one, {}, {}), {}) for one in lattice]
-    asked = GaussianProcess(SQUARE, seed).ask(4, [*seen, *pending])
+    pending = [TrialView(k, point) for k, point in enumerate(lattice)]
+    asked = GaussianProcess(SQUARE, seed).ask(4, [*trials, *pending])
     assert max(one.configuration["x"] for one in asked) < 0.8

@@ -62,11 +62,11 @@ GIVEN: dict[str, Tree] = {
     "lstm back": {**LAYERS, "bidirectional": True, "target_replication": 1.0},
     "gru back": {"cell": "gru", "bidirectional": True, "learned_start": True, "dropout": 0.3},
     "rnn back": {"cell": "rnn", "bidirectional": True, "activation": "sigmoid", "layer_norm": True},
-    "blocks": {"block_length": 3, "target_replication": 0.5},
-    "overlap": {**LAYERS, "block_length": 5, "block_overlap": 0.4, "target_replication": 0.5},
+    "blocks": {"tbptt_length": 3, "target_replication": 0.5},
+    "overlap": {**LAYERS, "tbptt_length": 5, "tbptt_overlap": 0.4, "target_replication": 0.5},
     "end": {"crop_length": 6, "cell": "gru"},
     "start": {**LAYERS, "crop_length": 5, "crop_at": "start", "bidirectional": True},
-    "random": {"crop_length": 7, "crop_at": "random", "block_length": 3},
+    "random": {"crop_length": 7, "crop_at": "random", "tbptt_length": 3},
 }
 CASES = {name: {"hidden_size": 6, **case} for name, case in GIVEN.items()}
 QUICKLY = {"gru back", "overlap"}

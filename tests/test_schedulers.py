@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.curve_trainer import Curves
 from support.scheduler_loop import Play, play, waiting
 
-from search.plans import expected, make_plan
+from search.plans import PlanOptions, make_plan, plan_trainers
 from search.rungs import hyperband_brackets
 from search.schedulers.asha import Asha
 from search.schedulers.median_stopping import MedianStopping
@@ -37,14 +38,14 @@ def made(name: str, trials: int, least: int, most: int, eta: int = 3, seed: int 
 
 def check(player: Scheduler, result: Play) -> None:
     """The search is whole: its trials, its epochs, and somebody at the end."""
-    assert [row.id for row in result.rows] == list(range(player.trials))
-    for row in result.rows:
-        assert row.epochs == row.target_epochs == max(row.scores)
-    assert result.spent == sum(row.epochs for row in result.rows)
+    assert [trial.id for trial in result.trials] == list(range(player.trials))
+    for trial in result.trials:
+        assert trial.epochs == trial.target_epochs == max(trial.scores)
+    assert result.spent == sum(trial.epochs for trial in result.trials)
     assert player.total in (None, result.spent)
-    at_end = [row for row in result.rows if row.epochs == player.max_epochs]
-    assert not result.stopped & {row.id for row in at_end}
-    diverged = [row for row in result.rows if not math.isfinite(row.scores[row.epochs])]
+    at_end = [trial for trial in result.trials if trial.epochs == player.max_epochs]
+    assert not result.stopped & {trial.id for trial in at_end}
+    diverged = [trial for trial in result.trials if not math.isfinite(trial.scores[trial.epochs])]
     # Median stopping may stop all others before those that led diverge.
     assert (
         at_end
@@ -96,8 +97,8 @@ def test_the_best_is_never_pruned(name: str) -> None:
             return -1.0 if id == best else (id * 7 % 27) / epochs
 
         result = play(player, curve, capacity)
-        assert result.rows[best].epochs == 27, (capacity, best)
-        assert result.rows[best].id not in result.stopped, (capacity, best)
+        assert result.trials[best].epochs == 27, (capacity, best)
+        assert result.trials[best].id not in result.stopped, (capacity, best)
 
 
 @pytest.mark.parametrize("name", PRUNING)
@@ -117,7 +118,7 @@ def test_same_arguments_same_decisions(name: str) -> None:
 
     plays = [play(made(name, 60, 1, 9, seed=seed), curve, 16) for seed in (0, 0, 1)]
     assert plays[0].decisions == plays[1].decisions
-    assert plays[0].rows == plays[1].rows
+    assert plays[0].trials == plays[1].trials
     assert (plays[0].decisions != plays[2].decisions) == (name == "pbt")
 
 
@@ -232,23 +233,30 @@ def test_bad_arguments_of_classes(call: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "pruning", "limited", "apart"),
+    ("sampler", "scheduler", "limited", "synchronous"),
     [
-        ("random", "halving", False, False),
-        ("random", "hyperband", False, False),
-        ("random", "median", False, False),
-        ("random", "asha", True, True),
-        ("random", "pbt", True, False),
-        ("tpe", "none", True, False),
-        ("tpe", "halving", True, False),
-        ("tpe", "hyperband", True, True),
-        ("tpe", "median", True, True),
-        ("tpe", "asha", True, True),
+        ("random", "halving", False, True),
+        ("random", "hyperband", False, True),
+        ("random", "median", False, True),
+        ("random", "asha", True, False),
+        ("random", "pbt", True, True),
+        ("tpe", "none", True, True),
+        ("tpe", "halving", True, True),
+        ("tpe", "hyperband", True, False),
+        ("tpe", "median", True, False),
+        ("tpe", "asha", True, False),
     ],
 )
-def test_what_a_trainer_is_told(kind: str, pruning: str, limited: bool, apart: bool) -> None:
-    """Whether fewer than all train together, and whether at different epochs."""
-    plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, sampler=kind, scheduler=pruning)
-    told = expected(plan, plan.scheduler.trials)
-    assert (told.max_concurrent > 0, told.apart) == (limited, apart)
-    assert told.max_epochs == plan.scheduler.max_epochs and told.configurations
+def test_what_trainers_plan_for(
+    sampler: str, scheduler: str, limited: bool, synchronous: bool
+) -> None:
+    """Fewer members than all may train together, and at different epochs."""
+    options = PlanOptions(sampler=sampler, scheduler=scheduler)
+    plan = make_plan(Space({"rate": dict(low=0.0, high=1.0)}), 300, options)
+    trainers = [Curves(lambda configuration, epochs, seed: 0.0) for _ in range(2)]
+    configurations = plan_trainers(plan, trainers, plan.scheduler.trials, repeats=2)
+    for trainer in trainers:
+        assert trainer.expected == configurations and configurations
+        assert trainer.max_epochs == plan.scheduler.max_epochs
+        most = 2 * min(plan.max_concurrent, plan.scheduler.trials) if limited else 0
+        assert (trainer.max_concurrent, trainer.synchronous) == (most, synchronous)

@@ -53,10 +53,10 @@ def test_mistake_3_later_brackets_never_reach_the_end(low: int, more: int, eta: 
 
 def test_mistake_4_best_so_far_or_off_by_one() -> None:
     """W&B compared the best so far in place of the score at the band, and bands one off."""
-    rows = [waits(0, {1: 0.0, 3: 9.0}), waits(1, {1: 1.0, 3: 8.0}), waits(2, {1: 2.0, 3: 7.0})]
-    rows += [ended(k, {1: 5.0}) for k in range(3, 9)]
-    assert halving([9], 1, 9, 3).decide(rows, 0) == Decision(promote={2: 9}, prune=(0, 1))
-    assert Asha(9, 1, 9, 3).decide(rows, 1) == Decision(promote={2: 9})
+    trials = [waits(0, {1: 0.0, 3: 9.0}), waits(1, {1: 1.0, 3: 8.0}), waits(2, {1: 2.0, 3: 7.0})]
+    trials += [ended(k, {1: 5.0}) for k in range(3, 9)]
+    assert halving([9], 1, 9, 3).decide(trials, 0) == Decision(promote={2: 9}, prune=(0, 1))
+    assert Asha(9, 1, 9, 3).decide(trials, 1) == Decision(promote={2: 9})
     for player in (halving([3], 3, 27, 3), Asha(3, 3, 27, 3)):
         beside = [
             waits(0, {2: 0.0, 4: 0.0}),
@@ -69,27 +69,29 @@ def test_mistake_4_best_so_far_or_off_by_one() -> None:
 def test_mistake_4_the_first_always_passes_then_always_dies() -> None:
     """A trial's luck does not hang on being the first: all wait, then the best one goes on."""
     for first in (0.0, 9.0):
-        rows = waiting([first, 1.0, 2.0])
+        trials = waiting([first, 1.0, 2.0])
         for player in (halving([3], 1, 9, 3), Asha(3, 1, 9, 3)):
-            assert not player.decide(rows[:1], 0).promote and not player.decide(rows[:1], 0).prune
-            assert list(player.decide(rows, 1).promote) == [0 if first == 0 else 1]
-        assert MedianStopping(3, 1, 9).decide(rows[:1], 0).promote == {0: 2}
+            assert (
+                not player.decide(trials[:1], 0).promote and not player.decide(trials[:1], 0).prune
+            )
+            assert list(player.decide(trials, 1).promote) == [0 if first == 0 else 1]
+        assert MedianStopping(3, 1, 9).decide(trials[:1], 0).promote == {0: 2}
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF], ids=str)
 def test_mistake_5_nan_is_the_best_or_stops_nothing(bad: float) -> None:
     """NaN was chosen as the best, as the threshold, and passed every `nan < threshold`."""
     values = [bad, 5.0, bad, 1.0, bad, 7.0]
-    rows = waiting(values)
-    assert halving([6], 1, 9, 3).decide(rows, 0) == Decision(
+    trials = waiting(values)
+    assert halving([6], 1, 9, 3).decide(trials, 0) == Decision(
         promote={3: 3, 1: 3}, prune=(0, 2, 4, 5)
     )
-    assert Asha(6, 1, 9, 3).decide(rows, 9).promote == {3: 3, 1: 3}
+    assert Asha(6, 1, 9, 3).decide(trials, 9).promote == {3: 3, 1: 3}
     assert Asha(6, 1, 9, 2).decide(waiting([bad, bad, 1.0, bad]), 1).promote == {2: 2}
-    assert MedianStopping(6, 1, 9, startup=1).decide(rows, 0).prune == (0, 2, 4)
+    assert MedianStopping(6, 1, 9, startup=1).decide(trials, 0).prune == (0, 2, 4)
     healthy = [waits(k, {1: float(k)}) for k in range(6, 12)]
-    assert MedianStopping(12, 1, 9).decide([*rows, *healthy], 0).prune == (0, 2, 4, 9, 10, 11)
-    copies = Pbt(6, 1, 9).decide(rows, 0).exploit
+    assert MedianStopping(12, 1, 9).decide([*trials, *healthy], 0).prune == (0, 2, 4, 9, 10, 11)
+    copies = Pbt(6, 1, 9).decide(trials, 0).exploit
     assert [(copy.loser, copy.winner) for copy in copies] == [(0, 3), (2, 3), (4, 3)]
     assert Asha(6, 1, 9, 3).decide(waiting([bad] * 6), 9) == Decision(prune=tuple(range(6)))
     assert MedianStopping(6, 1, 9).decide(waiting([bad] * 6), 9) == Decision(prune=tuple(range(6)))
@@ -98,17 +100,17 @@ def test_mistake_5_nan_is_the_best_or_stops_nothing(bad: float) -> None:
 def test_mistake_7_scores_from_later_fill_lower_rungs() -> None:
     """Ray and Syne Tune file a later score under a milestone that was skipped."""
     skipped = waits(0, {2: 0.0})
-    rows = [skipped, waits(1, {1: 1.0}), waits(2, {1: 2.0})]
-    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
-    assert Asha(4, 1, 9, 3).decide(rows, 0).promote == {}
-    assert MedianStopping(4, 1, 9, startup=2).decide(rows, 0).prune == ()
-    rows = [waits(0, {3: 0.0}), waits(1, {1: 1.0, 3: 1.0}), waits(2, {1: 2.0, 3: 2.0})]
-    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision()
+    trials = [skipped, waits(1, {1: 1.0}), waits(2, {1: 2.0})]
+    assert halving([3], 1, 9, 3).decide(trials, 0) == Decision()
+    assert Asha(4, 1, 9, 3).decide(trials, 0).promote == {}
+    assert MedianStopping(4, 1, 9, startup=2).decide(trials, 0).prune == ()
+    trials = [waits(0, {3: 0.0}), waits(1, {1: 1.0, 3: 1.0}), waits(2, {1: 2.0, 3: 2.0})]
+    assert halving([3], 1, 9, 3).decide(trials, 0) == Decision()
     # A trial that has gone further is ranked below by its score there.
     gone = ended(0, {1: 3.0, 3: 0.0})
-    rows = [gone, waits(1, {1: 2.0}), waits(2, {1: 1.0})]
-    assert halving([3], 1, 9, 3).decide(rows, 0) == Decision(promote={2: 3}, prune=(1,))
-    assert Asha(3, 1, 9, 3).decide(rows, 1).promote == {2: 3}
+    trials = [gone, waits(1, {1: 2.0}), waits(2, {1: 1.0})]
+    assert halving([3], 1, 9, 3).decide(trials, 0) == Decision(promote={2: 3}, prune=(1,))
+    assert Asha(3, 1, 9, 3).decide(trials, 1).promote == {2: 3}
 
 
 @pytest.mark.parametrize("name", ["none", "halving", "asha", "median"])
@@ -118,14 +120,14 @@ def test_mistake_8_the_first_trials_survive(name: str) -> None:
     for turn in (1, -1):
         scores = [k * 7 % 27 + 0.5 for k in range(27)][::turn]
         result = play(make_scheduler(name, 27, 1, 9), lambda id, epochs, s=scores: s[id] / epochs)
-        fates.append({scores[row.id]: row.epochs for row in result.rows})
+        fates.append({scores[trial.id]: trial.epochs for trial in result.trials})
     assert fates[0] == fates[1]
 
 
 def test_mistake_8_chance_without_a_seed() -> None:
     """KerasTuner's `seed or random` ignores seed 0; brackets of others hang on global chance."""
-    rows = waiting([float(k) for k in range(40)])
-    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(rows, 0).exploit for seed in (0, 0, 1, 2)]
+    trials = waiting([float(k) for k in range(40)])
+    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in (0, 0, 1, 2)]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 3
     # Known numbers, so that another process or machine draws the same.
@@ -134,11 +136,11 @@ def test_mistake_8_chance_without_a_seed() -> None:
 
 def test_mistake_9_copies_of_what_is_not_there() -> None:
     """Ray's PBT copied from trials that had no checkpoint yet, or an old one: here all wait."""
-    rows = waiting([float(k) for k in range(8)], epochs=4)
+    trials = waiting([float(k) for k in range(8)], epochs=4)
     player = Pbt(8, 2, 10)
     for other in (trains(0, 4, {2: 0.0}), waits(0, {2: 0.0}), waits(0, {4: 0.0, 6: 0.0})):
-        assert player.decide([other, *rows[1:]], 8) == Decision()
-    assert player.decide(rows, 8).exploit
+        assert player.decide([other, *trials[1:]], 8) == Decision()
+    assert player.decide(trials, 8).exploit
 
 
 def test_mistake_11_scores_of_different_rungs_are_compared() -> None:
@@ -181,14 +183,14 @@ def test_mistake_8_order_of_arrival(
     name: str, what: list[tuple[int, float, bool]], free_slots: int, random: Any
 ) -> None:
     """Any table, in any order, gives the same decision; asking changes nothing."""
-    rows = []
+    trials = []
     for id, (epochs, score, trained) in enumerate(what):
         history = {at: score + at for at in (1, 3, 9) if at <= epochs}
         make = ended if trained or epochs == 9 else waits
-        rows.append(make(id, history))
-    player = make_scheduler(name, None if name == "hyperband" else max(27, len(rows)), 1, 9)
+        trials.append(make(id, history))
+    player = make_scheduler(name, None if name == "hyperband" else max(27, len(trials)), 1, 9)
     if name == "hyperband":
-        rows = rows[: hyperband_brackets(1, 9, 3)[0][0].trials]
-    decision = player.decide(rows, free_slots)
-    assert player.decide(random.sample(rows, len(rows)), free_slots) == decision
-    assert player.decide(rows, free_slots) == decision
+        trials = trials[: hyperband_brackets(1, 9, 3)[0][0].trials]
+    decision = player.decide(trials, free_slots)
+    assert player.decide(random.sample(trials, len(trials)), free_slots) == decision
+    assert player.decide(trials, free_slots) == decision

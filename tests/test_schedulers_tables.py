@@ -103,17 +103,19 @@ ASHA = Asha(trials=20, min_epochs=1, max_epochs=9, eta=3)
 
 def test_asha_promotes_the_best_third_so_far() -> None:
     assert ASHA.budgets == [1, 3, 9]
-    rows = waiting([5.0, 4.0, 3.0, 2.0, 1.0])
+    trials = waiting([5.0, 4.0, 3.0, 2.0, 1.0])
     new = NewTrial(0, 1)
-    assert ASHA.decide(rows[:2], 2) == Decision(start=(new, new))
-    assert ASHA.decide(rows[:3], 2) == Decision(start=(new,), promote={2: 3})
-    assert ASHA.decide(rows, 2) == Decision(start=(new,), promote={4: 3})
+    assert ASHA.decide(trials[:2], 2) == Decision(start=(new, new))
+    assert ASHA.decide(trials[:3], 2) == Decision(start=(new,), promote={2: 3})
+    assert ASHA.decide(trials, 2) == Decision(start=(new,), promote={4: 3})
     # The best has gone on already, so that one of six is left to go.
-    rows = [*rows[:4], trains(4, 3, {1: 1.0}), waits(5, {1: 9.0})]
-    assert ASHA.decide(rows, 2) == Decision(start=(new,), promote={3: 3})
+    trials = [*trials[:4], trains(4, 3, {1: 1.0}), waits(5, {1: 9.0})]
+    assert ASHA.decide(trials, 2) == Decision(start=(new,), promote={3: 3})
     # It makes no difference that it went further or was stopped since.
     for other in (waits(4, {1: 1.0, 3: 1.0}), ended(4, {1: 1.0, 3: 1.0})):
-        assert ASHA.decide([*rows[:4], other, rows[5]], 2) == Decision(start=(new,), promote={3: 3})
+        assert ASHA.decide([*trials[:4], other, trials[5]], 2) == Decision(
+            start=(new,), promote={3: 3}
+        )
 
 
 def test_asha_goes_from_the_highest_rung_down() -> None:
@@ -129,9 +131,9 @@ def test_asha_goes_from_the_highest_rung_down() -> None:
 
 
 def test_asha_never_promotes_the_diverged() -> None:
-    rows = waiting([INF, INF, 3.0, INF, INF, INF])
-    assert ASHA.decide(rows, 1).promote == {2: 3}
-    assert ASHA.decide(rows, 2) == Decision(promote={2: 3}, start=(NewTrial(0, 1),))
+    trials = waiting([INF, INF, 3.0, INF, INF, INF])
+    assert ASHA.decide(trials, 1).promote == {2: 3}
+    assert ASHA.decide(trials, 2) == Decision(promote={2: 3}, start=(NewTrial(0, 1),))
 
 
 def test_asha_ends() -> None:
@@ -147,21 +149,21 @@ def test_asha_ends_with_a_winner() -> None:
     """Of too few for a promotion, the best goes on alone, and the next one if it fails."""
     scheduler = Asha(4, 1, 9, 3)
     lost = ended(0, {1: 0.5, 3: 0.5, 9: INF})
-    rows = [lost, waits(1, {1: 5.0, 3: 4.0}), waits(2, {1: 4.0, 3: 4.0}), waits(3, {1: 0.6})]
-    assert scheduler.decide(rows, 0) == Decision()
-    assert scheduler.decide(rows, 1) == Decision(promote={1: 9})
-    rows[1] = waits(1, {1: 5.0, 3: INF})
-    rows[2] = waits(2, {1: 4.0, 3: INF})
-    assert scheduler.decide(rows, 1) == Decision(promote={3: 3})
-    rows[3] = waits(3, {1: INF})
-    assert scheduler.decide(rows, 1) == Decision(prune=(1, 2, 3))
+    trials = [lost, waits(1, {1: 5.0, 3: 4.0}), waits(2, {1: 4.0, 3: 4.0}), waits(3, {1: 0.6})]
+    assert scheduler.decide(trials, 0) == Decision()
+    assert scheduler.decide(trials, 1) == Decision(promote={1: 9})
+    trials[1] = waits(1, {1: 5.0, 3: INF})
+    trials[2] = waits(2, {1: 4.0, 3: INF})
+    assert scheduler.decide(trials, 1) == Decision(promote={3: 3})
+    trials[3] = waits(3, {1: INF})
+    assert scheduler.decide(trials, 1) == Decision(prune=(1, 2, 3))
     result = play(Asha(2, 1, 9, 3), lambda id, epochs: -float(id))
-    assert [row.epochs for row in result.rows] == [1, 9]
+    assert [trial.epochs for trial in result.trials] == [1, 9]
     assert result.stopped == {0}
     result = play(
         Asha(2, 1, 9, 3), lambda id, epochs: INF if (id, epochs) == (1, 9) else -float(id)
     )
-    assert [row.epochs for row in result.rows] == [9, 9]
+    assert [trial.epochs for trial in result.trials] == [9, 9]
 
 
 MEDIAN = MedianStopping(trials=20, min_epochs=2, max_epochs=5, startup=2)
@@ -175,9 +177,9 @@ def test_median_by_hand() -> None:
         trains(2, 5, {2: 9.0, 4: 4.0}),
     ]
     for score, stops in ((3.0, False), (math.nextafter(3, 4), True)):
-        row = waits(3, {2: 9.0, 4: score})
+        trial = waits(3, {2: 9.0, 4: score})
         expected = Decision(prune=(3,)) if stops else Decision(promote={3: 5})
-        assert MEDIAN.decide([*others, row], 0) == expected
+        assert MEDIAN.decide([*others, trial], 0) == expected
     # The best so far counts, not the latest.
     assert MEDIAN.decide([*others, waits(3, {2: 3.0, 4: 8.0})], 0).promote == {3: 5}
     # Between two in the middle, the median is their mean: 2.5 of 2 and 3.
@@ -198,68 +200,68 @@ def test_median_compares_at_the_same_epochs_only() -> None:
 
 def test_median_judges_each_where_it_is() -> None:
     """Worse than those who came later, but judged at the epochs where it waits."""
-    rows = [ended(k, {2: 0.0, 4: 9.0}) for k in range(3)]
-    assert MEDIAN.decide([*rows, waits(3, {2: 5.0, 4: 4.0}), waits(4, {2: 5.0})], 0) == Decision(
+    trials = [ended(k, {2: 0.0, 4: 9.0}) for k in range(3)]
+    assert MEDIAN.decide([*trials, waits(3, {2: 5.0, 4: 4.0}), waits(4, {2: 5.0})], 0) == Decision(
         promote={3: 5}, prune=(4,)
     )
 
 
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=3), min_size=1, max_size=12))
 def test_median_against_its_definition(curves: list[list[int]]) -> None:
-    rows = [waits(id, {k + 1: float(s) for k, s in enumerate(c)}) for id, c in enumerate(curves)]
+    trials = [waits(id, {k + 1: float(s) for k, s in enumerate(c)}) for id, c in enumerate(curves)]
     stop = []
     for id, own in enumerate(curves):
         others = [c[: len(own)] for k, c in enumerate(curves) if k != id and len(c) >= len(own)]
         means = [sum(c) / len(c) for c in others]
         if len(means) >= 3 and min(own) > statistics.median(means):
             stop.append(id)
-    decision = MedianStopping(20, 1, 9, startup=3).decide(rows, 0)
+    decision = MedianStopping(20, 1, 9, startup=3).decide(trials, 0)
     assert decision.prune == tuple(stop)
     assert decision.promote == {k: len(c) + 1 for k, c in enumerate(curves) if k not in stop}
 
 
 def test_median_needs_others() -> None:
     scheduler = MedianStopping(20, 1, 9)
-    rows = waiting([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert not scheduler.decide(rows, 0).prune
-    assert scheduler.decide([*rows, waits(5, {1: 6.0})], 0).prune == (3, 4, 5)
+    trials = waiting([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert not scheduler.decide(trials, 0).prune
+    assert scheduler.decide([*trials, waits(5, {1: 6.0})], 0).prune == (3, 4, 5)
     alone = play(MedianStopping(20, 1, 9), lambda id, epochs: float(id), capacity=1)
-    assert [row.epochs for row in alone.rows] == [9] * 5 + [1] * 15
+    assert [trial.epochs for trial in alone.trials] == [9] * 5 + [1] * 15
 
 
 def test_median_stops_the_diverged_at_once() -> None:
     assert MEDIAN.decide([waits(0, {2: 1.0, 4: INF})], 0) == Decision(prune=(0,))
-    rows = [ended(k, {2: INF}) for k in range(5)]
-    assert MEDIAN.decide([*rows, waits(5, {2: 1e9})], 0).promote == {5: 4}
+    trials = [ended(k, {2: INF}) for k in range(5)]
+    assert MEDIAN.decide([*trials, waits(5, {2: 1e9})], 0).promote == {5: 4}
 
 
 def test_pbt_by_hand() -> None:
     """Of eight, the two worst take over from the two best, and all go on."""
     scheduler = Pbt(trials=8, interval=2, max_epochs=5, quantile=0.25)
     assert scheduler.decide([], 5) == Decision(start=(NewTrial(0, 2),) * 5)
-    rows = waiting([4.0, 9.0, 1.0, 5.0, 8.0, 0.0, 3.0, 2.0], epochs=2)
-    assert scheduler.decide(rows[:7], 5) == Decision(start=(NewTrial(0, 2),))
-    assert scheduler.decide(rows[:7], 0) == Decision()
-    assert scheduler.decide([*rows[:7], trains(7, 2)], 5) == Decision()
-    assert scheduler.decide([*rows[:7], waits(7, {2: 1.0, 4: 1.0})], 5) == Decision()
-    decision = scheduler.decide(rows, 5)
+    trials = waiting([4.0, 9.0, 1.0, 5.0, 8.0, 0.0, 3.0, 2.0], epochs=2)
+    assert scheduler.decide(trials[:7], 5) == Decision(start=(NewTrial(0, 2),))
+    assert scheduler.decide(trials[:7], 0) == Decision()
+    assert scheduler.decide([*trials[:7], trains(7, 2)], 5) == Decision()
+    assert scheduler.decide([*trials[:7], waits(7, {2: 1.0, 4: 1.0})], 5) == Decision()
+    decision = scheduler.decide(trials, 5)
     assert decision.promote == dict.fromkeys(range(8), 4)
     assert [copy.loser for copy in decision.exploit] == [4, 1]
     assert {copy.winner for copy in decision.exploit} <= {5, 2}
-    rows = [waits(row.id, {2: 0.0, 4: row.scores[2]}) for row in rows]
-    decision = scheduler.decide(rows, 5)
+    trials = [waits(trial.id, {2: 0.0, 4: trial.scores[2]}) for trial in trials]
+    decision = scheduler.decide(trials, 5)
     assert decision.promote == dict.fromkeys(range(8), 5)
     assert [copy.loser for copy in decision.exploit] == [4, 1]
 
 
 def test_pbt_draws_winners_evenly() -> None:
     """From seed and epochs; every winner of the upper half about as often."""
-    rows = waiting([float(k) for k in range(8)])
-    drawn = [Pbt(8, 1, 9, 0.5, seed).decide(rows, 0).exploit for seed in range(200)]
+    trials = waiting([float(k) for k in range(8)])
+    drawn = [Pbt(8, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in range(200)]
     counts = [sum(copy.winner == k for copies in drawn for copy in copies) for k in range(4)]
     assert sum(counts) == 800
     assert all(150 < count < 250 for count in counts)
-    later = [waits(row.id, {2: row.scores[1]}) for row in rows]
+    later = [waits(trial.id, {2: trial.scores[1]}) for trial in trials]
     assert any(Pbt(8, 1, 9, 0.5, s).decide(later, 0).exploit != drawn[s] for s in range(5))
 
 

@@ -255,7 +255,7 @@ BAD = [
     (("--space", "adam.toml"), "`momentum` is searched only where `optimizer` is 'momentum' or"),
     (
         ("--space", "overlap.toml"),
-        "`block_overlap` is 0.7, but must be a number from 0 to 0.5; the",
+        "`tbptt_overlap` is 0.7, but must be a number from 0 to 0.5; the",
     ),
     (("--space", "initial.toml"), "`kernel_init` is 'glorot', but must be one of 'lecun_normal'"),
     (("--space", "import.toml"), "`optimizer` is 'optax.lam', but there is no such factory"),
@@ -289,7 +289,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "log_batch": "batch_size = { low = 32, high = 128, log = true }",
         "momentum": "momentum = { low = 0.5, high = 0.9 }",
         "adam": "optimizer = 'adam'\nmomentum = 0.9",
-        "overlap": "block_length = 4\nblock_overlap = { low = 0.1, high = 0.7 }",
+        "overlap": "tbptt_length = 4\nblock_overlap = { low = 0.1, high = 0.7 }",
         "initial": "kernel_init = ['he_normal', 'glorot']",
         "import": "optimizer = 'optax.lam'",
     }.items():
@@ -426,5 +426,5 @@ def test_the_full_space(tmp_path: Path) -> None:
     for row in rows:  # an entry is there where it acts, and nowhere else
         assert (row["momentum"] != "") == (row["optimizer"] in ("momentum", "nesterov"))
         assert (row["hidden_size_3"] != "") == (int(row["layers"]) >= 3)
-        assert (row["block_overlap"] != "") == (row["block_length"] not in ("", "0"))
+        assert (row["tbptt_overlap"] != "") == (row["tbptt_length"] not in ("", "0"))
     assert summary["test"]["accuracy"] >= 0.9

@@ -276,7 +276,7 @@ def test_a_full_disk(main: Main, most: int) -> None:
     process = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert process.returncode == 1, process.stderr
     assert len(re.findall(r"error: '\S+' can't be written: ", process.stderr)) == 1, process.stderr
-    assert "population_search.py" not in process.stderr
+    assert "jaxrnn/tuner" not in process.stderr
     main("--resume", "full")
     assert len(rows_of("full")) == 30
 

@@ -8,18 +8,18 @@ import pytest
 from support.splits import scaling_of, splits_of, train_of
 
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.records import Series
+from jaxrnn.data.records import TimeSeries
 from jaxrnn.data.series import Window
 from jaxrnn.tasks.forecasting import Forecasting
 
 NAMES = ("load", "heat", "wind")
 
 
-def counting(rows: int = 100, series: Any = None) -> Series:
+def counting(rows: int = 100, series: Any = None) -> TimeSeries:
     """The first variable is the number of the row."""
     rng = np.random.default_rng(0)
     values = np.stack([np.arange(rows, dtype=float), *rng.normal(7.0, 3.0, (2, rows))], axis=1)
-    return Series("counting", values, NAMES, ("load",), series)
+    return TimeSeries("counting", values, NAMES, ("load",), series)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_several_series_are_divided_each_by_itself() -> None:
     order = np.argsort(np.argsort(order, kind="stable"), kind="stable")
     mixed = np.concatenate([one, two, three])
     rows = np.sort(order)  # in order of time within each
-    raw = Series("mixed", mixed[rows], NAMES, ("load",), series[rows])
+    raw = TimeSeries("mixed", mixed[rows], NAMES, ("load",), series[rows])
     with pytest.raises(ValueError, match="there are only 2 to divide"):
         prepare(raw, look_back=2, horizon=1)
-    raw = Series("mixed", mixed[:220], NAMES, ("load",), series[:220])
+    raw = TimeSeries("mixed", mixed[:220], NAMES, ("load",), series[:220])
     turns = np.argsort(np.r_[np.arange(200), np.arange(20) * 10 + 0.5])  # b after every tenth of a
     shuffled = replace(raw, values=raw.values[turns], series=series[:220][turns])
     for given in (raw, shuffled):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from jaxrnn.data.records import PARTS
-from jaxrnn.data.splitting import Known, borders, by_class, divide, fewest, in_time
+from jaxrnn.data.splitting import Constraints, by_class, divide, in_order, part_ends, smallest_class
 
 
 def check_disjoint(parts: Any, samples: int, used: int | None = None) -> None:
@@ -31,9 +31,9 @@ def check_disjoint(parts: Any, samples: int, used: int | None = None) -> None:
     ],
 )
 def test_borders(samples: int, split: Any, ends: tuple[int, ...]) -> None:
-    assert borders(samples, split) == ends
+    assert part_ends(samples, split) == ends
     first, second, third = ends
-    assert in_time(samples, split) == [(0, first), (first, second), (second, third)]
+    assert in_order(samples, split) == [(0, first), (first, second), (second, third)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_borders(samples: int, split: Any, ends: tuple[int, ...]) -> None:
 )
 def test_bad_borders(samples: int, split: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        borders(samples, split)
+        part_ends(samples, split)
     assert message in str(error.value)
 
 
@@ -63,11 +63,11 @@ def test_classes_have_their_share_in_each_part(data: st.DataObject) -> None:
     shares = data.draw(st.sampled_from([None, (0.8, 0.1, 0.1), (0.5, 0.2, 0.1), (0.2, 0.4, 0.4)]))
     seed = data.draw(st.integers(0, 2**32 - 1))
     try:
-        parts = divide(len(labels), Known(labels=labels), shares, seed)
+        parts = divide(len(labels), Constraints(labels=labels), shares, seed)
     except ValueError as error:
         assert str(error).startswith(("`targets` hold ", "`split` leaves a part empty"))
         return
-    sizes = np.diff(borders(len(labels), shares), prepend=0)
+    sizes = np.diff(part_ends(len(labels), shares), prepend=0)
     assert [len(part) for part in parts] == sizes.tolist()
     check_disjoint(parts, len(labels), sizes.sum())
     for part, size in zip(parts, sizes, strict=True):
@@ -81,7 +81,7 @@ def test_fewest_is_enough(samples: int, data: st.DataObject) -> None:
     """Whatever order scikit-learn rounds in; also where some samples stay unused."""
     sizes = data.draw(st.lists(st.integers(1, samples // 2), min_size=2, max_size=3))
     counts = np.array(sizes)
-    needed = fewest(samples, counts)
+    needed = smallest_class(samples, counts)
     if counts.sum() > samples or 2 * needed > samples:
         return
     labels = np.arange(samples) >= needed
@@ -92,14 +92,14 @@ def test_fewest_is_enough(samples: int, data: st.DataObject) -> None:
 @pytest.mark.parametrize("classes", range(2, 12))
 def test_ten_of_each_class_are_enough_by_default(classes: int) -> None:
     labels = np.arange(10 * classes) % classes
-    for part in divide(len(labels), Known(labels=labels), None, 0):
+    for part in divide(len(labels), Constraints(labels=labels), None, 0):
         assert set(labels[part]) == set(range(classes))
 
 
 def test_a_rare_class_is_named() -> None:
     labels = np.r_[np.arange(100) % 10, 99, [98] * 10]
     with pytest.raises(ValueError, match="`targets` hold 1 of class 99, but a stratified split"):
-        divide(len(labels), Known(labels=labels), None, 0)
+        divide(len(labels), Constraints(labels=labels), None, 0)
 
 
 def test_the_division_is_scikit_learns() -> None:
@@ -108,20 +108,24 @@ def test_the_division_is_scikit_learns() -> None:
     train, rest = train_test_split(np.arange(199), test_size=0.3, random_state=5, stratify=labels)
     validation, test = train_test_split(rest, test_size=0.5, random_state=5, stratify=labels[rest])
     for one, other in zip(
-        divide(199, Known(labels=labels), None, 5), (train, validation, test), strict=True
+        divide(199, Constraints(labels=labels), None, 5), (train, validation, test), strict=True
     ):
         np.testing.assert_array_equal(one, other)
 
 
 def test_the_seed_decides() -> None:
-    for known in (Known(), Known(labels=np.arange(100) % 2), Known(groups=np.arange(100) // 4)):
+    for known in (
+        Constraints(),
+        Constraints(labels=np.arange(100) % 2),
+        Constraints(groups=np.arange(100) // 4),
+    ):
         one, again, other = (divide(100, known, None, seed) for seed in (0, 0, 1))
         check_disjoint(one, 100)
         assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
         assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     for seed in (-1, 2**32):
         with pytest.raises(ValueError, match=f"`seed` is {seed}, but must be from 0"):
-            divide(100, Known(), None, seed)
+            divide(100, Constraints(), None, seed)
 
 
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=40), st.integers(0, 100))
@@ -129,7 +133,7 @@ def test_no_group_is_in_two_parts(sizes: list[int], seed: int) -> None:
     groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     if len(groups) < 7:  # too few for three parts at all
         return
-    parts = divide(len(groups), Known(groups=groups), None, seed)
+    parts = divide(len(groups), Constraints(groups=groups), None, seed)
     check_disjoint(parts, len(groups))
     found = [set(groups[part].tolist()) for part in parts]
     assert sum(map(len, found)) == len(sizes) and all(found)
@@ -140,48 +144,48 @@ def test_group_parts_are_near_their_shares() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), rng.integers(5, 100, 40))
     labels = np.where(groups % 4 == 0, 1, 0)
-    both = divide(len(groups), Known(labels=labels, groups=groups), None, 0)
-    for parts in (divide(len(groups), Known(groups=groups), None, 0), both):
+    both = divide(len(groups), Constraints(labels=labels, groups=groups), None, 0)
+    for parts in (divide(len(groups), Constraints(groups=groups), None, 0), both):
         shares = [len(part) / len(groups) for part in parts]
         np.testing.assert_allclose(shares, (0.7, 0.15, 0.15), atol=0.03)
     for part in both:
         assert labels[part].mean() == pytest.approx(labels.mean(), abs=0.05)
     huge = np.r_[np.zeros(60), np.arange(1, 41)]  # one group with sixty of a hundred rows
-    sizes = [len(part) for part in divide(100, Known(groups=huge), None, 0)]
+    sizes = [len(part) for part in divide(100, Constraints(groups=huge), None, 0)]
     np.testing.assert_allclose(sizes, (70, 15, 15), atol=2)
 
 
 def test_a_share_of_groups_may_stay_unused() -> None:
     groups = np.arange(100) // 2
-    parts = divide(100, Known(groups=groups), (0.4, 0.2, 0.2), 0)
+    parts = divide(100, Constraints(groups=groups), (0.4, 0.2, 0.2), 0)
     assert [len(part) for part in parts] == pytest.approx([40, 20, 20], abs=2)
 
 
 def test_too_few_groups() -> None:
     with pytest.raises(ValueError, match="`group` has 2 values, but must have at least 3"):
-        divide(100, Known(groups=np.arange(100) % 2), None, 0)
+        divide(100, Constraints(groups=np.arange(100) % 2), None, 0)
 
 
 def test_parts_that_are_given_are_kept() -> None:
     names = np.array(PARTS)[np.arange(30) % 3]
-    parts = divide(30, Known(parts=names), None, 0)
+    parts = divide(30, Constraints(parts=names), None, 0)
     for k, part in enumerate(parts):
         np.testing.assert_array_equal(part, np.arange(k, 30, 3))
     with pytest.raises(ValueError, match="but the data has three parts of its own"):
-        divide(30, Known(parts=names), (0.7, 0.15, 0.15), 0)
+        divide(30, Constraints(parts=names), (0.7, 0.15, 0.15), 0)
 
 
 def test_validation_comes_out_of_train() -> None:
     names = np.repeat(["test", "train"], [50, 100])
     labels, groups = np.arange(150) % 2, np.arange(150) // 5
-    train, validation, test = divide(150, Known(labels=labels, parts=names), None, 0)
+    train, validation, test = divide(150, Constraints(labels=labels, parts=names), None, 0)
     np.testing.assert_array_equal(test, np.arange(50))
     np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
     assert len(validation) == 17 and 8 <= labels[validation].sum() <= 9  # 15 of 85 parts
-    train, validation, _ = divide(150, Known(groups=groups, parts=names), (0.4, 0.4, 0.2), 0)
+    train, validation, _ = divide(150, Constraints(groups=groups, parts=names), (0.4, 0.4, 0.2), 0)
     np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
     assert len(validation) == 50 and not set(groups[train]) & set(groups[validation])
-    train, validation, _ = divide(150, Known(parts=names), (80, 20, 1), 0)
+    train, validation, _ = divide(150, Constraints(parts=names), (80, 20, 1), 0)
     np.testing.assert_array_equal(np.sort(np.r_[train, validation]), np.arange(50, 150))
     assert len(validation) == 20
 
@@ -197,5 +201,5 @@ def test_validation_comes_out_of_train() -> None:
 )
 def test_bad_parts(names: list[str], message: str) -> None:
     with pytest.raises(ValueError) as error:
-        divide(2, Known(parts=np.array(names)), None, 0)
+        divide(2, Constraints(parts=np.array(names)), None, 0)
     assert message in str(error.value)

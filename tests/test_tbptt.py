@@ -62,8 +62,8 @@ def first_steps(numbers: Any, epoch: int, time: int, streams: int) -> list[int]:
 def test_gradients_reach_back_to_the_start_of_their_block(
     length: int, percent: int, growth: Fraction, every: int, epoch: int, time: int
 ) -> None:
-    grows = {"block_growth_epochs": every, "block_growth": float(growth)} if every else {}
-    numbers = numbers_of(block_length=length, block_overlap=percent / 100, **grows)
+    grows = {"tbptt_growth_epochs": every, "tbptt_growth": float(growth)} if every else {}
+    numbers = numbers_of(tbptt_length=length, tbptt_overlap=percent / 100, **grows)
     grown = math.floor(length * growth ** (epoch // every if every else 0))
     overlap = grown * percent // 100
     expected = [begin_of(step, grown, overlap) for step in range(time)]
@@ -76,11 +76,11 @@ def test_gradients_reach_back_to_the_start_of_their_block(
 
 def test_blocks_by_hand() -> None:
     """Four steps of which two overlap: blocks begin at 0, 2, 4, 6."""
-    numbers = numbers_of(block_length=4, block_overlap=0.5)
+    numbers = numbers_of(tbptt_length=4, tbptt_overlap=0.5)
     assert first_steps(numbers, 0, 8, streams=2) == [0, 0, 0, 0, 2, 2, 4, 4]
-    numbers = numbers_of(block_length=3)
+    numbers = numbers_of(tbptt_length=3)
     assert first_steps(numbers, 0, 8, streams=1) == [0, 0, 0, 3, 3, 3, 6, 6]
-    numbers = numbers_of(block_length=1, block_growth_epochs=2, block_growth=3.0)
+    numbers = numbers_of(tbptt_length=1, tbptt_growth_epochs=2, tbptt_growth=3.0)
     assert first_steps(numbers, 1, 5, streams=1) == [0, 1, 2, 3, 4]
     assert first_steps(numbers, 2, 5, streams=1) == [0, 0, 0, 3, 3]
 
@@ -91,7 +91,7 @@ def test_without_blocks_nothing_stops() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_truncation_leaves_the_forward_pass_alone(cell: str) -> None:
-    member = alone({"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.5, "block_length": 2})
+    member = alone({"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.5, "tbptt_length": 2})
     samples, key = sequences(4), jax.random.key(0)
     whole = member.apply(samples, key)
     cut = member.apply(samples, key, stop_gradient_at(member.numbers, jnp.int32(0), TIME, 1)[0])
@@ -108,9 +108,9 @@ def truncated(cell: str, given: dict[str, Any], **more: Any) -> Direct:
 def test_one_block_over_the_sequence_gives_the_full_gradient(cell: str) -> None:
     samples = sequences(3)
     full = truncated(cell, {}).gradient(samples)
-    cover = truncated(cell, {"block_length": TIME})
+    cover = truncated(cell, {"tbptt_length": TIME})
     assert_close(cover.gradient(samples), full, rtol=1e-6)
-    grows = {"block_length": 2, "block_growth_epochs": 3, "block_growth": 3.5}
+    grows = {"tbptt_length": 2, "tbptt_growth_epochs": 3, "tbptt_growth": 3.5}
     assert_close(truncated(cell, grows).gradient(samples, epoch=3), full, rtol=1e-6)
     early = truncated(cell, grows).gradient(samples, epoch=2)["layer_0"]["recurrent_kernel"]
     assert np.abs(early - full["layer_0"]["recurrent_kernel"]).max() > 1e-3
@@ -131,7 +131,7 @@ def test_gradients_are_those_of_a_run_for_every_step(
     cell: str, length: int, overlap: float
 ) -> None:
     """Each loss differentiated by itself, in a network cut at the start of its block alone."""
-    given = {"block_length": length, "block_overlap": overlap}
+    given = {"tbptt_length": length, "tbptt_overlap": overlap}
     member, samples = truncated(cell, given, learned_start=True), sequences(3, seed=1)
     shared = math.floor(overlap * length)
     begins = np.array([begin_of(step, length, shared) for step in range(TIME)])
@@ -165,7 +165,7 @@ def of_every_step(
 @pytest.mark.parametrize(("length", "overlap"), [(2, 0.0), (4, 0.5), (5, 0.2)])
 def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) -> None:
     """Two layers of h' = tanh(x W + h R + b) with states that are constants before a block."""
-    given = {"block_length": length, "block_overlap": overlap}
+    given = {"tbptt_length": length, "tbptt_overlap": overlap}
     member = truncated("rnn", given, target_replication=1.0)
     samples, shared = sequences(3, even=True), math.floor(overlap * length)
 
@@ -197,7 +197,7 @@ def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) 
 
 
 def test_two_streams_without_overlap_are_one() -> None:
-    member = alone({**UNEVEN_LAYERS, "target_replication": 0.4, "block_length": 2})
+    member = alone({**UNEVEN_LAYERS, "target_replication": 0.4, "tbptt_length": 2})
     samples = sequences(3)
     assert not member.architecture.uses.overlap
     assert_close(member.using(overlap=True).gradient(samples), member.gradient(samples))

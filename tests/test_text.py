@@ -10,8 +10,8 @@ from support.splits import splits_of, train_of
 
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.prepare import prepare
-from jaxrnn.data.records import Text, Texts
-from jaxrnn.data.text import blocks
+from jaxrnn.data.records import LabelledTexts, LongText
+from jaxrnn.data.text import to_blocks
 from jaxrnn.data.vocabulary import Vocabulary
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.language import Language
@@ -33,7 +33,7 @@ def tokens_of(data: Data) -> tuple[str, ...]:
     ],
 )
 def test_blocks(count: int, block: int, inputs: Any, targets: Any, lengths: Any) -> None:
-    split = blocks(np.arange(count, dtype=np.int32), block)
+    split = to_blocks(np.arange(count, dtype=np.int32), block)
     assert split.inputs.tolist() == inputs
     assert split.targets.tolist() == targets
     assert split.lengths.tolist() == lengths
@@ -43,7 +43,7 @@ def test_blocks(count: int, block: int, inputs: Any, targets: Any, lengths: Any)
 @given(st.text(min_size=20, max_size=300), st.integers(1, 70))
 def test_parts_follow_each_other(text: str, block: int) -> None:
     """Every token but the first of a part is due once; the order is that of the text."""
-    data = prepare(Text("some", text), block=block)
+    data = prepare(LongText("some", text), block=block)
     task = data.task
     assert isinstance(task, Language)
     ends = [int(len(text) * share + 1e-6) for share in (0, 0.7, 0.85, 1)]
@@ -59,7 +59,7 @@ def test_parts_follow_each_other(text: str, block: int) -> None:
 
 
 def test_what_a_text_asks_of_networks() -> None:
-    data = prepare(Text("abc", "abc" * 100 + "z" * 100), task="language", split=(300, 50, 50))
+    data = prepare(LongText("abc", "abc" * 100 + "z" * 100), task="language", split=(300, 50, 50))
     problem = data.spec
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (0, 4, 4)
     assert problem.per_step and problem.stateful and "embedding_size" not in problem.excluded
@@ -72,7 +72,7 @@ def test_what_a_text_asks_of_networks() -> None:
 
 
 def test_words() -> None:
-    data = prepare(Text("abc", "The cat, the dog. " * 20), unit="word", block=8)
+    data = prepare(LongText("abc", "The cat, the dog. " * 20), unit="word", block=8)
     task = data.task
     assert isinstance(task, Language)
     assert task.tokens == ("\ufffd", "the", ",", ".", "cat", "dog") and task.unit == "word"
@@ -92,13 +92,13 @@ def test_words() -> None:
 )
 def test_bad_text(text: str, options: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        prepare(Text("bad", text), **options)
+        prepare(LongText("bad", text), **options)
     assert message in str(error.value)
 
 
-def sentences() -> Texts:
+def sentences() -> LabelledTexts:
     inputs = [f"{'good' if k % 2 else 'bad'} film number {k}" for k in range(60)]
-    return Texts("films", inputs, np.array(["bad", "good"])[np.arange(60) % 2])
+    return LabelledTexts("films", inputs, np.array(["bad", "good"])[np.arange(60) % 2])
 
 
 def test_labelled_texts() -> None:
@@ -119,6 +119,6 @@ def test_words_of_the_training_part_alone() -> None:
     raw = sentences()
     raw.inputs[-1] = "longest film of all, and of the test part"
     parts = np.repeat(["train", "validation", "test"], 20)
-    data = prepare(Texts(raw.name, raw.inputs, raw.targets, parts=parts))
+    data = prepare(LabelledTexts(raw.name, raw.inputs, raw.targets, parts=parts))
     assert "longest" not in tokens_of(data) and "19" in tokens_of(data)
     assert (data.train.time, data.test.time) == (4, 10) and data.spec.lengths_differ

@@ -54,9 +54,9 @@ CASES = (
     Case(
         "blocks",
         (
-            {**LSTM, "block_length": 4},
-            {**LSTM, "block_length": 5, "block_overlap": 0.4, "target_replication": 0.5},
-            {**LSTM, "block_length": 3, "input_dropout": 0.2},
+            {**LSTM, "tbptt_length": 4},
+            {**LSTM, "tbptt_length": 5, "tbptt_overlap": 0.4, "target_replication": 0.5},
+            {**LSTM, "tbptt_length": 3, "input_dropout": 0.2},
         ),
         uneven=True,
     ),

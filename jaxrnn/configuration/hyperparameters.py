@@ -60,10 +60,10 @@ class Hyperparameters(NamedTuple):
     clip_norm: Number
     clip_value: Number
     target_replication: Number
-    block_length: Number
-    block_overlap: Number
-    block_growth_epochs: Number
-    block_growth: Number
+    tbptt_length: Number
+    tbptt_overlap: Number
+    tbptt_growth_epochs: Number
+    tbptt_growth: Number
     crop_length: Number
     crop_at: Number
     epochs: Number

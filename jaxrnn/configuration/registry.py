@@ -210,21 +210,21 @@ GROUPS: dict[str, dict[str, Hyperparameter]] = {
             1.0,
             asks=PER_SEQUENCE,
         ),
-        "block_length": _whole(
+        "tbptt_length": _whole(
             0,
             "steps of a block of truncated back-propagation (Williams and Peng 1990); 0 for none",
             when={"bidirectional": [False]},
         ),
-        "block_overlap": _share(
+        "tbptt_overlap": _share(
             "share of a block in common with the one before: gradients reach back at least so far",
             0.5,
-            when={"block_length": GROWN},
+            when={"tbptt_length": GROWN},
         ),
-        "block_growth_epochs": _whole(
-            0, "grow blocks every so many epochs; 0 for never", when={"block_length": GROWN}
+        "tbptt_growth_epochs": _whole(
+            0, "grow blocks every so many epochs; 0 for never", when={"tbptt_length": GROWN}
         ),
-        "block_growth": _number(
-            2.0, "factor of growth", low=1.0, high=64.0, when={"block_growth_epochs": GROWN}
+        "tbptt_growth": _number(
+            2.0, "factor of growth", low=1.0, high=64.0, when={"tbptt_growth_epochs": GROWN}
         ),
         "crop_length": _whole(0, "steps kept of each sequence; 0 for all", asks=PER_SEQUENCE),
         "crop_at": _name(

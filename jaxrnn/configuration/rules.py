@@ -122,7 +122,7 @@ def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
     defaults, given = complete({}, 1, 1), set(given)
     for name, when in conditions(optimizers).items():
         absent = {parent: what for parent, what in when.items() if parent not in given}
-        # A parent that is itself conditional, such as `block_length`, has its own default.
+        # A parent that is itself conditional, such as `tbptt_length`, has its own default.
         known = {parent: defaults.get(parent, HYPERPARAMETERS[parent].default) for parent in absent}
         if name in given and not holds(absent, known):
             parent = next(iter(absent))

@@ -9,17 +9,17 @@ Checked: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Inputs `(samples, time, features)`, targets `(samples, ...)` and true lengths `(samples,)`."""
 
 
-def true_steps(lengths: np.ndarray, x: np.ndarray) -> np.ndarray:
+def step_mask(lengths: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Steps that are no padding, `(samples, time)` bool."""
     return np.arange(x.shape[1]) < lengths[:, None]
 
 
-def lengthened(x: np.ndarray, time: int) -> np.ndarray:
+def pad_time(x: np.ndarray, time: int) -> np.ndarray:
     """Samples `(samples, time, ...)` with 0 behind them up to `time` steps."""
     return np.pad(x, [(0, 0), (0, time - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
 
 
-def padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
+def pad_sequences(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Arrays `(time_i, ...)`, alike otherwise, as one `(samples, time, ...)`; 0 behind each."""
     shape = len(arrays), max(len(array) for array in arrays), *arrays[0].shape[1:]
     together = np.zeros(shape, np.result_type(*{array.dtype for array in arrays}))
@@ -41,7 +41,7 @@ def check_inputs(key: str, inputs: Any, lengths: Any = None) -> tuple[np.ndarray
             lengths, or lengths that are not one whole number from 1 to time per sample.
     """
     if lengths is None and _is_list_of_arrays(inputs):
-        inputs, lengths = _joined(key, inputs)
+        inputs, lengths = _join(key, inputs)
     x = _array(key, "inputs", inputs)
     if x.dtype.kind not in "biuf":
         raise ValueError(f"`{key}` inputs are {x.dtype}, but must be real numbers.")
@@ -51,7 +51,7 @@ def check_inputs(key: str, inputs: Any, lengths: Any = None) -> tuple[np.ndarray
             f"`{key}` inputs have the shape {x.shape}, but must be (samples, time, features){hint}."
         )
     true = _lengths(key, x, lengths)
-    strange = ~np.isfinite(x).all(-1) & true_steps(true, x)
+    strange = ~np.isfinite(x).all(-1) & step_mask(true, x)
     if strange.any():
         sample = int(strange.any(1).argmax())
         raise ValueError(f"`{key}` inputs must be finite, but sample {sample} holds NaN or inf.")
@@ -62,7 +62,7 @@ def _is_list_of_arrays(inputs: Any) -> bool:
     return isinstance(inputs, list | tuple) and hasattr(next(iter(inputs), None), "__array__")
 
 
-def _joined(key: str, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _join(key: str, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     arrays = [np.asarray(array) for array in arrays]
     for sample, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1:] != arrays[0].shape[1:] or array.dtype.kind in "OSU":
@@ -70,7 +70,7 @@ def _joined(key: str, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
                 f"`{key}` inputs are a list whose sample {sample} is {array.dtype} of the shape "
                 f"{array.shape}, but must be numbers (time, features), with equal features."
             )
-    return padded(arrays), np.array([len(array) for array in arrays])
+    return pad_sequences(arrays), np.array([len(array) for array in arrays])
 
 
 def _array(key: str, what: str, given: Any) -> np.ndarray:
@@ -126,7 +126,7 @@ def check_samples(key: str, inputs: Any, targets: Any, lengths: Any = None) -> C
     return x, check_targets(key, targets, len(x)), true
 
 
-def check_alike(key: str, one: Checked, first: Checked) -> None:
+def check_consistent(key: str, one: Checked, first: Checked) -> None:
     """Refuse samples that differ from the first ones in anything but number and time."""
     (x, y, _), (own, due, _) = one, first
     if x.shape[2] != own.shape[2]:

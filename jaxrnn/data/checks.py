@@ -11,7 +11,7 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.task import Task
 
 
-def notes(
+def check_splits(
     task: Task, splits: Mapping[str, Split], originals: Mapping[str, Split] | None = None
 ) -> tuple[str, ...]:
     """Sentences on the sequences of all parts.

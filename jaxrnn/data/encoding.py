@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from jaxrnn.data.arrays import Checked
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
-from jaxrnn.data.targets import encode
+from jaxrnn.data.targets import encode_targets
 from jaxrnn.data.vocabulary import Vocabulary
 from jaxrnn.tasks.task import Task
 
@@ -18,8 +18,8 @@ def from_json(about: Mapping[str, Any]) -> Encoder:
     return Vocabulary.from_json(about) if "tokens" in about else Scaling.from_json(about)
 
 
-def read(part: str, samples: Checked, task: Task, scaling: Scaling) -> Split:
+def encode_split(part: str, samples: Checked, task: Task, scaling: Scaling) -> Split:
     """Standardised inputs and the targets that `task` wants; `part` names them in a message."""
     x, y, lengths = samples
     inputs = scaling.pad(x, lengths, f"`{part}` inputs")
-    return Split(inputs, encode(task, y, lengths, part), lengths).trimmed(task.per_step)
+    return Split(inputs, encode_targets(task, y, lengths, part), lengths).trimmed(task.per_step)

@@ -12,14 +12,14 @@ from sklearn.model_selection import TimeSeriesSplit as InTime
 from jaxrnn.data import targets
 from jaxrnn.data.arrays import check_seed, check_targets
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.from_arrays import record
-from jaxrnn.data.prepare import Raw, prepare
-from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
-from jaxrnn.data.splitting import Known, Ranges, chosen
+from jaxrnn.data.from_arrays import to_sequences
+from jaxrnn.data.prepare import Record, prepare
+from jaxrnn.data.records import LabelledTexts, LongText, PianoRolls, Sequences, TimeSeries
+from jaxrnn.data.splitting import Constraints, Ranges, divide_rows
 
 
 def folds(
-    source: Raw | tuple[Any, ...],
+    source: Record | tuple[Any, ...],
     k: int = 5,
     *,
     test: float = 0.15,
@@ -51,22 +51,22 @@ def folds(
         raise ValueError(f"`test` is {test}, but must be a share between 0 and 1.")
     if isinstance(source, tuple):
         lengths = source[2] if len(source) > 2 else None
-        source = record(*source[:2], lengths=lengths, groups=groups)
+        source = to_sequences(*source[:2], lengths=lengths, groups=groups)
     elif groups is not None:
         raise ValueError("`groups` are given, but belong to arrays; a record has its own.")
     if "split" in options:
         raise ValueError("`split` is given, but folds divide by themselves; `test` can be set.")
-    if isinstance(source, Series | Text):
-        splits = (partial(in_time, fold=fold, k=k, test=test) for fold in range(k))
+    if isinstance(source, TimeSeries | LongText):
+        splits = (partial(fold_in_order, fold=fold, k=k, test=test) for fold in range(k))
         return [prepare(source, split=split, **options) for split in splits]
-    known = _known(source, options.get("task"))
+    known = _constraints(source, options.get("task"))
     return [
         prepare(replace(source, parts=parts), seed=seed, **options)
         for parts in _parts(_samples(source), known, k, test, seed)
     ]
 
 
-def in_time(rows: int, fold: int, k: int, test: float) -> Ranges:
+def fold_in_order(rows: int, fold: int, k: int, test: float) -> Ranges:
     """Where the parts lie if fold number `fold` of `k` validates."""
     early = rows - max(1, int(rows * test))
     if early <= k:
@@ -75,35 +75,37 @@ def in_time(rows: int, fold: int, k: int, test: float) -> Ranges:
     return [(0, len(train)), (len(train), len(train) + len(validation)), (early, rows)]
 
 
-def _samples(raw: Sequences | Texts | Rolls) -> int:
-    return len(raw.rolls if isinstance(raw, Rolls) else raw.inputs)
+def _samples(raw: Sequences | LabelledTexts | PianoRolls) -> int:
+    return len(raw.rolls if isinstance(raw, PianoRolls) else raw.inputs)
 
 
-def _known(raw: Sequences | Texts | Rolls, task: str | None) -> Known:
+def _constraints(raw: Sequences | LabelledTexts | PianoRolls, task: str | None) -> Constraints:
     """What folds have to respect, labels being classes of whole sequences."""
     labels = None
-    if not isinstance(raw, Rolls):
+    if not isinstance(raw, PianoRolls):
         y = check_targets("data", raw.targets, _samples(raw))
         time = raw.inputs.shape[1] if isinstance(raw, Sequences) else 1
         labels = y if targets.kind_of(task, y, time) == targets.CLASSIFICATION else None
-    return Known(labels, raw.groups, raw.parts)
+    return Constraints(labels, raw.groups, raw.parts)
 
 
-def _parts(samples: int, known: Known, k: int, test: float, seed: int) -> Iterator[np.ndarray]:
+def _parts(
+    samples: int, known: Constraints, k: int, test: float, seed: int
+) -> Iterator[np.ndarray]:
     """For every fold the name of the part of each sample."""
     rows = np.arange(samples)
     if known.parts is not None:
         kept, held_out = rows[known.parts != "test"], rows[known.parts == "test"]
     else:
         count = max(1, int(samples * test))
-        kept, held_out = chosen(rows, np.array([samples - count, count]), known, seed)
-    for _, fold in _folder(known, kept, k, seed):
+        kept, held_out = divide_rows(rows, np.array([samples - count, count]), known, seed)
+    for _, fold in _fold_rows(known, kept, k, seed):
         names = np.full(samples, "train", dtype="<U10")
         names[held_out], names[kept[fold]] = "test", "validation"
         yield names
 
 
-def _folder(known: Known, kept: np.ndarray, k: int, seed: int) -> Iterator[Any]:
+def _fold_rows(known: Constraints, kept: np.ndarray, k: int, seed: int) -> Iterator[Any]:
     labels, groups = (None if one is None else one[kept] for one in (known.labels, known.groups))
     _check_enough("samples", len(kept), k)
     if groups is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.arrays import check_alike, check_samples, lengthened
+from jaxrnn.data.arrays import check_consistent, check_samples, pad_time
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import PARTS, Sequences
@@ -42,11 +42,11 @@ def from_arrays(
         ValueError: Wrong rank, NaN, counts or shapes that disagree, or a class with too few
             samples.
     """
-    raw = record(inputs, targets, name, lengths, groups)
+    raw = to_sequences(inputs, targets, name, lengths, groups)
     return prepare(raw, task=task, split=split, seed=seed)
 
 
-def record(
+def to_sequences(
     inputs: Any, targets: Any, name: str = "arrays", lengths: Any = None, groups: Any = None
 ) -> Sequences:
     """Arrays as `from_arrays` takes them, checked, before anything is divided."""
@@ -83,14 +83,14 @@ def from_splits(
     given = dict(zip(PARTS, (train, validation, test), strict=True))
     checked = {part: check_samples(part, *arrays) for part, arrays in given.items()}
     for part, samples in checked.items():
-        check_alike(part, samples, checked["train"])
+        check_consistent(part, samples, checked["train"])
     inputs, targets, lengths = zip(*checked.values(), strict=True)
     time = max(x.shape[1] for x in inputs)
     if all(y.shape[1:] == x.shape[1:2] for x, y in zip(inputs, targets, strict=True)):
-        targets = [lengthened(y, time) for y in targets]
+        targets = [pad_time(y, time) for y in targets]
     raw = Sequences(
         name,
-        np.concatenate([lengthened(x, time) for x in inputs]),
+        np.concatenate([pad_time(x, time) for x in inputs]),
         np.concatenate(lengths),
         np.concatenate(targets),
         parts=np.repeat(PARTS, [len(x) for x in inputs]),

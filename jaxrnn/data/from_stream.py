@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from jaxrnn.data import targets
-from jaxrnn.data.arrays import Checked, check_alike, check_samples, true_steps
-from jaxrnn.data.checks import notes
+from jaxrnn.data.arrays import Checked, check_consistent, check_samples, step_mask
+from jaxrnn.data.checks import check_splits
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.encoding import read
-from jaxrnn.data.scaling import Scaling, count
-from jaxrnn.data.stream import Batches, Stream, opened
+from jaxrnn.data.encoding import encode_split
+from jaxrnn.data.scaling import Scaling, add_rows
+from jaxrnn.data.stream import Batches, Stream, check_batches
 from jaxrnn.tasks.task import Task
 
 
@@ -46,23 +46,28 @@ def from_stream(
         )
     given = {"validation": validation, "test": test}
     evaluated = {part: check_samples(part, *arrays) for part, arrays in given.items()}
-    survey = Survey(task)
-    for samples in opened(batches, 0):
-        survey.see(samples)
+    survey = StreamStatistics(task)
+    for samples in check_batches(batches, 0):
+        survey.add(samples)
     if survey.first is None:
         raise ValueError("`batches` is empty, but must give at least one batch.")
     for part, samples in evaluated.items():
-        check_alike(part, samples, survey.first)
+        check_consistent(part, samples, survey.first)
     about = survey.task(max(len(x) for x, _, _ in evaluated.values()))
-    scaling = Scaling.of(survey.inputs, "`train` inputs")
-    splits = {part: read(part, samples, about, scaling) for part, samples in evaluated.items()}
+    scaling = Scaling.from_moments(survey.inputs, "`train` inputs")
+    splits = {
+        part: encode_split(part, samples, about, scaling) for part, samples in evaluated.items()
+    }
     size = len(survey.first[0])
     stream = Stream(batches, about, scaling, size, survey.batches, survey.time, survey.shortest)
-    said = f"train is a stream of {survey.batches:,} batches of {size:,}.", *notes(about, splits)
+    said = (
+        f"train is a stream of {survey.batches:,} batches of {size:,}.",
+        *check_splits(about, splits),
+    )
     return Data(name, about, stream, **splits, encoder=scaling, notes=said)
 
 
-class Survey:
+class StreamStatistics:
     """What was seen of a stream so far.
 
     Attributes:
@@ -83,26 +88,26 @@ class Survey:
         self._values = StandardScaler()
         self._classes: set[Any] = set()
 
-    def see(self, samples: Checked) -> None:
+    def add(self, samples: Checked) -> None:
         """Count a batch."""
         x, y, lengths = samples
         self.first = self.first or samples
         self.batches += 1
         self.time = max(self.time, int(lengths.max()))
         self.shortest = min(self.shortest, int(lengths.min()))
-        count(self.inputs, x[true_steps(lengths, x)])
+        add_rows(self.inputs, x[step_mask(lengths, x)])
         kind = targets.kind_of(self._asked, y, x.shape[1])
         self._kinds.add(kind)
         if kind == targets.LABELLING:
-            y = y[true_steps(lengths, y)]
+            y = y[step_mask(lengths, y)]
         elif y.dtype.kind != "U":
-            count(self._values, targets.columns(y))
+            add_rows(self._values, targets.as_columns(y))
         if targets.REGRESSION not in self._kinds:
             self._classes.update(np.unique(y).tolist())
 
     def task(self, evaluated: int) -> Task:
         """The task that all targets define; whole numbers may be values as well."""
         if targets.REGRESSION in self._kinds:
-            return targets.regression(Scaling.of(self._values, "`train` targets"))
+            return targets.regression(Scaling.from_moments(self._values, "`train` targets"))
         (kind,) = self._kinds
-        return targets.labels_task(kind, tuple(sorted(self._classes)), evaluated)
+        return targets.labels_of_classes(kind, tuple(sorted(self._classes)), evaluated)

@@ -10,15 +10,15 @@ import pandas as pd
 from jaxrnn.data import synthetic
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.folds import folds
-from jaxrnn.data.prepare import BLOCK, Raw, prepare
+from jaxrnn.data.prepare import BLOCK, Record, prepare
 from jaxrnn.data.readers import numpy_files, rolls, tables, text, ucr
 from jaxrnn.data.readers.column_roles import ColumnRoles
-from jaxrnn.data.synthetic import digits_record
+from jaxrnn.data.synthetic import digits_sequences
 from jaxrnn.data.vocabulary import CHARACTER
 
 Source: TypeAlias = str | Path | pd.DataFrame
 
-READERS: Mapping[str, Callable[[Path, ColumnRoles], Raw]] = {
+READERS: Mapping[str, Callable[[Path, ColumnRoles], Record]] = {
     ".npz": numpy_files.read,
     ".npy": numpy_files.read,
     ".csv": tables.read,
@@ -40,7 +40,7 @@ GENERATED: Mapping[str, Callable[..., Data]] = {
 """By the name of data that needs no file."""
 
 
-def load(
+def load_data(
     source: Source,
     *,
     task: str | None = None,
@@ -87,7 +87,7 @@ def load(
                 raise ValueError(f"`{name}` is {value!r}, but has no meaning for {source!r}.")
         return GENERATED[source](seed=seed, split=split)
     return prepare(
-        read(source, forecast=horizon is not None, **columns),
+        read_data(source, forecast=horizon is not None, **columns),
         task=task,
         split=split,
         seed=seed,
@@ -124,20 +124,20 @@ def load_folds(
     if isinstance(source, str) and source in GENERATED and source != "digits":
         raise ValueError(f"`folds` is {k}, but has no meaning for {source!r}; use more samples.")
     if isinstance(source, str) and source == "digits":
-        return folds(digits_record(), k, **options)
+        return folds(digits_sequences(), k, **options)
     forecast = options.get("horizon") is not None
-    raw = read(source, target=target, group=group, time=time, forecast=forecast)
+    raw = read_data(source, target=target, group=group, time=time, forecast=forecast)
     return folds(raw, k, **options)
 
 
-def read(
+def read_data(
     source: Source,
     *,
     target: str | Sequence[str] | None = None,
     group: str | None = None,
     time: str | None = None,
     forecast: bool = False,
-) -> Raw:
+) -> Record:
     """What a file or frame holds, before it is split and scaled; arguments as in `load`.
 
     Raises:

@@ -5,24 +5,32 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.records import Rolls, Sequences, Series, Text, Texts
+from jaxrnn.data.records import LabelledTexts, LongText, PianoRolls, Sequences, TimeSeries
 from jaxrnn.data.rolls import from_rolls
 from jaxrnn.data.sequences import from_sequences, from_texts
 from jaxrnn.data.series import Window, from_series
-from jaxrnn.data.splitting import Division, in_time
+from jaxrnn.data.splitting import Division, in_order
 from jaxrnn.data.text import from_text
 from jaxrnn.data.vocabulary import CHARACTER
 
-Raw: TypeAlias = Sequences | Texts | Text | Rolls | Series
+Record: TypeAlias = Sequences | LabelledTexts | LongText | PianoRolls | TimeSeries
 BLOCK = 64
-TASK_OF = {Texts: "classification", Text: "language", Rolls: "next_step", Series: "forecasting"}
+TASK_OF_RECORD = {
+    LabelledTexts: "classification",
+    LongText: "language",
+    PianoRolls: "next_step",
+    TimeSeries: "forecasting",
+}
 """What a record is for, where that is only one thing."""
-OPTIONS_OF = {Text: ("block", "unit"), Series: ("look_back", "horizon", "reach_back")}
+OPTIONS_OF_RECORD = {
+    LongText: ("block", "unit"),
+    TimeSeries: ("look_back", "horizon", "reach_back"),
+}
 """Options that make sense for one kind of record only."""
 
 
 def prepare(
-    raw: Raw,
+    raw: Record,
     *,
     task: str | None = None,
     split: Division = None,
@@ -62,33 +70,33 @@ def prepare(
     _check_options(raw, [name for name, there in given.items() if there])
     if isinstance(raw, Sequences):
         return from_sequences(raw, task, split, seed)
-    if isinstance(raw, Texts):
+    if isinstance(raw, LabelledTexts):
         return from_texts(raw, split, seed)
-    if isinstance(raw, Rolls):
+    if isinstance(raw, PianoRolls):
         return from_rolls(raw, split, seed)
-    ranges = partial(in_time, split=split)
-    if isinstance(raw, Text):
+    ranges = partial(in_order, split=split)
+    if isinstance(raw, LongText):
         return from_text(raw, block, ranges, unit)
     return from_series(raw, Window.of(look_back, horizon, reach_back), ranges)
 
 
-def _check_task(raw: Raw, task: str | None) -> None:
-    only = TASK_OF.get(type(raw), task)
+def _check_task(raw: Record, task: str | None) -> None:
+    only = TASK_OF_RECORD.get(type(raw), task)
     if task not in (None, only):
         raise ValueError(f"`task` is {task!r}, but must be {only!r} for {_kind(raw)}.")
 
 
-def _check_options(raw: Raw, given: Sequence[str]) -> None:
+def _check_options(raw: Record, given: Sequence[str]) -> None:
     for name in given:
-        if name not in OPTIONS_OF.get(type(raw), ()):
+        if name not in OPTIONS_OF_RECORD.get(type(raw), ()):
             raise ValueError(f"`{name}` is given, but has no meaning for {_kind(raw)}.")
 
 
 def _kind(raw: Any) -> str:
     return {
         Sequences: "sequences with targets",
-        Texts: "texts with labels",
-        Text: "one long text",
-        Rolls: "rolls",
-        Series: "series",
+        LabelledTexts: "texts with labels",
+        LongText: "one long text",
+        PianoRolls: "rolls",
+        TimeSeries: "series",
     }[type(raw)]

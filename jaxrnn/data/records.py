@@ -33,7 +33,7 @@ class Sequences:
 
 
 @dataclass(frozen=True)
-class Texts:
+class LabelledTexts:
     """Short texts, each with a label; see `Sequences`."""
 
     name: str
@@ -44,7 +44,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Text:
+class LongText:
     """One long text, to predict it character by character, or word by word.
 
     Attributes:
@@ -57,7 +57,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Rolls:
+class PianoRolls:
     """Sequences of sets of labels, such as the notes that sound: predict the next set.
 
     Attributes:
@@ -74,7 +74,7 @@ class Rolls:
 
 
 @dataclass(frozen=True)
-class Series:
+class TimeSeries:
     """Variables over time, to forecast some of them.
 
     Attributes:

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from jaxrnn.data.arrays import padded
-from jaxrnn.data.checks import notes
+from jaxrnn.data.arrays import pad_sequences
+from jaxrnn.data.checks import check_splits
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.records import Rolls
+from jaxrnn.data.records import PianoRolls
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
-from jaxrnn.data.splitting import Division, Known, divide
+from jaxrnn.data.splitting import Constraints, Division, divide
 from jaxrnn.tasks.next_step import NextStep
 
 
-def from_rolls(raw: Rolls, split: Division, seed: int) -> Data:
+def from_rolls(raw: PianoRolls, split: Division, seed: int) -> Data:
     """Data whose inputs are all steps but the last, as they are, and targets all but the first."""
     rolls = [np.asarray(roll) for roll in raw.rolls]
     if not rolls:
@@ -20,11 +20,11 @@ def from_rolls(raw: Rolls, split: Division, seed: int) -> Data:
     labels = rolls[0].shape[-1]
     for number, roll in enumerate(rolls):
         _check(number, roll, labels)
-    parts = divide(len(rolls), Known(groups=raw.groups, parts=raw.parts), split, seed)
+    parts = divide(len(rolls), Constraints(groups=raw.groups, parts=raw.parts), split, seed)
     task = NextStep(labels)
     splits = {part: _split([rolls[row] for row in rows]) for part, rows in parts._asdict().items()}
     scaling = Scaling.identity(labels)
-    return Data(raw.name, task, **splits, encoder=scaling, notes=notes(task, splits))
+    return Data(raw.name, task, **splits, encoder=scaling, notes=check_splits(task, splits))
 
 
 def _check(number: int, roll: np.ndarray, labels: int) -> None:
@@ -39,5 +39,5 @@ def _check(number: int, roll: np.ndarray, labels: int) -> None:
 
 def _split(rolls: list[np.ndarray]) -> Split:
     lengths = np.array([len(roll) - 1 for roll in rolls], np.int32)
-    inputs = padded([roll[:-1].astype(np.float32) for roll in rolls])
-    return Split(inputs, padded([roll[1:].astype(np.uint8) for roll in rolls]), lengths)
+    inputs = pad_sequences([roll[:-1].astype(np.float32) for roll in rolls])
+    return Split(inputs, pad_sequences([roll[1:].astype(np.uint8) for roll in rolls]), lengths)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from jaxrnn.data.arrays import check_inputs, true_steps
+from jaxrnn.data.arrays import check_inputs, step_mask
 
-PIECE = 2**15
+ROWS_AT_ONCE = 2**15
 """Rows that are computed at once."""
 
 
@@ -28,17 +28,17 @@ class Scaling:
     @classmethod
     def fit(cls, inputs: np.ndarray, lengths: np.ndarray) -> "Scaling":
         """Mean and deviation of the true steps of inputs `(samples, time, features)`."""
-        return cls.of_rows(inputs[true_steps(lengths, inputs)])
+        return cls.fit_rows(inputs[step_mask(lengths, inputs)])
 
     @classmethod
-    def of_rows(cls, rows: np.ndarray, called: str = "`train` inputs") -> "Scaling":
+    def fit_rows(cls, rows: np.ndarray, called: str = "`train` inputs") -> "Scaling":
         """Mean and deviation of `(rows, features)`; NaN does not count."""
         moments = StandardScaler()
-        count(moments, rows)
-        return cls.of(moments, called)
+        add_rows(moments, rows)
+        return cls.from_moments(moments, called)
 
     @classmethod
-    def of(cls, moments: StandardScaler, called: str) -> "Scaling":
+    def from_moments(cls, moments: StandardScaler, called: str) -> "Scaling":
         """What scikit-learn counted: in double precision; a constant feature gets the scale 1.
 
         Raises:
@@ -72,7 +72,7 @@ class Scaling:
         """
         scaled = np.empty(rows.shape, np.float32)
         with np.errstate(over="ignore"):
-            for some in _pieces(rows):
+            for some in _slices(rows):
                 scaled[some] = (rows[some] - self.mean) / self.scale
         if np.isinf(scaled).any():
             raise ValueError(f"{called} are too far from those of the training part; rescale them.")
@@ -81,7 +81,7 @@ class Scaling:
     def pad(self, x: np.ndarray, lengths: np.ndarray, called: str = "`inputs`") -> np.ndarray:
         """Checked inputs as networks read them: standardised, 0 behind the true lengths."""
         read = np.zeros(x.shape, np.float32)
-        true = true_steps(lengths, x)
+        true = step_mask(lengths, x)
         read[true] = self.standardise(x[true], called)
         return read
 
@@ -112,14 +112,14 @@ class Scaling:
         return cls(np.asarray(about["mean"], float), np.asarray(about["scale"], float))
 
 
-def count(moments: StandardScaler, rows: np.ndarray) -> None:
+def add_rows(moments: StandardScaler, rows: np.ndarray) -> None:
     """Add `(rows, features)` to what was counted so far; too large ones are seen to later."""
     with np.errstate(over="ignore", invalid="ignore"):
-        for some in _pieces(rows):
+        for some in _slices(rows):
             moments.partial_fit(rows[some])
 
 
-def _pieces(rows: np.ndarray) -> Iterator[slice]:
+def _slices(rows: np.ndarray) -> Iterator[slice]:
     """All rows, so many at once that what is computed of them in double precision stays small."""
-    for start in range(0, len(rows), PIECE):
-        yield slice(start, start + PIECE)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield slice(start, start + ROWS_AT_ONCE)

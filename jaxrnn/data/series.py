@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from jaxrnn.data.checks import notes
+from jaxrnn.data.checks import check_splits
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.records import PARTS, Series
+from jaxrnn.data.records import PARTS, TimeSeries
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.splitting import Ranges
@@ -54,7 +54,7 @@ class Window(NamedTuple):
         return views[starts.start : starts.stop].swapaxes(1, 2)
 
 
-def from_series(raw: Series, window: Window, ranges: Callable[[int], Ranges]) -> Data:
+def from_series(raw: TimeSeries, window: Window, ranges: Callable[[int], Ranges]) -> Data:
     """Data of all windows that hold no missing value, standardised with the training rows.
 
     Args:
@@ -82,11 +82,11 @@ def from_series(raw: Series, window: Window, ranges: Callable[[int], Ranges]) ->
             raise ValueError(_no_window(name, own, window, missing))
     mean, scale = (tuple(v[list(features)].tolist()) for v in (scaling.mean, scaling.scale))
     task = Forecasting(raw.targets, mean, scale, features, window.horizon)
-    said = *_counts(splits, left_out), *notes(task, splits)
+    said = *_counts(splits, left_out), *check_splits(task, splits)
     return Data(raw.name, task, **splits, encoder=scaling, notes=said)
 
 
-def _check(raw: Series) -> None:
+def _check(raw: TimeSeries) -> None:
     if raw.values.ndim != 2 or raw.values.shape[1] != len(raw.names):
         raise ValueError(
             f"`values` have the shape {raw.values.shape}, but must be (rows, {len(raw.names)})."
@@ -99,7 +99,7 @@ def _check(raw: Series) -> None:
         raise ValueError(f"`values` are infinite in row {row} of {raw.names[column]!r}.")
 
 
-def _each(raw: Series) -> Iterator[np.ndarray]:
+def _each(raw: TimeSeries) -> Iterator[np.ndarray]:
     """Rows `(rows, variables)` of every series."""
     if raw.series is None:
         yield raw.values
@@ -115,7 +115,7 @@ def _scaling(rows: np.ndarray, names: tuple[str, ...]) -> Scaling:
     if missing.any():
         name = names[missing.argmax()]
         raise ValueError(f"`values` of {name!r} are all missing in the training part.")
-    return Scaling.of_rows(rows)
+    return Scaling.fit_rows(rows)
 
 
 def _split(cut: list[np.ndarray], window: Window, features: tuple[int, ...]) -> tuple[Split, int]:

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.records import PARTS
 
-SHARES = (0.7, 0.15, 0.15)
+DEFAULT_SHARES = (0.7, 0.15, 0.15)
 TRIES = 200
 """Orders of the groups among which the best division is looked for."""
 
@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     test: np.ndarray
 
 
-class Known(NamedTuple):
+class Constraints(NamedTuple):
     """What a division has to respect, each `(samples,)` or None.
 
     Attributes:
@@ -44,7 +44,7 @@ class Known(NamedTuple):
     parts: np.ndarray | None = None
 
 
-def divide(samples: int, known: Known, split: Division, seed: int) -> Parts:
+def divide(samples: int, known: Constraints, split: Division, seed: int) -> Parts:
     """Rows of the three parts, in the way that fits what is known.
 
     Args:
@@ -60,20 +60,20 @@ def divide(samples: int, known: Known, split: Division, seed: int) -> Parts:
     if known.parts is not None:
         if split is not None and (known.parts == "validation").any():
             raise ValueError(f"`split` is {split}, but the data has three parts of its own.")
-        return fixed(known, split, seed)
+        return predefined(known, split, seed)
     rows = np.arange(samples)
-    counts = np.diff(borders(samples, split), prepend=0)
-    return Parts(*chosen(rows, counts, known, seed))
+    counts = np.diff(part_ends(samples, split), prepend=0)
+    return Parts(*divide_rows(rows, counts, known, seed))
 
 
-def borders(samples: int, split: Division) -> tuple[int, int, int]:
+def part_ends(samples: int, split: Division) -> tuple[int, int, int]:
     """Samples up to the end of train, of validation and of test.
 
     Raises:
         ValueError: No three shares of at most 1 together, nor three whole counts, or a part
             that remains empty.
     """
-    shares = _three(split)
+    shares = _shares(split)
     if not all(isinstance(share, int | np.integer) for share in shares):
         if sum(shares) > 1 + 1e-9:
             raise ValueError(f"`split` is {split}, but its shares must add up to at most 1.")
@@ -87,15 +87,15 @@ def borders(samples: int, split: Division) -> tuple[int, int, int]:
     return train, validation, test
 
 
-def _three(split: Division) -> Sequence[float]:
+def _shares(split: Division) -> Sequence[float]:
     if split is None:
-        return SHARES
+        return DEFAULT_SHARES
     if callable(split) or np.shape(split) != (3,) or not all(share > 0 for share in split):
         raise ValueError(f"`split` is {split}, but must be three shares or counts above 0.")
     return split
 
 
-def fixed(known: Known, split: Division, seed: int) -> Parts:
+def predefined(known: Constraints, split: Division, seed: int) -> Parts:
     """Parts that are given; without any validation, that comes out of train."""
     names = np.asarray(known.parts)
     strange = np.setdiff1d(names, PARTS)
@@ -106,20 +106,24 @@ def fixed(known: Known, split: Division, seed: int) -> Parts:
         if not len(rows):
             raise ValueError(f"`{part}` is empty, but must hold at least one sample.")
     if not len(validation):
-        train, validation = chosen(train, _two(len(train), split), known, seed)
+        train, validation = divide_rows(
+            train, _train_and_validation(len(train), split), known, seed
+        )
     return Parts(train, validation, test)
 
 
-def _two(samples: int, split: Division) -> np.ndarray:
+def _train_and_validation(samples: int, split: Division) -> np.ndarray:
     """Counts of train and validation, where test is given."""
-    train, validation, _ = np.diff(borders(10**9, split), prepend=0)
+    train, validation, _ = np.diff(part_ends(10**9, split), prepend=0)
     count = int(samples * validation / (train + validation) + 1e-6)
     if not 0 < count < samples:
         raise ValueError(f"`train` holds {samples}, too few to take `validation` out of it.")
     return np.array([samples - count, count])
 
 
-def chosen(rows: np.ndarray, counts: np.ndarray, known: Known, seed: int) -> list[np.ndarray]:
+def divide_rows(
+    rows: np.ndarray, counts: np.ndarray, known: Constraints, seed: int
+) -> list[np.ndarray]:
     """So many of the rows for each part, in the way that fits what is known."""
     labels = None if known.labels is None else known.labels[rows]
     if known.groups is not None:
@@ -131,7 +135,7 @@ def chosen(rows: np.ndarray, counts: np.ndarray, known: Known, seed: int) -> lis
 
 def at_random(samples: int, counts: np.ndarray, seed: int) -> list[np.ndarray]:
     """Parts of so many rows each."""
-    return _drawn(np.arange(samples), counts, seed, None)
+    return _random_parts(np.arange(samples), counts, seed, None)
 
 
 def by_class(labels: np.ndarray, counts: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -141,7 +145,7 @@ def by_class(labels: np.ndarray, counts: np.ndarray, seed: int) -> list[np.ndarr
         ValueError: A class so rare that a part might lack it.
     """
     classes, numbers = np.unique(labels, return_counts=True)
-    needed = fewest(len(labels), counts)
+    needed = smallest_class(len(labels), counts)
     if numbers.min() < needed:
         rare = classes[numbers.argmin()].item()
         raise ValueError(
@@ -149,10 +153,10 @@ def by_class(labels: np.ndarray, counts: np.ndarray, seed: int) -> list[np.ndarr
             f"least {needed} of each; give parts of your own for less, or "
             "`task='regression'` if these are amounts."
         )
-    return _drawn(np.arange(len(labels)), counts, seed, labels)
+    return _random_parts(np.arange(len(labels)), counts, seed, labels)
 
 
-def fewest(samples: int, counts: np.ndarray) -> int:
+def smallest_class(samples: int, counts: np.ndarray) -> int:
     """Samples of a class that suffice for one in every part, though every draw may round down."""
     needed = 1
     stages = counts[1:].min(), counts[1:].sum(), samples - counts[0], samples
@@ -161,7 +165,7 @@ def fewest(samples: int, counts: np.ndarray) -> int:
     return max(needed, -(-samples // int(counts[0])), 2)
 
 
-def _drawn(
+def _random_parts(
     rows: np.ndarray, counts: np.ndarray, seed: int, labels: np.ndarray | None
 ) -> list[np.ndarray]:
     """The first part, and then the others out of the rest."""
@@ -173,7 +177,11 @@ def _drawn(
         stratify=None if labels is None else labels[rows],
     )
     first, rest = drawn
-    return [first, rest] if len(counts) == 2 else [first, *_drawn(rest, counts[1:], seed, labels)]
+    return (
+        [first, rest]
+        if len(counts) == 2
+        else [first, *_random_parts(rest, counts[1:], seed, labels)]
+    )
 
 
 def by_group(
@@ -190,21 +198,23 @@ def by_group(
     if len(names) < len(counts):
         raise ValueError(f"`group` has {len(names)} values, but must have at least {len(counts)}.")
     kinds = np.zeros(len(groups)) if labels is None else labels
-    table = _table(group, np.unique(kinds, return_inverse=True)[1])
+    table = _contingency(group, np.unique(kinds, return_inverse=True)[1])
     wanted = np.outer(counts / len(groups), table.sum(0))
     rng = np.random.default_rng(seed)
-    tries = [_cut(rng.permutation(len(names)), table.sum(1), counts) for _ in range(TRIES)]
+    tries = [
+        _parts_of_groups(rng.permutation(len(names)), table.sum(1), counts) for _ in range(TRIES)
+    ]
     parts = range(len(counts))
 
     def miss(part: np.ndarray) -> float:
         found = np.stack([table[part == k].sum(0) for k in parts])
         return np.abs(found - wanted).sum()
 
-    best = _filled(min(tries, key=miss), table.sum(1), len(counts))[group]
+    best = _fill_empty(min(tries, key=miss), table.sum(1), len(counts))[group]
     return [np.flatnonzero(best == k) for k in parts]
 
 
-def _filled(part: np.ndarray, sizes: np.ndarray, parts: int) -> np.ndarray:
+def _fill_empty(part: np.ndarray, sizes: np.ndarray, parts: int) -> np.ndarray:
     """An empty part gets the smallest group of the part that has most of them."""
     for empty in set(range(parts)) - set(part.tolist()):
         most = np.flatnonzero(part == np.bincount(part).argmax())
@@ -212,22 +222,22 @@ def _filled(part: np.ndarray, sizes: np.ndarray, parts: int) -> np.ndarray:
     return part
 
 
-def _table(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _contingency(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How often each pair of indices occurs, `(of one, of the other)`."""
     table = np.zeros((one.max() + 1, other.max() + 1), int)
     np.add.at(table, (one, other), 1)
     return table
 
 
-def _cut(order: np.ndarray, sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _parts_of_groups(order: np.ndarray, sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The part of each group, if they are laid in this order: where its middle lies."""
     middles = np.empty(len(order))
     middles[order] = np.cumsum(sizes[order]) - sizes[order] / 2
     return np.searchsorted(np.cumsum(counts), middles, side="right")
 
 
-def in_time(rows: int, split: Division) -> Ranges:
+def in_order(rows: int, split: Division) -> Ranges:
     """Parts in order; counts are rows from the start, and what lies behind the last is unused."""
     if callable(split):
         return split(rows)
-    return list(pairwise((0, *borders(rows, split))))
+    return list(pairwise((0, *part_ends(rows, split))))

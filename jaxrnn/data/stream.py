@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jaxrnn.data.arrays import Checked, check_alike, check_samples, lengthened
-from jaxrnn.data.encoding import read
+from jaxrnn.data.arrays import Checked, check_consistent, check_samples, pad_time
+from jaxrnn.data.encoding import encode_split
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.tasks.task import Task
@@ -28,7 +28,7 @@ class Stream:
         shortest: The least true length.
     """
 
-    given: Batches
+    source: Batches
     task: Task
     scaling: Scaling
     batch: int
@@ -46,11 +46,11 @@ class Stream:
             ValueError: Batches that differ from those of the first pass in number, size or length.
         """
         count = 0
-        for number, samples in enumerate(opened(self.given, index)):
+        for number, samples in enumerate(check_batches(self.source, index)):
             count = number + 1
             if count > self.batches:
                 break
-            one = read(f"batch {number}", samples, self.task, self.scaling)
+            one = encode_split(f"batch {number}", samples, self.task, self.scaling)
             self._check(one, f"`batch {number}` of epoch {index}")
             yield self._padded(one)
         if count != self.batches:
@@ -72,11 +72,11 @@ class Stream:
             )
 
     def _padded(self, one: Split) -> Split:
-        targets = lengthened(one.targets, self.time) if self.task.per_step else one.targets
-        return Split(lengthened(one.inputs, self.time), targets, one.lengths)
+        targets = pad_time(one.targets, self.time) if self.task.per_step else one.targets
+        return Split(pad_time(one.inputs, self.time), targets, one.lengths)
 
 
-def opened(batches: Batches, epoch: int) -> Iterator[Checked]:
+def check_batches(batches: Batches, epoch: int) -> Iterator[Checked]:
     """All batches of an epoch that are of the size of the first one.
 
     A smaller one at the end is left out.
@@ -90,7 +90,7 @@ def opened(batches: Batches, epoch: int) -> Iterator[Checked]:
             raise ValueError(smaller)
         batch = _batch(f"batch {number}", given)
         first = first or batch
-        check_alike(f"batch {number}", batch, first)
+        check_consistent(f"batch {number}", batch, first)
         size, own = len(first[0]), len(batch[0])
         wrong = f"`batch {number}` holds {own} samples, but must hold {size} as the first one."
         if own > size:

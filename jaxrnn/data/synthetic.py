@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.from_arrays import from_arrays, record
+from jaxrnn.data.from_arrays import from_arrays, to_sequences
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import Sequences
 
@@ -29,13 +29,13 @@ def digits(seed: int = 0, split: Shares = None) -> Data:
         seed: Of the division.
         split: As in `from_arrays`.
     """
-    return prepare(digits_record(), seed=seed, split=split)
+    return prepare(digits_sequences(), seed=seed, split=split)
 
 
-def digits_record() -> Sequences:
+def digits_sequences() -> Sequences:
     """The same before anything is divided."""
     bunch: Any = load_digits()
-    return record(bunch.images, bunch.target, "digits")
+    return to_sequences(bunch.images, bunch.target, "digits")
 
 
 def adding(samples: int = SAMPLES, time: int = 50, seed: int = 0, split: Shares = None) -> Data:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxrnn.data.arrays import true_steps
+from jaxrnn.data.arrays import step_mask
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.splitting import Parts
 from jaxrnn.tasks.classification import Classification
@@ -69,7 +69,7 @@ def kind_of(task: str | None, targets: np.ndarray, time: int) -> str:
     return task
 
 
-def learn(
+def task_of(
     kind: str, parts: Parts, targets: np.ndarray, lengths: np.ndarray, names: tuple[str, ...] = ()
 ) -> Task:
     """The task that targets of the training part define.
@@ -86,13 +86,13 @@ def learn(
     """
     own = targets[parts.train]
     if kind == REGRESSION:
-        return regression(Scaling.of_rows(columns(own), "`train` targets"), names)
-    labels = own[true_steps(lengths[parts.train], own)] if kind == LABELLING else own
+        return regression(Scaling.fit_rows(as_columns(own), "`train` targets"), names)
+    labels = own[step_mask(lengths[parts.train], own)] if kind == LABELLING else own
     evaluated = max(len(parts.validation), len(parts.test))
-    return labels_task(kind, tuple(np.unique(labels).tolist()), evaluated)
+    return labels_of_classes(kind, tuple(np.unique(labels).tolist()), evaluated)
 
 
-def columns(targets: np.ndarray) -> np.ndarray:
+def as_columns(targets: np.ndarray) -> np.ndarray:
     """Values `(samples, values)`, also where there is only one."""
     return targets.reshape(len(targets), -1)
 
@@ -105,7 +105,7 @@ def regression(scaling: Scaling, names: tuple[str, ...] = ()) -> Regression:
     return Regression(names or numbered, mean, scale)
 
 
-def labels_task(kind: str, classes: tuple[Value, ...], evaluated: int) -> Task:
+def labels_of_classes(kind: str, classes: tuple[Value, ...], evaluated: int) -> Task:
     """One of these classes per sequence or per step; `evaluated` sequences are scored at most."""
     if len(classes) < 2:
         raise ValueError(f"`train` targets hold {len(classes)} class, but must hold at least 2.")
@@ -114,7 +114,7 @@ def labels_task(kind: str, classes: tuple[Value, ...], evaluated: int) -> Task:
     return Classification(classes, ranks=evaluated * len(classes) <= MOST_SCORES)
 
 
-def encode(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> np.ndarray:
+def encode_targets(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> np.ndarray:
     """Targets of a part as `task` wants them.
 
     Raises:
@@ -122,9 +122,9 @@ def encode(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> n
     """
     if isinstance(task, Regression):
         scaling = Scaling(np.array(task.mean), np.array(task.scale))
-        return scaling.standardise(columns(targets), f"`{part}` targets")
+        return scaling.standardise(as_columns(targets), f"`{part}` targets")
     assert isinstance(task, Classification | Labelling)
-    counts = true_steps(lengths, targets) if targets.ndim == 2 else np.ones(len(targets), bool)
+    counts = step_mask(lengths, targets) if targets.ndim == 2 else np.ones(len(targets), bool)
     classes = np.asarray(task.classes)
     strange = np.setdiff1d(targets[counts], classes)
     if len(strange):

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from jaxrnn.data.dataset import Data
-from jaxrnn.data.records import PARTS, Text
+from jaxrnn.data.records import PARTS, LongText
 from jaxrnn.data.split import Split
 from jaxrnn.data.splitting import Ranges
-from jaxrnn.data.vocabulary import CHARACTER, UNITS, Vocabulary, pieces
+from jaxrnn.data.vocabulary import CHARACTER, UNITS, Vocabulary, tokenize
 from jaxrnn.tasks.language import Language
 
 
 def from_text(
-    raw: Text, block: int, ranges: Callable[[int], Ranges], unit: str = CHARACTER
+    raw: LongText, block: int, ranges: Callable[[int], Ranges], unit: str = CHARACTER
 ) -> Data:
     """Data of consecutive blocks, whose vocabulary is that of the training part.
 
@@ -30,19 +30,19 @@ def from_text(
         raise ValueError(f"`block` is {block}, but must be at least 1.")
     if unit not in UNITS:
         raise ValueError(f"`unit` is {unit!r}, but must be one of {', '.join(UNITS)}.")
-    whole = pieces(raw.text, unit)
+    whole = tokenize(raw.text, unit)
     given = [whole[slice(*span)] for span in ranges(len(whole))]
-    vocabulary = Vocabulary.of(given[0], unit)
-    parts = {name: vocabulary.numbers(own) for name, own in zip(PARTS, given, strict=True)}
+    vocabulary = Vocabulary.from_tokens(given[0], unit)
+    parts = {name: vocabulary.indices_of(own) for name, own in zip(PARTS, given, strict=True)}
     for name, tokens in parts.items():
         if len(tokens) < 2:
             raise ValueError(f"`{name}` holds {len(tokens)} {unit}, but must hold at least 2.")
-    splits = {name: blocks(tokens, block) for name, tokens in parts.items()}
+    splits = {name: to_blocks(tokens, block) for name, tokens in parts.items()}
     task, said = Language(vocabulary.tokens, unit), tuple(_notes(parts, vocabulary))
     return Data(raw.name, task, **splits, encoder=vocabulary, notes=said)
 
 
-def blocks(tokens: np.ndarray, block: int) -> Split:
+def to_blocks(tokens: np.ndarray, block: int) -> Split:
     """Consecutive blocks with the tokens that follow each; the last may be shorter."""
     steps = len(tokens) - 1
     count = -(-steps // block)

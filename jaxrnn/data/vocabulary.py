@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.arrays import padded
+from jaxrnn.data.arrays import pad_sequences
 
 UNKNOWN = "\ufffd"
 CHARACTER, WORD = UNITS = "character", "word"
@@ -32,10 +32,10 @@ class Vocabulary:
     @classmethod
     def fit(cls, texts: Iterable[str], unit: str) -> "Vocabulary":
         """Characters in their order, or words, the most frequent first."""
-        return cls.of((piece for text in texts for piece in pieces(text, unit)), unit)
+        return cls.from_tokens((piece for text in texts for piece in tokenize(text, unit)), unit)
 
     @classmethod
-    def of(cls, parts: Iterable[str], unit: str) -> "Vocabulary":
+    def from_tokens(cls, parts: Iterable[str], unit: str) -> "Vocabulary":
         """The same of a text that is already in pieces."""
         counts = Counter(parts)
         counts.pop(UNKNOWN, None)
@@ -53,12 +53,12 @@ class Vocabulary:
         return len(self.tokens)
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
+    def _indices(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.tokens)}
 
-    def numbers(self, parts: Sequence[str]) -> np.ndarray:
+    def indices_of(self, parts: Sequence[str]) -> np.ndarray:
         """Tokens of a text in pieces, int32 `(time,)`; 0 where unknown."""
-        known = self._numbers
+        known = self._indices
         return np.fromiter((known.get(piece, 0) for piece in parts), np.int32, len(parts))
 
     def encode(self, raw: Sequence[str], lengths: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ class Vocabulary:
             raise ValueError(f"`inputs` are {raw!r:.40}, but must be a list of texts.")
         if lengths is not None:
             raise ValueError("`lengths` are given, but texts have lengths of their own.")
-        rows = [self.numbers(pieces(text, self.unit)) for text in raw]
+        rows = [self.indices_of(tokenize(text, self.unit)) for text in raw]
         true = np.array([len(row) for row in rows], np.int32)
         if not true.all():
             sample = int(true.argmin())
@@ -83,7 +83,7 @@ class Vocabulary:
                 f"`inputs` hold {raw[sample]!r:.40} as text {sample}, but must hold at least one "
                 f"{self.unit} each."
             )
-        return padded(rows), true
+        return pad_sequences(rows), true
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -95,6 +95,6 @@ class Vocabulary:
         return cls(tuple(about["tokens"]), about["unit"])
 
 
-def pieces(text: str, unit: str) -> Sequence[str]:
+def tokenize(text: str, unit: str) -> Sequence[str]:
     """A text as tokens."""
     return WORDS.findall(text.lower()) if unit == WORD else text

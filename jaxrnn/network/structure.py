@@ -128,8 +128,8 @@ def _uses(entries: Entries, spec: TaskSpec, microbatch: int) -> OptionalCode:
         dropout=positive("dropout"),
         recurrent_dropout=positive("recurrent_dropout"),
         target_replication=positive("target_replication"),
-        blocks=positive("block_length"),
-        overlap=positive("block_overlap"),
+        blocks=positive("tbptt_length"),
+        overlap=positive("tbptt_overlap"),
         accumulation=entries["batch_size"] > microbatch or positive("batch_growth_epochs"),
         validation=positive("patience") or entries["schedule"] == "plateau",
     )

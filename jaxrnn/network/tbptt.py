@@ -1,6 +1,6 @@
 """Truncated back-propagation through time: where gradients stop (Williams and Peng 1990).
 
-A sequence is cut into blocks of `block_length` K steps, each sharing O = `block_overlap` K with the
+A sequence is cut into blocks of `tbptt_length` K steps, each sharing O = `tbptt_overlap` K with the
 one before, so that they start S = K - O steps apart. State is carried over; block b starts with a
 state that is a constant, at step b S. The loss at step t belongs to block max(0, (t - O) // S): its
 gradient reaches back O to K - 1 steps.
@@ -22,7 +22,7 @@ def stop_gradient_at(hp: Hyperparameters, epoch: Array, time: int, streams: int)
     """Steps whose incoming state is a constant, `(streams, time)` bool."""
     _, stride = _overlap_and_stride(hp, epoch)
     step = jnp.arange(time)[None]
-    starts = (step % stride == 0) & (step > 0) & (hp.block_length > 0)
+    starts = (step % stride == 0) & (step > 0) & (hp.tbptt_length > 0)
     return starts & ((step // stride) % streams == jnp.arange(streams)[:, None])
 
 
@@ -30,10 +30,10 @@ def stream_of(hp: Hyperparameters, epoch: Array, time: int, streams: int) -> Arr
     """The stream whose gradients the loss at every step takes, `(time,)` int32."""
     overlap, stride = _overlap_and_stride(hp, epoch)
     block = jnp.maximum((jnp.arange(time) - overlap) // stride, 0)
-    return jnp.where(hp.block_length > 0, block % streams, 0)
+    return jnp.where(hp.tbptt_length > 0, block % streams, 0)
 
 
 def _overlap_and_stride(hp: Hyperparameters, epoch: Array) -> tuple[Array, Array]:
-    length = grown(hp.block_length, hp.block_growth, hp.block_growth_epochs, epoch)
-    overlap = floor(hp.block_overlap * length)
+    length = grown(hp.tbptt_length, hp.tbptt_growth, hp.tbptt_growth_epochs, epoch)
+    overlap = floor(hp.tbptt_overlap * length)
     return overlap, jnp.maximum(length - overlap, 1)

@@ -14,10 +14,9 @@ from jax.sharding import Mesh, NamedSharding
 from jax.stages import Traced
 
 from jaxrnn.data.dataset import Data
-from jaxrnn.population.compiler import Building, Compiler
+from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import enable_x64, replicated
 from jaxrnn.population.input_pipeline import evaluation_splits, microbatch_of, training_data
-from jaxrnn.population.lanes import LanePlan
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.planner import CohortPlanner
@@ -72,9 +71,7 @@ def trace(
     """
     size, put = microbatch_of(data.train, microbatch), partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
-    plan, given = LanePlan(lanes, mesh), training_data(data, size, 0, put)
-    building = Building(precision, options, None, loop=data.train.time)
-    compiler = Compiler(data.task, given, batches, mesh, plan, building)
+    compiler = Compiler(data.task, training_data(data, size, 0, put), batches, mesh, precision)
     plans = CohortPlanner(data, size, mesh)
     drawn = init(configurations, [0] * len(configurations), max_epochs, plans, compiler)
     if len(kinds := {one.architecture for one in drawn}) > 1:

@@ -11,46 +11,49 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import PackedHyperparameters
-from jaxrnn.population.choices import Choice
-from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.compiler import Compiler
+from jaxrnn.population.cohort import Cohort, MemberArrays
 from jaxrnn.population.devices import replicated
-from jaxrnn.population.lanes import halved
+from jaxrnn.population.lanes import fewer_lanes
 from jaxrnn.population.memory import is_out_of_memory
-from jaxrnn.training.member import MemberState
+from jaxrnn.population.placement import Placement
+from jaxrnn.population.tuning_cache import Candidate
 
-Members = Sequence[tuple[PackedHyperparameters, MemberState]]
-SECONDS, LEAST = 0.2, 8
-"""For which a candidate is timed at a time, and microbatches of it at least."""
+SECONDS, MIN_STEPS = 0.2, 8
+"""Seconds for which a candidate is timed at a time, and fewest microbatches."""
 ROUNDS = 3
-"""How often they take turns; the shortest time of each counts."""
+"""How often candidates take turns; the shortest time of each counts."""
 QUICK = 2.0
 """Seconds: where an epoch of a cohort takes less, compiling more would take longer than it saves.
 """
 CLEARLY = 0.97
-"""A candidate must take less than this share of the time of the plain one: clocks are noisy."""
+"""A candidate must take less than this share of the default's time: clocks are noisy."""
 
 
-def candidates(platform: str, plain: Choice, time: int) -> list[Choice]:
-    """The ways to compile loops over `time` steps that are worth a comparison, `plain` first."""
+def candidates(platform: str, default: Candidate, time: int) -> list[Candidate]:
+    """Return the ways to compile loops over `time` steps that are worth a comparison.
+
+    Args:
+        platform: JAX's name of the platform, such as `gpu`.
+        default: Candidate without a measurement; it comes first.
+        time: Time steps of the loops.
+    """
     if platform == "cpu":
-        return [plain]
-    options, fewer = plain.options, halved(plain.lanes)
+        return [default]
+    options, lanes = default.options, fewer_lanes(default.lanes)
     other = options._replace(unroll=1) if platform == "tpu" else options.with_graphs(time)
-    rivals = [plain, plain._replace(options=other)]
-    rivals += [] if fewer is None else [plain._replace(lanes=fewer)]
-    return list({one.describe(): one for one in rivals}.values())
+    rivals = [default, default._replace(options=other)]
+    rivals += [] if lanes is None else [default._replace(lanes=lanes)]
+    return list({rival.describe(): rival for rival in rivals}.values())
 
 
 @dataclass
-class Timed:
-    """How long a candidate took.
+class Timing:
+    """Times of a candidate.
 
     Attributes:
         steps: Microbatches that `many` took.
-        one: Seconds of a single one, with all that comes once an epoch.
-        many: Seconds of `steps` of them.
+        one: Seconds of a single microbatch, with all that comes once an epoch, by round.
+        many: Seconds of `steps` microbatches, by round.
     """
 
     steps: int
@@ -58,13 +61,13 @@ class Timed:
     many: list[float] = field(default_factory=list)
 
     @classmethod
-    def by(cls, once: float, most: int) -> "Timed":
-        """To be timed for about `SECONDS`, with at most `most` microbatches."""
-        return cls(min(most, max(LEAST, int(SECONDS / once))))
+    def with_budget(cls, once: float, most: int) -> "Timing":
+        """Plan for about `SECONDS` of a candidate that takes `once` seconds, in `most` steps."""
+        return cls(min(most, max(MIN_STEPS, int(SECONDS / once))))
 
     @property
     def seconds(self) -> float:
-        """Of a microbatch, without what comes once an epoch where that can be told."""
+        """Seconds of a microbatch, without what comes once an epoch where that can be told."""
         if self.steps == 1:
             return min(self.one)
         return max(min(self.many) - min(self.one), 0.0) / (self.steps - 1)
@@ -73,70 +76,77 @@ class Timed:
 class Autotuner:
     """Times candidates where members are about to train for the first time.
 
-    It trains copies, so that whatever it does nobody notices but by the speed of what follows.
+    It trains copies, so that nothing changes but the speed of what follows.
     """
 
-    def __init__(self, compiler: Compiler) -> None:
-        """Choose among what `compiler` compiles, if it keeps choices; else leave all as it is."""
-        self._compiler = compiler
+    def __init__(self, placement: Placement, time: int) -> None:
+        """Tune the cohorts of a placement that has a tuning cache; leave all others as they are.
+
+        Args:
+            placement: Placement of the cohorts.
+            time: Time steps of the loops over time.
+        """
+        self._placement, self._compiler, self._time = placement, placement.compiler, time
 
     def __call__(self, cohort: Cohort) -> Cohort:
-        """The cohort, compiled as was chosen now or before."""
+        """Return the cohort in the programs of the best candidate, timed now or before."""
         architecture, lanes = cohort.architecture, cohort.layout.lanes
-        choices, platform = self._compiler.choices, self._compiler.mesh.devices.flat[0].platform
-        plain = Choice(lanes, self._compiler.plain)
-        rivals = candidates(platform, plain, self._compiler.loop)
-        if choices is None or len(rivals) == 1:
+        cache, platform = self._placement.tuning_cache, self._compiler.mesh.devices.flat[0].platform
+        default = Candidate(lanes, self._placement.default_options)
+        rivals = candidates(platform, default, self._time)
+        if cache is None or len(rivals) == 1:
             return cohort
-        choice = choices.get(architecture, lanes)
-        if choice is None:
-            choice, timed = self._chosen(cohort, rivals)
-            choices.put(architecture, lanes, choice, keep=timed)
-        return self._compiler.adopted(cohort, choice)
+        best = cache.get(architecture, lanes)
+        if best is None:
+            best, complete = self._best(cohort, rivals)
+            cache.put(architecture, lanes, best, keep=complete)
+        return self._placement.tuned(cohort, best)
 
-    def _chosen(self, cohort: Cohort, rivals: Sequence[Choice]) -> tuple[Choice, bool]:
-        """The best of the rivals, and whether all were timed.
+    def _best(self, cohort: Cohort, rivals: Sequence[Candidate]) -> tuple[Candidate, bool]:
+        """Return the best of the rivals, and whether all were timed.
 
-        The first one, the plain way, if it is quick, or if it could not be timed itself.
+        It is the first one, the default, if that is quick or could not be timed itself.
         """
-        plain, *others = rivals
-        share = range(min(len(cohort.members), plain.lanes * self._compiler.mesh.size))
+        default, *others = rivals
+        share = range(min(len(cohort.members), default.lanes * self._compiler.mesh.size))
         members = [*cohort.layout.each((cohort.packed, cohort.state), share)]
-        seconds = self._timed([plain], cohort, members)
+        seconds = self._time_all([default], cohort, members)
         _, _, piece = self._compiler.example(cohort.layout)
-        epoch = seconds.get(plain.describe(), 0.0) * len(cohort.members) * int(piece.steps)
+        epoch = seconds.get(default.describe(), 0.0) * len(cohort.members) * int(piece.steps)
         if epoch < QUICK:
-            return plain._replace(seconds=seconds), False
-        seconds = self._timed(rivals, cohort, members)
-        limit = CLEARLY * seconds.get(plain.describe(), 0.0)
-        better = [one for one in others if seconds.get(one.describe(), limit) < limit]
-        best = min(better, key=lambda one: seconds[one.describe()], default=plain)
+            return default._replace(seconds=seconds), False
+        seconds = self._time_all(rivals, cohort, members)
+        limit = CLEARLY * seconds.get(default.describe(), 0.0)
+        better = [rival for rival in others if seconds.get(rival.describe(), limit) < limit]
+        best = min(better, key=lambda rival: seconds[rival.describe()], default=default)
         return best._replace(seconds=seconds), len(seconds) == len(rivals)
 
-    def _timed(
-        self, rivals: Sequence[Choice], cohort: Cohort, members: Members
+    def _time_all(
+        self, rivals: Sequence[Candidate], cohort: Cohort, members: Sequence[MemberArrays]
     ) -> dict[str, float]:
-        """Seconds of a member's microbatch by each that can be compiled and run, in turns."""
+        """Time in turns, by description, a member's microbatch by each candidate that runs."""
         for rival in rivals:
-            self._compiler.begin(cohort, rival)
-        timed: list[tuple[Choice, Timed]] = []
+            self._placement.compile_candidate(cohort, rival)
+        timings: list[tuple[Candidate, Timing]] = []
         for rival in rivals:
             self._seconds(rival, cohort, members, 1)  # a GPU chooses its products now
             once = self._seconds(rival, cohort, members, 1)
             if np.isfinite(once):
                 most = int(self._compiler.example(cohort.layout)[2].used)
-                timed.append((rival, Timed.by(once, most)))
+                timings.append((rival, Timing.with_budget(once, most)))
         for _ in range(ROUNDS):
-            for rival, own in timed:
-                own.one.append(self._seconds(rival, cohort, members, 1))
-                own.many.append(self._seconds(rival, cohort, members, own.steps))
-        seconds = {rival.describe(): own.seconds / len(members) for rival, own in timed}
-        return {name: one for name, one in seconds.items() if np.isfinite(one)}
+            for rival, timing in timings:
+                timing.one.append(self._seconds(rival, cohort, members, 1))
+                timing.many.append(self._seconds(rival, cohort, members, timing.steps))
+        seconds = {rival.describe(): timing.seconds / len(members) for rival, timing in timings}
+        return {name: value for name, value in seconds.items() if np.isfinite(value)}
 
-    def _seconds(self, rival: Choice, cohort: Cohort, members: Members, steps: int) -> float:
-        """Of so many microbatches of all members; infinite, with a note, where that fails."""
+    def _seconds(
+        self, rival: Candidate, cohort: Cohort, members: Sequence[MemberArrays], steps: int
+    ) -> float:
+        """Time so many microbatches of all members; infinite, with a warning, where that fails."""
         try:
-            trial = self._compiler.trial(cohort, rival, members)
+            trial = self._placement.trial(cohort, rival, members)
             return self._run(trial, steps)
         except Exception as error:
             first, *_ = str(error).splitlines() or [type(error).__name__]
@@ -146,19 +156,19 @@ class Autotuner:
             return np.inf
 
     def _run(self, trial: Cohort, steps: int) -> float:
-        """Seconds of so many microbatches of an epoch; consumes the trial.
+        """Time so many microbatches of an epoch; consumes the trial.
 
         Raises:
-            RuntimeError: Nobody trained.
+            RuntimeError: No member trained.
         """
         before, everybody = trial.of_members(trial.state.epochs), np.ones(len(trial.members), bool)
         samples, validation, piece = self._compiler.example(trial.layout)
         count = jax.device_put(np.int32(steps), replicated(self._compiler.mesh))
         turn, part = trial.active_waves(everybody), piece._replace(used=count)
-        begin = time.perf_counter()
+        start = time.perf_counter()
         trial = trial.train(turn, samples, validation, part)
         jax.block_until_ready(trial.state)
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - start
         if trial.state.partial_epoch is None and np.all(
             trial.of_members(trial.state.epochs) == before
         ):

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from jax.stages import Compiled
@@ -84,7 +84,7 @@ class Programs:
         return all(future.done() for future in self._futures)
 
     @property
-    def lost(self) -> bool:
+    def cancelled(self) -> bool:
         """Whether they were given up before they were compiled."""
         return any(future.cancelled() for future in self._futures)
 
@@ -103,10 +103,13 @@ class Programs:
             self._background.wait([self._futures[which]])
         return self._futures[which].result()
 
-    @staticmethod
-    def ready_of(waiting: Sequence["Programs"]) -> list[int]:
-        """Which of some programs are ready, as soon as any is."""
-        while not (ready := [k for k, one in enumerate(waiting) if one.ready]):
-            open_ = [f for one in waiting for f in one._futures if not f.done()]
-            waiting[0]._background.wait(open_, FIRST_COMPLETED)
-        return ready
+
+def as_compiled(programs: Sequence[Programs]) -> Iterator[list[int]]:
+    """Yield positions of programs as soon as some are compiled, until all were yielded."""
+    waiting = [*range(len(programs))]
+    while waiting:
+        while not (ready := [k for k in waiting if programs[k].ready]):
+            unfinished = [f for k in waiting for f in programs[k]._futures if not f.done()]
+            programs[waiting[0]]._background.wait(unfinished, FIRST_COMPLETED)
+        yield ready
+        waiting = [k for k in waiting if k not in ready]

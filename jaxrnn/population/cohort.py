@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -16,6 +16,9 @@ from jaxrnn.population.layout import Layout, Waves
 from jaxrnn.training.batches import Batches, Piece, Samples
 from jaxrnn.training.member import MemberState, parameters_of
 from jaxrnn.types import Array
+
+MemberArrays: TypeAlias = tuple[PackedHyperparameters, MemberState]
+"""Hyperparameters and state of one member, on the host."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,15 @@ class Cohort:
         report, ran = self.of_members((self.state.metrics, self.state.epochs))
         return np.where((ran == epochs)[:, None], np.stack(report, axis=1), np.nan)
 
-    def members_on_host(self) -> list[tuple[PackedHyperparameters, MemberState]]:
-        """Setting and state of each member."""
+    def members_on_host(self) -> list[MemberArrays]:
+        """Return hyperparameters and state of each member."""
         return [*self.layout.each((self.packed, self.state), range(len(self.members)))]
 
-    def to_host(self, chosen: np.ndarray) -> Iterator[tuple[int, MemberState]]:
-        """Position and state of each member that is `chosen`, `(population,)` bool, on the host."""
+    def to_host(self, chosen: np.ndarray) -> Iterator[tuple[int, MemberArrays]]:
+        """Yield position and arrays of each member that is `chosen`, `(population,)` bool."""
         ranks = np.flatnonzero(chosen[self.members]).tolist()
-        states = self.layout.each(self.state._replace(partial_epoch=None), ranks)
-        return zip(self.members[ranks].tolist(), states, strict=True)
+        values = self.packed, self.state._replace(partial_epoch=None)
+        return zip(self.members[ranks].tolist(), self.layout.each(values, ranks), strict=True)
 
     def parameters(self, position: int) -> initial.Layers:
         """Padded parameters of the member at `position` of the population, on the host."""

@@ -39,19 +39,19 @@ class LanePlan:
 
     def lanes(self, architecture: Architecture, members: int) -> int:
         """For a cohort of so many members on all devices."""
-        there = min(self.most, self._least.get(architecture, self.most))
-        return there if self._fixed else min(there, enough(-(-members // self._devices)))
+        most = min(self.most, self._least.get(architecture, self.most))
+        return most if self._fixed else min(most, lanes_for(-(-members // self._devices)))
 
     def narrow(self, architecture: Architecture, lanes: int) -> None:
         """From now on no more than `lanes`: memory holds no more, or fewer are faster."""
         self._least[architecture] = min(lanes, self._least.get(architecture, lanes))
 
 
-def enough(members: int) -> int:
+def lanes_for(members: int) -> int:
     """The narrowest step that holds so many members of a device, or the widest that there is."""
     return next((step for step in LADDER if step >= members), LADDER[-1])
 
 
-def halved(lanes: int) -> int | None:
+def fewer_lanes(lanes: int) -> int | None:
     """The next narrower step, whether or not `lanes` is one; None where there is none."""
     return max((step for step in LADDER if step < lanes), default=None)

@@ -9,134 +9,115 @@ import jax
 import numpy as np
 
 from jaxrnn.population.autotuner import Autotuner
+from jaxrnn.population.background import as_compiled
 from jaxrnn.population.cohort import Cohort
-from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.input_pipeline import TrainingData
 from jaxrnn.population.memory_check import MemoryCheck
 from jaxrnn.population.population import Population
+from jaxrnn.training.batches import Batches
 
 SECONDS = 1.0
 
 
 class TimeSlices:
-    """Cuts waves into slices, by the speed of the slices before."""
+    """Slices of waves that take about a second each, by the speed of those before."""
 
     def __init__(self) -> None:
         self._waves = 0.0
         self._seconds = 0.0
 
     def __call__(self, waves: int) -> Iterator[tuple[int, int]]:
-        """First and last wave of one slice after another, the last one excluded.
+        """Yield the first wave of each slice, and the one after its last.
 
         The body of the loop over them is what is timed; it must wait for the devices.
 
         Args:
-            waves: How many there are.
+            waves: Number of waves.
         """
         first = 0
         while first < waves:
             speed = self._waves / self._seconds if self._seconds else 0.0  # waves per second
-            last = min(first + max(1, int(SECONDS * speed)), waves)
-            begin = time.perf_counter()
-            yield first, last
-            self._seconds += time.perf_counter() - begin
-            self._waves += last - first
-            first = last
+            end = min(first + max(1, int(SECONDS * speed)), waves)
+            start = time.perf_counter()
+            yield first, end
+            self._seconds += time.perf_counter() - start
+            self._waves += end - first
+            first = end
 
 
 OnProgress = Callable[[float], None]
+"""Called with the member-epochs trained since the last call; fractions are fine."""
 
 
 @dataclass(frozen=True)
 class Loop:
-    """What every epoch needs.
+    """The training loop: which members train next, on which data.
 
     Attributes:
-        training_data: Of training data.
-        compiler: Of the programs.
-        check_memory: Lets a cohort onto the devices that was not there before.
-        tune: Chooses how it is compiled.
-        slices: Says how much to hand over at once.
+        training_data: Training data on its way to the devices.
+        validation: Validation split on the devices.
+        memory_check: Check of memory for cohorts that never ran before.
+        autotuner: Choice of how a cohort is compiled.
+        time_slices: Cut of the waves into slices.
     """
 
     training_data: TrainingData
-    compiler: Compiler
-    check_memory: MemoryCheck
-    tune: Autotuner
-    slices: TimeSlices
+    validation: Batches
+    memory_check: MemoryCheck
+    autotuner: Autotuner
+    time_slices: TimeSlices
 
     def __call__(
         self, population: Population, totals: np.ndarray, on_progress: OnProgress
     ) -> Population:
-        """Every member until its own total; an epoch's data is the same for all who are at it.
+        """Train every member until its own total; all members read the same data of an epoch.
 
-        Those who lag behind go first, as far as there are more epochs between members than fit
-        into a turn.
+        Members that lag behind go first, as far as members are further apart than the epoch window.
 
         Args:
-            population: Consumed.
-            totals: In epochs, `(population,)` int, none behind the member.
-            on_progress: Called with the share of all that is to be done, at the end with 1.
+            population: Population to train; its buffers are consumed.
+            totals: Epochs of each member in all, `(population,)` int, none below those it has.
+            on_progress: Called with increments, which sum up to the member-epochs asked for.
         """
-        ahead, done = int((totals - population.epochs).sum()), 0
         while (waiting := population.epochs < totals).any():
             first = int(population.epochs[waiting].min())
-            due = waiting & (population.epochs < first + population.epoch_window)
-            members = int(due.sum())
-
-            def tell_all(share: float, done: int = done, members: int = members) -> None:
-                on_progress((done + share * members) / ahead)
-
-            population = self._epoch(population, due, first, tell_all)
-            done += members
-        if ahead == 0:
-            on_progress(1.0)
+            active = waiting & (population.epochs < first + population.epoch_window)
+            population = self._turn(population, active, first, on_progress)
         return population
 
-    def _epoch(
-        self, population: Population, due: np.ndarray, first: int, on_progress: OnProgress
+    def _turn(
+        self, population: Population, active: np.ndarray, first: int, on_progress: OnProgress
     ) -> Population:
+        """Train the active members, who have at least `first` epochs behind them, for an epoch."""
         cohorts = list(population.cohorts)
-        busy = [k for k, cohort in enumerate(cohorts) if due[cohort.members].any()]
-        done = 0
-        for ready in self._in_turn([cohorts[k] for k in busy]):
+        busy = [k for k, cohort in enumerate(cohorts) if active[cohort.members].any()]
+        for ready in self._as_compiled([cohorts[k] for k in busy]):
             group = [busy[position] for position in ready]
-            members = sum(int(due[cohorts[k].members].sum()) for k in group)
+            trained = self._train([cohorts[k] for k in group], active, first, on_progress)
+            for k, cohort in zip(group, trained, strict=True):
+                cohorts[k] = cohort
+        return population.after(cohorts, active)
 
-            def tell_all(share: float, done: int = done, members: int = members) -> None:
-                on_progress((done + share * members) / int(due.sum()))
-
-            self._together(cohorts, group, due, first, tell_all)
-            done += members
-        return population.after(cohorts, due)
-
-    def _in_turn(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
-        """Cohorts as soon as they can run; all at once if data comes in pieces, once for all."""
-        ready = self.compiler.ready(cohorts)
+    def _as_compiled(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
+        """Yield cohorts as soon as they are compiled; all at once where data is streamed once."""
+        ready = as_compiled([cohort.programs for cohort in cohorts])
         return iter([list(chain(*ready))]) if self.training_data.in_pieces else ready
 
-    def _together(
-        self,
-        cohorts: list[Cohort],
-        group: list[int],
-        due: np.ndarray,
-        first: int,
-        on_progress: OnProgress,
-    ) -> None:
-        """Train those of `cohorts` that `group` names for an epoch, in their places.
-
-        At least `first` epochs are behind those who are due.
-        """
-        for k in group:
-            cohorts[k] = self.tune(self.check_memory(cohorts[k]))
-        turns = {k: cohorts[k].active_waves(due) for k in group}
-        waves = max(turn.busiest for turn in turns.values())
-        validation, spread = self.compiler.validation, cohorts[group[0]].layout.epoch_window
-        for number, (samples, piece) in enumerate(self.training_data.epochs(first, spread)):
-            for begin, last in self.slices(waves):
-                running = [k for k, turn in turns.items() if turn.busiest > begin]
-                for k in running:
-                    turn = turns[k].part(begin, last)
-                    cohorts[k] = cohorts[k].train(turn, samples, validation, piece)
-                jax.block_until_ready([cohorts[k].state.epochs for k in running])
-                on_progress((number + last / waves) / self.training_data.pieces)
+    def _train(
+        self, cohorts: list[Cohort], active: np.ndarray, first: int, on_progress: OnProgress
+    ) -> list[Cohort]:
+        """Train cohorts together for an epoch."""
+        cohorts = [self.autotuner(self.memory_check(cohort)) for cohort in cohorts]
+        turns = [cohort.active_waves(active) for cohort in cohorts]
+        waves = max(turn.busiest for turn in turns)
+        members = sum(int(active[cohort.members].sum()) for cohort in cohorts)
+        window = cohorts[0].layout.epoch_window
+        for samples, piece in self.training_data.epochs(first, window):
+            for begin, end in self.time_slices(waves):
+                for k, turn in enumerate(turns):
+                    if turn.busiest > begin:
+                        part = turn.part(begin, end)
+                        cohorts[k] = cohorts[k].train(part, samples, self.validation, piece)
+                jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
+                on_progress(members * (end - begin) / waves / self.training_data.pieces)
+        return cohorts

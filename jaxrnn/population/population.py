@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.network import initial, structure
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
@@ -20,7 +19,6 @@ class Population:
 
     Attributes:
         configurations: Complete ones, in the order given to `Trainer.start` or `Trainer.place`.
-        packed: What the programs make of them, with the seeds, on the host.
         cohorts: The members by architecture.
         max_epochs: The most that any member may train.
         epochs: How many each has been through, `(population,)` int.
@@ -29,7 +27,6 @@ class Population:
     """
 
     configurations: tuple[dict[str, Any], ...]
-    packed: tuple[PackedHyperparameters, ...]
     cohorts: tuple[Cohort, ...]
     max_epochs: int
     epochs: np.ndarray
@@ -132,18 +129,18 @@ class Population:
         places = self.positions("positions", positions)
         chosen = np.zeros(len(self), bool)
         chosen[places] = True
-        parked = {}
+        snapshots = {}
         for cohort in self.cohorts:
-            for position, state in cohort.to_host(chosen):
-                parked[position] = Snapshot(
+            for position, (packed, state) in cohort.to_host(chosen):
+                snapshots[position] = Snapshot(
                     configuration=self.configurations[position],
                     max_epochs=self.max_epochs,
                     architecture=cohort.architecture,
-                    packed=self.packed[position],
+                    packed=packed,
                     state=state,
                     metrics=self.metrics[: self.epochs[position], :, position].copy(),
                 )
-        return [parked[position] for position in places.tolist()]
+        return [snapshots[position] for position in places.tolist()]
 
     def history(self) -> dict[str, np.ndarray]:
         """What training saw, by name of `Report`, each `(epochs, population)`."""

@@ -10,8 +10,8 @@ import pandas as pd
 
 import jaxrnn
 import search
-from jaxrnn.data.from_arrays import record
-from jaxrnn.data.prepare import Raw, prepare
+from jaxrnn.data.from_arrays import to_sequences
+from jaxrnn.data.prepare import Record, prepare
 from jaxrnn.population.options import Precision
 from jaxrnn.tuner.planning import Configurations, plan_of, space_of, starts_of
 from jaxrnn.tuner.settings import FIELDS, IN_PYTHON, Settings
@@ -64,10 +64,8 @@ class Inputs:
         totals = _raised(tuple(saved.get("totals", ())), settings.trials)
         plan = plan_of(settings, trainers[0], search_space, metric, starts, totals)
         totals = totals or (settings.trials or plan.scheduler.trials,)
-        expected = search.expected(plan, totals[0], settings.repeats)
-        for trainer in trainers:
-            trainer.plan_for(*expected)
-        return cls(data, trainers, plan, starts, totals, expected.configurations)
+        expected = search.plan_trainers(plan, trainers, totals[0], settings.repeats)
+        return cls(data, trainers, plan, starts, totals, expected)
 
 
 def data_of(settings: Settings) -> list[jaxrnn.Data]:
@@ -96,12 +94,12 @@ def data_of(settings: Settings) -> list[jaxrnn.Data]:
     return _folded(partial(load_folds, settings.folds, **options), settings)
 
 
-def _record(source: Any) -> Raw:
+def _record(source: Any) -> Record:
     """Arrays, or what `jaxrnn.read_data` gave, as a record."""
     if isinstance(source, tuple) and len(source) in (2, 3):
         inputs, targets, *lengths = source
-        return record(inputs, targets, lengths=lengths[0] if lengths else None)
-    if isinstance(source, Raw):
+        return to_sequences(inputs, targets, lengths=lengths[0] if lengths else None)
+    if isinstance(source, Record):
         return source
     raise ValueError(
         f"`data` is {type(source).__name__}, but must be a name, the path of a file, a "

@@ -63,7 +63,7 @@ class Job:
     settings: Settings
     inputs: Inputs
     record: dict[str, Any]
-    search: search.Search[Any, Any]
+    search: search.Search
     folder: RunFolder
     recorder: Recorder
     notes: list[str]
@@ -216,25 +216,27 @@ def _job(
     start: Start,
     stack: ExitStack,
 ) -> Job:
-    plan, team = inputs.plan, search.Replicates(inputs.trainers, settings.repeats, settings.seed)
+    plan = inputs.plan
+    replicates = search.Replicates(
+        inputs.trainers, settings.repeats, settings.seed, keep_released=settings.audit
+    )
     checkpoints = Checkpoints(folder.path / "checkpoints")
     compilers = [trainer.compiler for trainer in inputs.trainers]
-    for compiler in compilers:
-        if compiler.choices is not None:
-            compiler.choices.keep_in(folder.path / "autotuned.json")
+    for trainer in inputs.trainers:
+        if trainer.placement.tuning_cache is not None:
+            trainer.placement.tuning_cache.keep_in(folder.path / "autotuned.json")
     clock = search.Clock(compiling=lambda: sum(compiler.seconds for compiler in compilers))
-    before = resume(team, checkpoints)
-    running = search.Search(plan, team, *before, keep=settings.audit, clock=clock)
+    running = search.Search(plan, replicates, resume(replicates, checkpoints), clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
-    running.on_epoch = Recorder(running, folder, study, checkpoints, pause, plan.space.entries)
+    recorder = Recorder(running, folder, study, checkpoints, pause, plan.space.entries)
     return Job(
         settings=settings,
         inputs=inputs,
         record=record,
         search=running,
         folder=folder,
-        recorder=running.on_epoch,
+        recorder=recorder,
         notes=checkpoints.notes,
         start=start,
         open=stack,

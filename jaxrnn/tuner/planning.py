@@ -120,9 +120,7 @@ def plan_of(
     """
     if settings.audit and settings.scheduler == "pbt":
         raise ValueError("`audit` is given, but population-based training prunes no trial.")
-    return search.make_plan(
-        space,
-        totals or _default_trials(settings),
+    options = search.PlanOptions(
         sampler=settings.sampler,
         scheduler=settings.scheduler,
         min_epochs=settings.min_epochs,
@@ -136,6 +134,7 @@ def plan_of(
         grid_points=settings.grid_points,
         starts=starts,
     )
+    return search.make_plan(space, totals or _default_trials(settings), options)
 
 
 def _default_trials(settings: Settings) -> int | None:

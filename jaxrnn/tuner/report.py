@@ -15,7 +15,7 @@ from jaxrnn.tuner.job import Job
 
 SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
 """Kinds of work on the clock of a search; the rest is data, the display and the winner's model."""
-LEFT_OUT = ("history", "proposal", "until", "ended", "bracket", "changes")
+LEFT_OUT = ("history", "proposal", "target_epochs", "ended", "bracket", "changes")
 """Attributes of a trial that the summary leaves out."""
 
 
@@ -40,7 +40,8 @@ def score_winner(job: Job, trial: search.Trial) -> Winner:
     """Score the members of `trial` on the test split, and take out the best one."""
     names, metric = list(job.task.metrics), job.plan.metric
     sign = 1.0 if job.plan.mode == "min" else -1.0
-    members, repeats = job.search.members[trial.id], job.search.replicates.repeats
+    replicates = job.search.replicates
+    members, repeats = replicates.snapshots()[trial.id], replicates.repeats
     scores, models = [], []
     for fold, trainer in enumerate(job.trainers):
         population = trainer.to_device(members[fold * repeats : (fold + 1) * repeats])
@@ -98,7 +99,7 @@ def write_summary(
             "seconds": seconds | {"other": total - sum(seconds.values()), "total": total},
             "programs": sum(compiler.programs for compiler in compilers),
             "precision": job.settings.precision,
-            "compiled": [row for compiler in compilers for row in compiler.description()],
+            "compiled": [row for one in job.trainers for row in one.placement.description()],
             "compile_cache": job.start.cache and str(job.start.cache),
             "cohorts": cohort_rows(job, [trial.configuration for trial in job.search.trials]),
             "devices": jaxrnn.describe(job.trainers[0].mesh),
@@ -133,7 +134,7 @@ def cohort_rows(job: Job, configurations: Sequence[dict[str, Any]]) -> list[dict
     rows = []
     for group in sorted(groups, key=lambda group: -len(group.members)):
         share = round(len(group.members) * trials / len(alike))
-        lanes = trainer.compiler.layout(group.architecture, max(share, 1)).lanes
+        lanes = trainer.placement.layout(group.architecture, max(share, 1)).lanes
         rows.append({**group.description(), "trials": share, "lanes": lanes})
     return rows
 

@@ -16,7 +16,7 @@ import search
 from search.display import short
 from search.records.optuna_storage import JOURNAL, OWNER, quiet
 from search.records.run_folder import RunFolder
-from search.samplers.sampler import Proposal
+from search.trial import Proposal
 
 
 class Result:
@@ -66,7 +66,7 @@ class Result:
             id=winner["id"],
             seed=winner["seed"],
             configuration=configuration,
-            proposal=Proposal(configuration, {}, {}),
+            proposal=Proposal(configuration),
             state=search.State(winner["state"]),
             epochs=winner["epochs"],
             target_epochs=winner["epochs"],
@@ -114,9 +114,8 @@ class Result:
         if (url := self.settings["storage"]) is None:
             journal = JournalFileBackend(str(self.folder / JOURNAL))
             return optuna.load_study(study_name=name, storage=JournalStorage(journal))
-        from search.records.database import (
-            open_database,  # here, since SQLAlchemy takes long to import
-        )
+        # Imported here, since SQLAlchemy takes long.
+        from search.records.database import open_database
 
         with quiet():
             return optuna.load_study(study_name=name, storage=open_database(url))

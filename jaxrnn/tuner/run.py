@@ -24,21 +24,19 @@ def run(job: Job, console: Console) -> Winner | None:
     """Search, then show and keep the winner; None if every trial of the highest rung diverged."""
     show_beginning(job, console)
     with Display(console, job.plan.metric) as display:
-        job.search.on_progress = display
-        best = job.search.run()
-        job.recorder.finish()
-        job.search.clock.spent("keep")
-        audit = search.audit(job.search) if job.settings.audit and best else None
+        best = job.search.run(on_progress=display, on_epoch=job.recorder)
+        with job.search.clock("keep"):
+            job.recorder.finish()
+        audit = search.audit(job.search, display) if job.settings.audit and best else None
     job.recorder.study.close()
     show_leaderboard(job, console)
     if best is None:
         write_summary(job, "diverged")
         show_divergence(console)
         return None
-    job.search.clock.spent("other")
-    winner = score_winner(job, best)
-    save_winner(job, winner)
-    job.search.clock.spent("evaluate")
+    with job.search.clock("evaluate"):
+        winner = score_winner(job, best)
+        save_winner(job, winner)
     write_summary(job, "complete", winner, audit)
     if audit is not None:
         show_audit(audit, console)
@@ -49,13 +47,14 @@ def run(job: Job, console: Console) -> Winner | None:
 def leave(job: Job, error: BaseException) -> None:
     """Leave the tables of a search that `error` ends early, unless files can't be written."""
     with suppress(Exception, KeyboardInterrupt):
+        job.recorder.study.write(job.search.trials)
         job.recorder.study.close(CLOSING)
     for trial in job.search.trials:
         if trial.state is search.State.RUNNING:
             trial.state = search.State.INTERRUPTED
     if isinstance(error, OSError):
         return
-    job.recorder.write_views()
+    job.recorder.write_tables()
     write_summary(job, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
 

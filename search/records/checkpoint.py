@@ -9,8 +9,7 @@ from typing import Any
 
 from search.records.atomic import naming, to_disk
 from search.records.strict_json import decode, encode
-from search.samplers.sampler import Proposal
-from search.trial import State, Trial
+from search.trial import Proposal, State, Trial
 
 STATE, RECORDS, MANIFEST = "state", "records.json", "manifest.json"
 """Parts of a checkpoint: what the caller saves, the records, checksums of both."""

@@ -144,8 +144,7 @@ class Study:
         return not scores.keys() <= known.keys() or (trial.ended and state is not written.state)
 
     def _params(self, trial: Trial) -> dict[str, Any]:
-        proposed = trial.proposal.configuration
-        return {name: proposed[name] for name in self._space.distributions if name in proposed}
+        return self._space.varying(trial.proposal.configuration)
 
     def _update(self, trials: Sequence[Trial]) -> None:
         for trial in sorted(trials, key=lambda trial: trial.id):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from search.records.checkpoint import Checkpoints, records_of, trials_of
@@ -42,7 +42,7 @@ class Recorder:
         stopping: Whether the search ends after the epoch under way.
     """
 
-    search: Search[Any, Any]
+    search: Search
     folder: RunFolder
     study: Study
     checkpoints: Checkpoints
@@ -105,16 +105,11 @@ class Recorder:
     def write_checkpoint(self) -> None:
         """Write all that a search needs to go on from here."""
         begin = time.monotonic()
-        members, trials = self.search.snapshots(), self.search.trials
-        ids = sorted(members)
-        records = {"trials": records_of(trials), "members": ids}
-        number = self._trained
-
-        def save(path: Path) -> None:
-            self.search.replicates.save([members[id] for id in ids], path)
-
+        replicates, number = self.search.replicates, self._trained
+        ids = sorted(replicates.snapshots())
+        records = {"trials": records_of(self.search.trials), "members": ids}
         with deferred():  # or what saves would go on in a folder that is being cleared away
-            self.checkpoints.write(number, records, save)
+            self.checkpoints.write(number, records, partial(replicates.save, ids))
             self._saved = number
         self._last = time.monotonic()
         self._cost = self._last - begin
@@ -125,17 +120,22 @@ class Recorder:
         return sum(trial.epochs for trial in self.search.trials)
 
 
-def resume(
-    team: Replicates[Any, Any], checkpoints: Checkpoints
-) -> tuple[list[Trial], dict[int, list[Any]]]:
-    """Read trials and members of the latest checkpoint that is whole; none if there is none.
+def resume(replicates: Replicates[Any, Any], checkpoints: Checkpoints) -> list[Trial]:
+    """Read the latest checkpoint that is whole.
+
+    Args:
+        replicates: Replicates of the search, which get its members.
+        checkpoints: Checkpoints of the search.
+
+    Returns:
+        Its trials; none if there is no checkpoint.
 
     Raises:
         ValueError: There are checkpoints, but all are damaged.
     """
     latest = checkpoints.latest()
     if latest is None:
-        return [], {}
+        return []
     _, records, path = latest
-    members = team.restore(path)
-    return trials_of(records["trials"]), dict(zip(records["members"], members, strict=True))
+    replicates.restore(records["members"], path)
+    return trials_of(records["trials"])

@@ -7,10 +7,10 @@ import cmaes
 import numpy as np
 
 from search.samplers.min_distance import MinDistance
-from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
 from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 FEATURES = "cmaes:features"
 
@@ -47,15 +47,15 @@ class CmaEs:
         self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
         """Draws from the distribution after the last whole generation; see `Sampler.ask`."""
         if not self._points.names:
-            return self._start.ask(count, seen)
-        optimizer = self._optimizer(seen)
-        apart = MinDistance(self._points, [one.proposal for one in seen])
+            return self._start.ask(count, trials)
+        optimizer = self._optimizer(trials)
+        apart = MinDistance(self._points, trials)
         return [apart.choose(lambda: self._draw(optimizer)) for _ in range(count)]
 
-    def _optimizer(self, seen: Sequence[Seen]) -> cmaes.CMA:
+    def _optimizer(self, trials: Sequence[TrialView]) -> cmaes.CMA:
         dims = self._points.width
         optimizer = cmaes.CMA(
             mean=np.full(dims, 0.5),
@@ -64,31 +64,31 @@ class CmaEs:
             n_max_resampling=10 * dims,
             population_size=self._batch,
         )
-        for first in range(0, len(seen) - self._batch + 1, self._batch):
-            generation = seen[first : first + self._batch]
-            if not all(one.scores for one in generation):
+        for first in range(0, len(trials) - self._batch + 1, self._batch):
+            generation = trials[first : first + self._batch]
+            if not all(trial.scores for trial in generation):
                 break
             best_first = sorted(generation, key=_standing)
-            optimizer.tell([(self._features(one), rank) for rank, one in enumerate(best_first)])
-        seeds = np.random.SeedSequence((self._seed, len(seen)))
+            optimizer.tell([(self._features(t), rank) for rank, t in enumerate(best_first)])
+        seeds = np.random.SeedSequence((self._seed, len(trials)))
         optimizer.reseed_rng(int(seeds.generate_state(1)[0]))
         return optimizer
 
-    def _features(self, one: Seen) -> np.ndarray:
-        """Where it was drawn; if another proposed it, where that lies."""
-        if FEATURES in one.proposal.attrs:
-            return np.array(one.proposal.attrs[FEATURES])
-        return self._points.features_of([one.proposal.configuration])[0]
+    def _features(self, trial: TrialView) -> np.ndarray:
+        """Return the features that were drawn, or those of the configuration of another sampler."""
+        if trial.note is not None and FEATURES in trial.note:
+            return np.array(trial.note[FEATURES])
+        return self._points.features_of([trial.configuration])[0]
 
     def _draw(self, optimizer: cmaes.CMA) -> Proposal:
         features = optimizer.ask()
         proposal = self._points.proposal(self._points.point(features))
-        return proposal._replace(attrs={FEATURES: features.tolist()})
+        return proposal._replace(note={FEATURES: features.tolist()})
 
 
-def _standing(one: Seen) -> tuple[bool, int, float]:
-    """Less is better."""
-    epochs = max(one.scores)
-    if not all(map(math.isfinite, one.scores.values())):
+def _standing(trial: TrialView) -> tuple[bool, int, float]:
+    """Return what orders trials, the best first."""
+    epochs = max(trial.scores)
+    if not all(map(math.isfinite, trial.scores.values())):
         return True, 0, 0.0
-    return False, -epochs, one.scores[epochs]
+    return False, -epochs, trial.scores[epochs]

@@ -17,10 +17,10 @@ from optuna.distributions import (
 )
 
 from search.samplers.optuna_trials import quiet, suggest
-from search.samplers.random import proposed
-from search.samplers.sampler import Proposal, Sampler, Seen
+from search.samplers.sampler import Sampler
 from search.space.space import Space
 from search.space.suggestions import near
+from search.trial import Proposal, TrialView
 
 # Draws of what the user left open, until the conditions of what is given hold.
 TRIES = 1000
@@ -53,8 +53,8 @@ class Enqueued:
         with quiet():
             study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
         self._starts = [
-            proposed(space, _completed(space, _checked(space, one, k), study, k))
-            for k, one in enumerate(configurations, 1)
+            Proposal(_completed(space, _checked(space, configuration, k), study, k))
+            for k, configuration in enumerate(configurations, 1)
         ]
 
     @property
@@ -68,16 +68,18 @@ class Enqueued:
         size = self._sampler.size
         return None if size is None else len(self._starts) + size
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
         """Starting points while there are any, then the sampler's; see `Sampler.ask`."""
-        starts = self._starts[len(seen) : len(seen) + count]
+        starts = self._starts[len(trials) : len(trials) + count]
         if len(starts) == count:
             return starts
-        pending = [Seen(one, {}) for one in starts]
-        known = [*seen, *pending]
+        pending = [
+            TrialView(id, start.configuration) for id, start in enumerate(starts, len(trials))
+        ]
+        known = [*trials, *pending]
         # A sequence begins behind the starting points, but there is something to learn from them.
-        heard = known if self.learns else known[len(self._starts) :]
-        return [*starts, *self._sampler.ask(count - len(starts), heard)]
+        counted = known if self.learns else known[len(self._starts) :]
+        return [*starts, *self._sampler.ask(count - len(starts), counted)]
 
 
 def read_configurations(source: str | Path) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
 from search.samplers.min_distance import NEAR
-from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol, sobol_points
 from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 # The cost of a fit grows with the cube of the observations.
 OBSERVATIONS = 256
@@ -47,34 +47,34 @@ class GaussianProcess:
         self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
         """The best candidates, one after the other; see `Sampler.ask`."""
-        healthy = sum(any(map(math.isfinite, one.scores.values())) for one in seen)
+        healthy = sum(any(map(math.isfinite, trial.scores.values())) for trial in trials)
         if healthy < len(self._points.names) + 3 or not self._points.names:
-            return self._start.ask(count, seen)
+            return self._start.ask(count, trials)
         # Ten times as fast on busy cores, and the same bits on any number of them.
         with threadpool_limits(1):
-            return self._best(count, seen)
+            return self._best(count, trials)
 
-    def _best(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        tried = self._points.features_of([one.proposal.configuration for one in seen])
-        model = _Model(tried, seen)
+    def _best(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        tried = self._points.features_of([trial.configuration for trial in trials])
+        model = _Model(tried, trials)
         mean = model.mean(tried)
-        scored = np.array([bool(one.scores) for one in seen])
+        scored = np.array([bool(trial.scores) for trial in trials])
         best = np.argsort(np.where(scored, mean, np.inf), kind="stable")[:PARENTS]
-        candidates = self._candidates(seen, best)
-        places = self._points.features_of([one.configuration for one in candidates])
+        candidates = self._candidates(trials, best)
+        places = self._points.features_of([proposal.configuration for proposal in candidates])
         pending = tried[~scored]
         believer = _Believer(model, np.concatenate([pending, places]), float(mean[best[0]]))
         for k in range(len(pending)):
             believer.believe(k)
         return [candidates[k] for k in _choose(believer, places, tried, count)]
 
-    def _candidates(self, seen: Sequence[Seen], best: np.ndarray) -> list[Proposal]:
+    def _candidates(self, trials: Sequence[TrialView], best: np.ndarray) -> list[Proposal]:
         """Sobol points, and neighbours of the `best` trials at distances of all sizes."""
-        rng = np.random.default_rng((self._seed, len(seen)))
+        rng = np.random.default_rng((self._seed, len(trials)))
         dims = len(self._points.names)
-        parents = [self._points.to_cube(seen[k].proposal.configuration) for k in best]
+        parents = [self._points.to_cube(trials[k].configuration) for k in best]
         points = np.repeat(parents, CHILDREN, axis=0)
         steps = rng.normal(size=points.shape) * 10.0 ** rng.uniform(-2, -0.5, (len(points), 1))
         moved = np.where(self._points.chosen, rng.random(points.shape), points + steps)
@@ -89,10 +89,10 @@ class GaussianProcess:
 class _Model:
     """The process after all scores."""
 
-    def __init__(self, places: np.ndarray, seen: Sequence[Seen]) -> None:
+    def __init__(self, places: np.ndarray, trials: Sequence[TrialView]) -> None:
         """Fit to trials at `places` (trials, features)."""
-        rows = [(k, epochs) for k, one in enumerate(seen) for epochs in one.scores]
-        scores = np.array([seen[k].scores[epochs] for k, epochs in rows])
+        rows = [(k, epochs) for k, trial in enumerate(trials) for epochs in trial.scores]
+        scores = np.array([trials[k].scores[epochs] for k, epochs in rows])
         # Infinite ones are all the same rank, the last.
         ranks = rankdata(np.where(np.isfinite(scores), scores, np.inf))
         targets = norm.ppf((ranks - 0.5) / len(rows))
@@ -110,11 +110,11 @@ class _Model:
         self.noise = float(self._process.kernel_.k2.noise_level)
 
     def mean(self, places: np.ndarray) -> np.ndarray:
-        """The mean `(n,)` at the most epochs seen."""
+        """The mean `(n,)` at the most epochs trials."""
         return self._process.predict(self._inputs(places))
 
     def joint(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean `(n,)` and covariance `(n, n)` at the most epochs seen, without noise."""
+        """Mean `(n,)` and covariance `(n, n)` at the most epochs trials, without noise."""
         mean, covariance = self._process.predict(self._inputs(places), return_cov=True)
         return mean, covariance - self.noise * np.eye(len(places))
 

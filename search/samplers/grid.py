@@ -12,9 +12,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search.samplers.random import proposed
-from search.samplers.sampler import Proposal, Seen
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 LARGEST = 100_000
 
@@ -41,7 +40,7 @@ class Grid:
         if points < 2:
             raise ValueError(f"`points` is {points}, but must be at least 2: both ends of a range.")
         self._space = space
-        values = {name: _values(one, points) for name, one in space.distributions.items()}
+        values = {name: _values(values, points) for name, values in space.distributions.items()}
         self._all = _sorted(space, values)
 
     @property
@@ -49,10 +48,10 @@ class Grid:
         """How many combinations there are."""
         return len(self._all)
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        """Combinations `len(seen)` and those that follow it; see `Sampler.ask`."""
-        chosen = self._all[len(seen) : len(seen) + count]
-        return [proposed(self._space, configuration) for configuration in chosen]
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        """Combinations `len(trials)` and those that follow it; see `Sampler.ask`."""
+        chosen = self._all[len(trials) : len(trials) + count]
+        return [Proposal(dict(configuration)) for configuration in chosen]
 
 
 def _values(distribution: BaseDistribution, points: int) -> Sequence[Any]:

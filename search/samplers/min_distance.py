@@ -1,11 +1,11 @@
 """Keeps the proposals of a batch apart."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from search.samplers.sampler import Proposal
 from search.samplers.unit_cube import UnitCube
+from search.trial import Proposal, TrialView
 
 # Of the width of the cube; proposals nearer than this teach little that is not known already.
 NEAR = 0.01
@@ -18,21 +18,21 @@ class MinDistance:
     Samplers with a model draw most where they expect most, time and again.
     """
 
-    def __init__(self, points: UnitCube, known: Iterable[Proposal]) -> None:
-        """Start with the proposals that are `known` before."""
+    def __init__(self, points: UnitCube, trials: Sequence[TrialView]) -> None:
+        """Keep away from the configurations of these trials."""
         self._points = points
-        self._taken = points.features_of([proposal.configuration for proposal in known])
+        self._taken = points.features_of([trial.configuration for trial in trials])
 
     def choose(self, draw: Callable[[], Proposal]) -> Proposal:
         """The first of up to `TRIES` draws that is near no other; else the farthest of them."""
         best, place, farthest = None, self._taken[:0], -1.0
         for _ in range(TRIES):
-            drawn = draw()
-            here = self._points.features_of([drawn.configuration])
-            distances = np.linalg.norm(self._taken - here, axis=1)
+            proposal = draw()
+            features = self._points.features_of([proposal.configuration])
+            distances = np.linalg.norm(self._taken - features, axis=1)
             distance = float(distances.min(initial=np.inf))
             if distance > farthest:
-                best, place, farthest = drawn, here, distance
+                best, place, farthest = proposal, features, distance
             if farthest >= NEAR:
                 break
         assert best is not None

@@ -7,8 +7,8 @@ from typing import Any
 import optuna
 
 from search.samplers.optuna_trials import quiet, suggest
-from search.samplers.sampler import Proposal, Seen
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 
 class Random:
@@ -31,15 +31,9 @@ class Random:
         # One draw needs the random state that the one before left.
         self._drawn: list[dict[str, Any]] = []
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        """Draws `len(seen)` and those that follow it; see `Sampler.ask`."""
-        last = len(seen) + count
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        """Draws `len(trials)` and those that follow it; see `Sampler.ask`."""
+        last = len(trials) + count
         while len(self._drawn) < last:
             self._drawn.append(self._space.sample(partial(suggest, self._study.ask())))
-        return [proposed(self._space, drawn) for drawn in self._drawn[len(seen) : last]]
-
-
-def proposed(space: Space, configuration: dict[str, Any]) -> Proposal:
-    """A configuration as a proposal that holds no more than that."""
-    params = {name: configuration[name] for name in space.distributions if name in configuration}
-    return Proposal(dict(configuration), params, {})
+        return [Proposal(dict(drawn)) for drawn in self._drawn[len(trials) : last]]

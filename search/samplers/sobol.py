@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import qmc
 
-from search.samplers.sampler import Proposal, Seen
 from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 
 class Sobol:
@@ -24,9 +24,9 @@ class Sobol:
         self._points = UnitCube(space)
         self._seed = seed
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        """Points `len(seen)` and those that follow it; see `Sampler.ask`."""
-        first = len(seen)
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        """Points `len(trials)` and those that follow it; see `Sampler.ask`."""
+        first = len(trials)
         drawn = sobol_points(first + count, len(self._points.names), self._seed)[first:]
         return [self._points.proposal(point) for point in drawn]
 

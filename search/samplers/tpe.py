@@ -10,11 +10,10 @@ from optuna.trial import TrialState, create_trial
 
 from search.samplers.min_distance import MinDistance
 from search.samplers.optuna_trials import quiet, suggest
-from search.samplers.random import proposed
-from search.samplers.sampler import Proposal, Seen
 from search.samplers.sobol import Sobol
 from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
+from search.trial import Proposal, TrialView
 
 
 class Tpe:
@@ -37,28 +36,28 @@ class Tpe:
         self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
         """Proposals that each take the ones before for pending; see `Sampler.ask`."""
-        budget = model_budget(seen, len(self._points.names) + 3)
+        budget = model_budget(trials, len(self._points.names) + 3)
         if budget is None or not self._points.names:
-            return self._start.ask(count, seen)
-        apart = MinDistance(self._points, [one.proposal for one in seen])
+            return self._start.ask(count, trials)
+        apart = MinDistance(self._points, trials)
         with quiet():
-            study = self._study(budget, seen)
+            study = self._study(budget, trials)
             return [apart.choose(partial(self._draw, study)) for _ in range(count)]
 
-    def _study(self, budget: int, seen: Sequence[Seen]) -> optuna.Study:
-        seed = int(np.random.SeedSequence((self._seed, len(seen))).generate_state(1)[0])
+    def _study(self, budget: int, trials: Sequence[TrialView]) -> optuna.Study:
+        seed = int(np.random.SeedSequence((self._seed, len(trials))).generate_state(1)[0])
         study = optuna.create_study(
             # A joint density is too thin over the few good trials of a batch that trains at once.
             sampler=optuna.samplers.TPESampler(
                 n_startup_trials=0, multivariate=False, constant_liar=True, seed=seed
             )
         )
-        scores = _scores(budget, seen)
+        scores = _scores(budget, trials)
         worst = max(_finite(scores))
-        for one, score in zip(seen, scores, strict=True):
-            params = proposed(self._space, one.proposal.configuration).params
+        for trial, score in zip(trials, scores, strict=True):
+            params = self._space.varying(trial.configuration)
             study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING if score is None else TrialState.COMPLETE,
@@ -71,28 +70,28 @@ class Tpe:
 
     def _draw(self, study: optuna.Study) -> Proposal:
         """A draw that is not taken stays pending, which drives the next away from it."""
-        return proposed(self._space, self._space.sample(partial(suggest, study.ask())))
+        return Proposal(self._space.sample(partial(suggest, study.ask())))
 
 
-def model_budget(seen: Sequence[Seen], least: int) -> int | None:
+def model_budget(trials: Sequence[TrialView], least: int) -> int | None:
     """The largest epochs at which at least `least` trials have finite scores, if there are any."""
-    budgets = {epochs for one in seen for epochs in one.scores}
-    enough = (epochs for epochs in budgets if len(_finite(_scores(epochs, seen))) >= least)
+    budgets = {epochs for trial in trials for epochs in trial.scores}
+    enough = (epochs for epochs in budgets if len(_finite(_scores(epochs, trials))) >= least)
     return max(enough, default=None)
 
 
-def _scores(budget: int, seen: Sequence[Seen]) -> list[float | None]:
+def _scores(budget: int, trials: Sequence[TrialView]) -> list[float | None]:
     """By trial the score at `budget`, or the first one later if it has none there.
 
     Infinite for a trial that diverged at any time, None where it is not known yet.
     """
     scores: list[float | None] = []
-    for one in seen:
-        later = [epochs for epochs in one.scores if epochs >= budget]
-        if not all(map(math.isfinite, one.scores.values())):
+    for trial in trials:
+        later = [epochs for epochs in trial.scores if epochs >= budget]
+        if not all(map(math.isfinite, trial.scores.values())):
             scores.append(math.inf)
         else:
-            scores.append(one.scores[min(later)] if later else None)
+            scores.append(trial.scores[min(later)] if later else None)
     return scores
 
 

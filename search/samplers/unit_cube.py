@@ -12,8 +12,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search.samplers.sampler import Proposal
 from search.space.space import Space
+from search.trial import Proposal
 
 # So far apart are two corners of a cube that differ in one choice.
 CORNER = math.sqrt(0.5)
@@ -47,14 +47,22 @@ class UnitCube:
         self.chosen = np.array(self._choices) > 0
         self.width = sum(max(count, 1) for count in self._choices)
 
-    def proposal(self, point: np.ndarray) -> Proposal:
-        """What lies at a point `(names,)`, each coordinate from 0 to 1."""
-        place = dict(zip(self.names, point.tolist(), strict=True))
-        params = {
-            name: _value(distribution, place.get(name, 0.0))
+    def values(self, point: np.ndarray) -> dict[str, Any]:
+        """Return a value for every range and choice of the space, whether active or not.
+
+        Args:
+            point: Coordinates `(names,)`, each from 0 to 1.
+        """
+        coordinates = dict(zip(self.names, point.tolist(), strict=True))
+        return {
+            name: _value(distribution, coordinates.get(name, 0.0))
             for name, distribution in self._space.distributions.items()
         }
-        return Proposal(self._space.sample(lambda name, _: params[name]), params, {})
+
+    def proposal(self, point: np.ndarray) -> Proposal:
+        """Return the configuration at a point `(names,)`, each coordinate from 0 to 1."""
+        values = self.values(point)
+        return Proposal(self._space.sample(lambda name, _: values[name]))
 
     def to_cube(self, configuration: Mapping[str, Any]) -> np.ndarray:
         """The point `(names,)` of a configuration: the middle of its cells.

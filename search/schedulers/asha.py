@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from search.rungs import rungs
 from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, NewTrial, Row
+from search.schedulers.scheduler import Decision, NewTrial
+from search.trial import TrialView
 
 
 @dataclass(frozen=True)
@@ -50,32 +51,36 @@ class Asha:
         """Epochs of every rung."""
         return [rung.epochs for rung in rungs(1, self.min_epochs, self.max_epochs, self.eta)]
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """Trials that go on, then new ones, until there is no more room; see `Scheduler`."""
-        ready = self._promotable(rows)
-        left = self.trials - len(rows)
-        if not ready and not left and not any(row.epochs < row.target_epochs for row in rows):
-            return self._last(rows) if free_slots else Decision()
+        ready = self._promotable(trials)
+        left = self.trials - len(trials)
+        if (
+            not ready
+            and not left
+            and not any(trial.epochs < trial.target_epochs for trial in trials)
+        ):
+            return self._last(trials) if free_slots else Decision()
         go = dict(itertools.islice(ready.items(), free_slots))
         new = min(free_slots - len(go), left)
         return Decision(start=(NewTrial(0, self.budgets[0]),) * new, promote=go)
 
-    def _promotable(self, rows: Sequence[Row]) -> dict[int, int]:
+    def _promotable(self, trials: Sequence[TrialView]) -> dict[int, int]:
         """Who may go on and how far, from the highest rung down, the best first."""
         ready = {}
         for epochs, following in reversed([*itertools.pairwise(self.budgets)]):
-            scored = [row for row in rows if epochs in row.scores]
+            scored = [trial for trial in trials if epochs in trial.scores]
             best = best_first(scored, epochs)[: len(scored) // self.eta]
-            waiting = (row for row in best if row.waiting and row.epochs == epochs)
-            ready |= {row.id: following for row in waiting if healthy(row, epochs)}
+            waiting = (trial for trial in best if trial.waiting and trial.epochs == epochs)
+            ready |= {trial.id: following for trial in waiting if healthy(trial, epochs)}
         return ready
 
-    def _last(self, rows: Sequence[Row]) -> Decision:
+    def _last(self, trials: Sequence[TrialView]) -> Decision:
         """All waiting trials stop; but the best one goes on first if none is at the end."""
-        waiting = [row for row in rows if row.waiting]
-        alive = [row for row in waiting if healthy(row, row.epochs)]
-        if alive and not any(healthy(row, self.max_epochs) for row in rows):
-            highest = max(row.epochs for row in alive)
-            best = best_first([row for row in alive if row.epochs == highest], highest)[0]
+        waiting = [trial for trial in trials if trial.waiting]
+        alive = [trial for trial in waiting if healthy(trial, trial.epochs)]
+        if alive and not any(healthy(trial, self.max_epochs) for trial in trials):
+            highest = max(trial.epochs for trial in alive)
+            best = best_first([trial for trial in alive if trial.epochs == highest], highest)[0]
             return Decision(promote={best.id: self.budgets[self.budgets.index(highest) + 1]})
-        return Decision(prune=tuple(sorted(row.id for row in waiting)))
+        return Decision(prune=tuple(sorted(trial.id for trial in waiting)))

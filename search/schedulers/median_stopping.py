@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from search.rungs import check_budgets, check_whole
 from search.schedulers.ranking import healthy
-from search.schedulers.scheduler import Decision, NewTrial, Row
+from search.schedulers.scheduler import Decision, NewTrial
+from search.trial import TrialView
 
 
 @dataclass(frozen=True)
@@ -44,24 +45,26 @@ class MedianStopping:
     def total(self) -> None:
         """Depends on the scores."""
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """Losers stop, others go on, and new ones begin where there is room; see `Scheduler`."""
-        waiting = [row for row in rows if row.waiting]
-        losers = {epochs: self._losers(rows, epochs) for epochs in {row.epochs for row in waiting}}
-        stop = {row.id for row in waiting if row.id in losers[row.epochs]}
+        waiting = [trial for trial in trials if trial.waiting]
+        losers = {
+            epochs: self._losers(trials, epochs) for epochs in {trial.epochs for trial in waiting}
+        }
+        stop = {trial.id for trial in waiting if trial.id in losers[trial.epochs]}
         return Decision(
-            start=(NewTrial(0, self.min_epochs),) * min(free_slots, self.trials - len(rows)),
+            start=(NewTrial(0, self.min_epochs),) * min(free_slots, self.trials - len(trials)),
             promote={
-                row.id: min(row.epochs + self.min_epochs, self.max_epochs)
-                for row in waiting
-                if row.id not in stop
+                trial.id: min(trial.epochs + self.min_epochs, self.max_epochs)
+                for trial in waiting
+                if trial.id not in stop
             },
             prune=tuple(sorted(stop)),
         )
 
-    def _losers(self, rows: Sequence[Row], epochs: int) -> set[int]:
+    def _losers(self, trials: Sequence[TrialView], epochs: int) -> set[int]:
         """All that were worse than the median at `epochs`, or had diverged by then."""
-        seen = {row.id: _scores(row, epochs) for row in rows if epochs in row.scores}
+        seen = {trial.id: _scores(trial, epochs) for trial in trials if epochs in trial.scores}
         losers = {id for id, scores in seen.items() if scores[-1] == math.inf}
         if len(seen) > self.startup:
             order = sorted((sum(scores) / len(scores), id) for id, scores in seen.items())
@@ -72,10 +75,10 @@ class MedianStopping:
         return losers
 
 
-def _scores(row: Row, epochs: int) -> list[float]:
+def _scores(trial: TrialView, epochs: int) -> list[float]:
     """Of a trial, up to `epochs`, in order; infinite where it had diverged."""
-    upto = sorted(at for at in row.scores if at <= epochs)
-    return [row.scores[at] if healthy(row, at) else math.inf for at in upto]
+    upto = sorted(at for at in trial.scores if at <= epochs)
+    return [trial.scores[at] if healthy(trial, at) else math.inf for at in upto]
 
 
 def _median_without(place: int, means: Sequence[float]) -> float:

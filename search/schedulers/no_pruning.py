@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import check_whole
-from search.schedulers.scheduler import Decision, NewTrial, Row
+from search.schedulers.scheduler import Decision, NewTrial
+from search.trial import TrialView
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class NoPruning:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """New trials where there is room; see `Scheduler`."""
         return Decision(
-            start=(NewTrial(0, self.max_epochs),) * min(free_slots, self.trials - len(rows))
+            start=(NewTrial(0, self.max_epochs),) * min(free_slots, self.trials - len(trials))
         )

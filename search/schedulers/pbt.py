@@ -15,8 +15,9 @@ from optuna.distributions import (
 from search.rungs import check_whole
 from search.samplers.unit_cube import UnitCube
 from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, Exploit, NewTrial, Row
+from search.schedulers.scheduler import Decision, Exploit, NewTrial
 from search.space.space import Space
+from search.trial import TrialView
 
 FACTORS = (0.8, 1.2)
 
@@ -63,25 +64,27 @@ class Pbt:
         """Trial-epochs of the whole search."""
         return self.trials * self.max_epochs
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """New trials first; once all are there, who takes over from whom; see `Scheduler`."""
-        missing = self.trials - len(rows)
+        missing = self.trials - len(trials)
         if missing:
             return Decision(start=(NewTrial(0, self.interval),) * min(free_slots, missing))
-        if not all(row.waiting and row.epochs == rows[0].epochs for row in rows):
+        if not all(trial.waiting and trial.epochs == trials[0].epochs for trial in trials):
             return Decision()
-        epochs = rows[0].epochs
+        epochs = trials[0].epochs
         until = min(epochs + self.interval, self.max_epochs)
-        return Decision(promote={row.id: until for row in rows}, exploit=self._copies(rows, epochs))
+        return Decision(
+            promote={trial.id: until for trial in trials}, exploit=self._copies(trials, epochs)
+        )
 
-    def _copies(self, rows: Sequence[Row], epochs: int) -> tuple[Exploit, ...]:
-        order = best_first(rows, epochs)
+    def _copies(self, trials: Sequence[TrialView], epochs: int) -> tuple[Exploit, ...]:
+        order = best_first(trials, epochs)
         count = min(max(int(len(order) * self.quantile), 1), len(order) // 2)
-        winners = [row.id for row in order[:count] if healthy(row, epochs)]
+        winners = [trial.id for trial in order[:count] if healthy(trial, epochs)]
         losers = [
-            row.id
-            for place, row in enumerate(order)
-            if place >= len(order) - count or not healthy(row, epochs)
+            trial.id
+            for place, trial in enumerate(order)
+            if place >= len(order) - count or not healthy(trial, epochs)
         ]
         # As `spawn_key`, epochs are no part of the seeds that trials have by their ids.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epochs,)))
@@ -109,7 +112,7 @@ def explore(
         resample: Probability that an entry is drawn anew, from 0 to 1.
     """
     points = UnitCube(space)
-    anew = points.proposal(rng.random(len(points.names))).params
+    anew = points.values(rng.random(len(points.names)))
     changed = dict(configuration)
     for name, distribution in space.distributions.items():
         if name in changed and changeable(name):

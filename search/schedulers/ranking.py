@@ -3,19 +3,18 @@
 import math
 from collections.abc import Sequence
 
-from search.schedulers.scheduler import Row
-from search.trial import rank
+from search.trial import TrialView, rank
 
 
-def best_first(rows: Sequence[Row], epochs: int) -> list[Row]:
+def best_first(trials: Sequence[TrialView], epochs: int) -> list[TrialView]:
     """Trials by the score at exactly `epochs`, which all of them have, whatever came later.
 
     Scores that are not finite come last; ties go to the lower id.
     """
-    scores = [row.scores[epochs] for row in rows]
-    return [rows[position] for position in rank(scores, [row.id for row in rows], "min")]
+    scores = [trial.scores[epochs] for trial in trials]
+    return [trials[position] for position in rank(scores, [trial.id for trial in trials], "min")]
 
 
-def healthy(row: Row, epochs: int) -> bool:
+def healthy(trial: TrialView, epochs: int) -> bool:
     """Whether it was scored at exactly `epochs`, and had not diverged by then."""
-    return math.isfinite(row.scores.get(epochs, math.inf))
+    return math.isfinite(trial.scores.get(epochs, math.inf))

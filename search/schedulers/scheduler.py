@@ -3,31 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-
-class Row(NamedTuple):
-    """What a scheduler knows of a trial.
-
-    Attributes:
-        id: In the order of proposal, from 0; the lower one wins a tie.
-        bracket: As decided when it was new.
-        epochs: Trained so far.
-        target_epochs: Epochs it was last sent to; it trains while `epochs` is less.
-        ended: Whether it is pruned or has trained to the end.
-        scores: By the exact epochs at which it was scored; lower is better, infinite from the
-            moment on that it diverged.
-    """
-
-    id: int
-    bracket: int
-    epochs: int
-    target_epochs: int
-    ended: bool
-    scores: Mapping[int, float]
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it is neither training nor at its end."""
-        return not self.ended and self.epochs >= self.target_epochs
+from search.trial import TrialView
 
 
 class NewTrial(NamedTuple):
@@ -92,11 +68,11 @@ class Scheduler(Protocol):
         """Trial-epochs of the whole search; None where they depend on the scores."""
         ...
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """What to do next.
 
         Args:
-            rows: All trials so far, in any order.
+            trials: All trials so far, in any order.
             free_slots: How many new trials may begin now. Trials that go on are not counted, but by
                 schedulers that keep a fixed number of trials training.
         """

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from search.rungs import Bracket, Rung, check_whole, hyperband_brackets, rungs, trial_epochs
 from search.schedulers.ranking import best_first
-from search.schedulers.scheduler import Decision, NewTrial, Row
+from search.schedulers.scheduler import Decision, NewTrial
+from search.trial import TrialView
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class SuccessiveHalving:
         """Trial-epochs of the whole search."""
         return sum(map(trial_epochs, self.brackets))
 
-    def decide(self, rows: Sequence[Row], free_slots: int) -> Decision:
+    def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
         """Rungs that are full are ranked, brackets that are not are filled; see `Scheduler`."""
-        members: dict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            members[row.bracket].append(row)
+        members: dict[int, list[TrialView]] = defaultdict(list)
+        for trial in trials:
+            members[trial.bracket].append(trial)
         new: list[NewTrial] = []
         go: dict[int, int] = {}
         stop: list[int] = []
@@ -62,20 +63,20 @@ class SuccessiveHalving:
         return Decision(tuple(new), go, tuple(sorted(stop)))
 
 
-def _promote(plan: Bracket, members: list[Row], go: dict[int, int], stop: list[int]) -> None:
+def _promote(plan: Bracket, members: list[TrialView], go: dict[int, int], stop: list[int]) -> None:
     """Decide every rung that is full, from the first on; add who goes on, and who stops."""
     for rung, following in itertools.pairwise(plan):
-        if not all(rung.epochs in row.scores for row in members):
+        if not all(rung.epochs in trial.scores for trial in members):
             return
         order = best_first(members, rung.epochs)
         members, losers = order[: following.trials], order[following.trials :]
-        go |= {row.id: following.epochs for row in members if _waits_at(row, rung)}
-        stop += [row.id for row in losers if _waits_at(row, rung)]
+        go |= {trial.id: following.epochs for trial in members if _waits_at(trial, rung)}
+        stop += [trial.id for trial in losers if _waits_at(trial, rung)]
 
 
-def _waits_at(row: Row, rung: Rung) -> bool:
+def _waits_at(trial: TrialView, rung: Rung) -> bool:
     """Whether it has not gone on or stopped already."""
-    return row.waiting and row.epochs == rung.epochs
+    return trial.waiting and trial.epochs == rung.epochs
 
 
 def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -> SuccessiveHalving:

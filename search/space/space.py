@@ -112,6 +112,10 @@ class Space:
                 )
         return {name: drawn[name] for name in self.entries if name in drawn}
 
+    def varying(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a configuration has that is not fixed."""
+        return {name: configuration[name] for name in self.distributions if name in configuration}
+
     def extremes(self) -> Iterator[tuple[str, Any]]:
         """Values that show what the others are like, each with its entry's name.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import search
-from search.samplers.sampler import Proposal, Seen
+from search.trial import Proposal, TrialView
 
 Curve = Callable[[dict[str, Any], int, int], float]
 
@@ -34,7 +34,7 @@ class Curves:
     def __init__(self, curve: Curve, changeable: Sequence[str] = ()) -> None:
         self.curve = curve
         self.trained: list[list[int]] = []
-        self.placed = self.parked = 0
+        self.moves_to_device = self.moves_to_host = 0
         self.expected: list[dict[str, Any]] = []
         self._changeable = changeable
 
@@ -43,9 +43,10 @@ class Curves:
         configurations: Sequence[dict[str, Any]],
         max_epochs: int,
         max_concurrent: int = 0,
-        apart: bool = False,
+        synchronous: bool = True,
     ) -> None:
-        self.expected, self.apart = list(configurations), apart
+        self.expected, self.max_epochs = list(configurations), max_epochs
+        self.max_concurrent, self.synchronous = max_concurrent, synchronous
 
     def init(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
@@ -55,21 +56,21 @@ class Curves:
 
     def to_device(self, snapshots: Sequence[Runner]) -> list[Runner]:
         assert snapshots
-        self.placed += 1
+        self.moves_to_device += 1
         return list(snapshots)
 
     def to_host(
         self, population: list[Runner], positions: Sequence[int] | None = None
     ) -> list[Runner]:
-        self.parked += 1
+        self.moves_to_host += 1
         return [population[k] for k in (range(len(population)) if positions is None else positions)]
 
     def train(
         self, population: list[Runner], epochs: Sequence[int], on_progress: Callable[[float], None]
     ) -> list[Runner]:
         self.trained.append(list(epochs))
-        on_progress(0.5)
-        on_progress(1.0)
+        for _ in range(2):
+            on_progress(sum(epochs) / 2 - sum(member.epochs for member in population) / 2)
         return [
             replace(one, path=one.path + (json.dumps(one.configuration),) * (goal - one.epochs))
             for one, goal in zip(population, epochs, strict=True)
@@ -120,9 +121,9 @@ class Listed:
         self.size = len(configurations)
         self.configurations = configurations
 
-    def ask(self, count: int, seen: Sequence[Seen]) -> list[Proposal]:
-        ahead = self.configurations[len(seen) : len(seen) + count]
-        return [Proposal(dict(one), dict(one), {}) for one in ahead]
+    def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
+        ahead = self.configurations[len(trials) : len(trials) + count]
+        return [Proposal(dict(configuration)) for configuration in ahead]
 
 
 def named(scores: dict[str, Any]) -> Curve:
@@ -136,9 +137,12 @@ def named(scores: dict[str, Any]) -> Curve:
     return curve
 
 
-def race(scores: dict[str, Any], scheduler: Any, **more: Any) -> search.Search:
+def race(
+    scores: dict[str, Any], scheduler: Any, keep_released: bool = False, **more: Any
+) -> search.Search:
     """A search among named curves that has not begun."""
     names = [{"name": name} for name in scores]
     space = search.Space(name=list(scores))
     plan = search.Plan(space, Listed(names), scheduler, **more)
-    return search.Search(plan, search.Replicates([Curves(named(scores))]))
+    replicates = search.Replicates([Curves(named(scores))], keep_released=keep_released)
+    return search.Search(plan, replicates)

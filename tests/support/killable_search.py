@@ -47,7 +47,7 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
     if not (path / "settings.json").exists():
         folder.write_settings({})
     with locked(path):
-        team = search.Replicates([Slow(curve, changeable=["rate"])], repeats=2)
+        replicates = search.Replicates([Slow(curve, changeable=["rate"])], repeats=2)
         plan = search.Plan(
             SPACE,
             search.make_sampler(sampler, SPACE, 0, batch=8),
@@ -55,14 +55,15 @@ def main(path: Path, sampler: str, scheduler: str) -> None:
             max_concurrent=TRIALS if scheduler == "pbt" else 8,
         )
         checkpoints = Checkpoints(path / "checkpoints")
-        running = search.Search(plan, team, *resume(team, checkpoints))
+        running = search.Search(plan, replicates, resume(replicates, checkpoints))
         study = Study(None, path, plan.metric, plan.mode, SPACE)
-        running.on_epoch = Recorder(running, folder, study, checkpoints, 0.05)
-        best = running.run()
+        recorder = Recorder(running, folder, study, checkpoints, 0.05)
+        best = running.run(on_epoch=recorder)
         assert best is not None
-        running.on_epoch.write_views()
+        recorder.write_views()
         study.close()
-        end = {str(id): [one.path for one in own] for id, own in running.members.items()}
+        snapshots = replicates.snapshots()
+        end = {str(id): [member.path for member in snapshots[id]] for id in snapshots}
         (path / "end.json").write_text(json.dumps({"best": best.id, "members": end}))
 
 

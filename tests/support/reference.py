@@ -349,11 +349,11 @@ def grown(first: float, every: int, growth: float, epoch: int) -> int:
 
 def block_at(c: Tree, epoch: int, time: int) -> tuple[int, int]:
     """Length and overlap of the blocks, one block for the whole sequence without truncation."""
-    if not c.get("block_length", 0):
+    if not c.get("tbptt_length", 0):
         return time, 0
-    every, growth = c["block_growth_epochs"], c.get("block_growth", 1.0)
-    length = grown(c["block_length"], every, growth, epoch)
-    overlap = math.floor(c["block_overlap"] * length + 1e-3)
+    every, growth = c["tbptt_growth_epochs"], c.get("tbptt_growth", 1.0)
+    length = grown(c["tbptt_length"], every, growth, epoch)
+    overlap = math.floor(c["tbptt_overlap"] * length + 1e-3)
     return (length, overlap) if length < time else (time, 0)
 
 

@@ -10,26 +10,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from search.schedulers.asha import Asha
-from search.schedulers.scheduler import Decision, Row, Scheduler
+from search.schedulers.scheduler import Decision, Scheduler
+from search.trial import TrialView
 
 
-def trains(id: int, until: int, scores: dict[int, float] | None = None, bracket: int = 0) -> Row:
-    """A trial on its way to `until`."""
+def trains(
+    id: int, target_epochs: int, scores: dict[int, float] | None = None, bracket: int = 0
+) -> TrialView:
+    """A trial on its way to `target_epochs`."""
     scores = scores or {}
-    return Row(id, bracket, max(scores, default=0), until, False, scores)
+    return TrialView(id, {}, bracket, max(scores, default=0), target_epochs, False, scores)
 
 
-def waits(id: int, scores: dict[int, float], bracket: int = 0) -> Row:
+def waits(id: int, scores: dict[int, float], bracket: int = 0) -> TrialView:
     """A trial that was scored where it is."""
     return trains(id, max(scores), scores, bracket)
 
 
-def ended(id: int, scores: dict[int, float], bracket: int = 0) -> Row:
+def ended(id: int, scores: dict[int, float], bracket: int = 0) -> TrialView:
     """A trial that was pruned, or is at its end."""
     return waits(id, scores, bracket)._replace(ended=True)
 
 
-def waiting(values: Sequence[float], epochs: int = 1) -> list[Row]:
+def waiting(values: Sequence[float], epochs: int = 1) -> list[TrialView]:
     """Trials that wait at the same epochs, with these scores."""
     return [waits(id, {epochs: value}) for id, value in enumerate(values)]
 
@@ -39,7 +42,7 @@ class Play:
     """A search as it went.
 
     Attributes:
-        rows: All trials, by id.
+        trials: All trials, by id.
         decisions: In order, with the room there was.
         busy: How many trained after each decision.
         stopped: Ids of those that were pruned.
@@ -47,7 +50,7 @@ class Play:
         copies: Epochs, loser and winner.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    trials: list[TrialView] = field(default_factory=list)
     decisions: list[tuple[Decision, int]] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
@@ -56,7 +59,7 @@ class Play:
 
     def scored(self, epochs: int, bracket: int = 0) -> list[int]:
         """Ids of the bracket's trials that were scored at exactly `epochs`."""
-        return [r.id for r in self.rows if r.bracket == bracket and epochs in r.scores]
+        return [r.id for r in self.trials if r.bracket == bracket and epochs in r.scores]
 
 
 def play(
@@ -70,32 +73,36 @@ def play(
         capacity: By default, all trials.
     """
     made, room = Play(), capacity or scheduler.trials
-    while _decide(scheduler, made, room - sum(row.epochs < row.target_epochs for row in made.rows)):
+    while _decide(
+        scheduler, made, room - sum(trial.epochs < trial.target_epochs for trial in made.trials)
+    ):
         _train(scheduler, made, curve)
-    assert all(row.ended for row in made.rows), "trials are left waiting"
+    assert all(trial.ended for trial in made.trials), "trials are left waiting"
     return made
 
 
 def _decide(scheduler: Any, made: Play, free_slots: int) -> bool:
     """Ask and obey; false at the end of the search."""
     free_slots = max(free_slots, 0)
-    decision = scheduler.decide(tuple(made.rows), free_slots)
+    decision = scheduler.decide(tuple(made.trials), free_slots)
     # No memory, no order of arrival.
-    others = random.Random(len(made.decisions)).sample(made.rows, len(made.rows))
+    others = random.Random(len(made.decisions)).sample(made.trials, len(made.trials))
     assert replace(scheduler).decide(others, free_slots) == decision
-    _check(scheduler, made.rows, decision, free_slots)
+    _check(scheduler, made.trials, decision, free_slots)
     _obey(made, decision)
     used = len(decision.start) + (len(decision.promote) if isinstance(scheduler, Asha) else 0)
-    assert scheduler.decide(made.rows, free_slots - used) == Decision(), "decided twice"
+    assert scheduler.decide(made.trials, free_slots - used) == Decision(), "decided twice"
     made.decisions.append((decision, free_slots))
-    made.busy.append(sum(row.epochs < row.target_epochs for row in made.rows))
+    made.busy.append(sum(trial.epochs < trial.target_epochs for trial in made.trials))
     return made.busy[-1] > 0
 
 
-def _check(scheduler: Scheduler, rows: list[Row], decision: Decision, free_slots: int) -> None:
-    there = {row.id: row for row in rows if row.waiting}
+def _check(
+    scheduler: Scheduler, trials: list[TrialView], decision: Decision, free_slots: int
+) -> None:
+    there = {trial.id: trial for trial in trials if trial.waiting}
     assert len(decision.start) <= free_slots
-    assert len(rows) + len(decision.start) <= scheduler.trials
+    assert len(trials) + len(decision.start) <= scheduler.trials
     if isinstance(scheduler, Asha):
         assert len(decision.start) + len(decision.promote) <= free_slots
     assert not set(decision.promote) & set(decision.prune)
@@ -110,32 +117,36 @@ def _check(scheduler: Scheduler, rows: list[Row], decision: Decision, free_slots
 
 
 def _obey(made: Play, decision: Decision) -> None:
-    made.copies += [(made.rows[loser].epochs, loser, winner) for loser, winner in decision.exploit]
+    made.copies += [
+        (made.trials[loser].epochs, loser, winner) for loser, winner in decision.exploit
+    ]
     for id, until in decision.promote.items():
-        made.rows[id] = made.rows[id]._replace(target_epochs=until)
+        made.trials[id] = made.trials[id]._replace(target_epochs=until)
     for id in decision.prune:
-        made.rows[id] = made.rows[id]._replace(ended=True)
+        made.trials[id] = made.trials[id]._replace(ended=True)
         made.stopped.add(id)
     for fresh in decision.start:
-        made.rows.append(Row(len(made.rows), fresh.bracket, 0, fresh.target_epochs, False, {}))
+        made.trials.append(TrialView(len(made.trials), {}, fresh.bracket, 0, fresh.target_epochs))
 
 
 def _train(scheduler: Scheduler, made: Play, curve: Callable[[int, int], float]) -> None:
     """Until the next of those that train is where it was sent to."""
     step = min(
-        row.target_epochs - row.epochs for row in made.rows if row.epochs < row.target_epochs
+        trial.target_epochs - trial.epochs
+        for trial in made.trials
+        if trial.epochs < trial.target_epochs
     )
-    apart = {row.epochs for row in made.rows if row.epochs < row.target_epochs}
+    apart = {trial.epochs for trial in made.trials if trial.epochs < trial.target_epochs}
     assert len(apart) == 1 or not scheduler.synchronous
-    for id, row in enumerate(made.rows):
-        if row.epochs < row.target_epochs:
+    for id, trial in enumerate(made.trials):
+        if trial.epochs < trial.target_epochs:
             made.spent += step
-            row = row._replace(epochs=row.epochs + step)
-            if row.epochs == row.target_epochs:
-                lost = any(not math.isfinite(score) for score in row.scores.values())
-                score = math.inf if lost else curve(id, row.epochs)
-                row = row._replace(
-                    scores={**row.scores, row.epochs: score},
-                    ended=row.epochs == scheduler.max_epochs,
+            trial = trial._replace(epochs=trial.epochs + step)
+            if trial.epochs == trial.target_epochs:
+                lost = any(not math.isfinite(score) for score in trial.scores.values())
+                score = math.inf if lost else curve(id, trial.epochs)
+                trial = trial._replace(
+                    scores={**trial.scores, trial.epochs: score},
+                    ended=trial.epochs == scheduler.max_epochs,
                 )
-            made.rows[id] = row
+            made.trials[id] = trial

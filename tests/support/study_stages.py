@@ -14,9 +14,8 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from search.records.optuna_study import Study
-from search.samplers.sampler import Proposal
 from search.space.space import Space
-from search.trial import State, Trial
+from search.trial import Proposal, State, Trial
 
 SPACE = Space(
     optimizer=["sgd", "adam"],
@@ -37,7 +36,7 @@ def begun(id: int) -> Trial:
         "layers": int(rng.integers(1, 4)),
     }
     configuration = SPACE.sample(lambda name, _: params[name])
-    return Trial(id, id + 100, configuration, Proposal(configuration, params, {}), bracket=id % 3)
+    return Trial(id, id + 100, configuration, Proposal(configuration), bracket=id % 3)
 
 
 def stages(count: int = COUNT) -> list[list[Trial]]:

@@ -129,7 +129,7 @@ def update(c: Tree, task: Task) -> Any:
     def loss(parameters: Tree, parts: list[Samples], states: Tree | None) -> Any:
         total, weight = jnp.zeros(()), jnp.zeros(())
         for part in parts:
-            block = c.get("block_length", 0)
+            block = c.get("tbptt_length", 0)
             outputs, states = answers(c, task, parameters, part, states, block)
             sums, weights = losses(c, task, outputs, part.targets, part.lengths)
             total, weight = total + sums.sum(), weight + weights.sum()

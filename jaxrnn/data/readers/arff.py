@@ -11,7 +11,7 @@ from jaxrnn.data.readers.labelled import LabelledSequence
 from jaxrnn.data.readers.text import read_text
 
 
-class Counted(io.StringIO):
+class LineCounter(io.StringIO):
     """A text that knows how many of its lines were read."""
 
     count = 0
@@ -32,7 +32,7 @@ def read_arff(path: Path) -> list[LabelledSequence]:
     Raises:
         ValueError: Anything else, with its line.
     """
-    text = Counted(read_text(path))
+    text = LineCounter(read_text(path))
     try:
         rows: Any = loadarff(text)[0]
     except Exception as error:  # SciPy raises StopIteration, IndexError and others
@@ -46,7 +46,7 @@ def read_arff(path: Path) -> list[LabelledSequence]:
             f"'{path}' has {len(names)} attributes and {len(rows)} sequences, but must have "
             "steps, a label and at least one sequence."
         )
-    return [_case(path, *line, row) for line, row in zip(lines, rows.tolist(), strict=True)]
+    return [_sequence(path, *line, row) for line, row in zip(lines, rows.tolist(), strict=True)]
 
 
 def _reason(error: Exception) -> str:
@@ -69,7 +69,7 @@ def _data_lines(text: str) -> list[tuple[int, str]]:
     ]
 
 
-def _case(path: Path, number: int, line: str, row: tuple[Any, ...]) -> LabelledSequence:
+def _sequence(path: Path, number: int, line: str, row: tuple[Any, ...]) -> LabelledSequence:
     place = f"'{path}', line {number}"
     *steps, label = row
     relational = isinstance(steps[0], np.ndarray)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrnn.data.arrays import padded
+from jaxrnn.data.arrays import pad_sequences
 from jaxrnn.data.records import Sequences
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class LabelledSequence(NamedTuple):
@@ -50,9 +50,9 @@ def to_sequences(name: str, parts: Mapping[str, list[LabelledSequence]]) -> Sequ
         _check(case, features)
     return Sequences(
         name,
-        padded([case.values for case in cases]),
+        pad_sequences([case.values for case in cases]),
         np.array([len(case.values) for case in cases]),
-        _targets([case.target for case in cases]),
+        _to_labels([case.target for case in cases]),
         parts=None if "" in parts else np.repeat(list(parts), list(map(len, parts.values()))),
     )
 
@@ -73,8 +73,8 @@ def _check(case: LabelledSequence, features: int) -> None:
         )
 
 
-def _targets(values: list[str | float]) -> np.ndarray:
+def _to_labels(values: list[str | float]) -> np.ndarray:
     """Labels as whole numbers where all of them are."""
-    if all(isinstance(one, str) and WHOLE.fullmatch(one) for one in values):
+    if all(isinstance(one, str) and WHOLE_NUMBER.fullmatch(one) for one in values):
         return np.array([int(one) for one in values])
     return np.array(values)

@@ -6,16 +6,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from jaxrnn.data.arrays import check_inputs, check_targets, padded
+from jaxrnn.data.arrays import check_inputs, check_targets, pad_sequences
 from jaxrnn.data.readers import rolls
 from jaxrnn.data.readers.column_roles import ColumnRoles
-from jaxrnn.data.records import PARTS, Rolls, Sequences
+from jaxrnn.data.records import PARTS, PianoRolls, Sequences
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 KEYS = ("X", "y", "lengths", "groups")
-WHOLE = ("X", "y")
-FIXED = ("X_train", "y_train", "X_test", "y_test")
+UNDIVIDED = ("X", "y")
+DIVIDED = ("X_train", "y_train", "X_test", "y_test")
 NAMES = {
     "X": KEYS,
     "X_train": tuple(f"{key}_{part}" for part in PARTS for key in KEYS),
@@ -23,7 +23,7 @@ NAMES = {
 """What belongs together, by the file that people name."""
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences | Rolls:
+def read(path: Path, options: ColumnRoles) -> Sequences | PianoRolls:
     """The arrays of a file, or of the files beside it that belong together.
 
     Args:
@@ -36,20 +36,20 @@ def read(path: Path, options: ColumnRoles) -> Sequences | Rolls:
     """
     options.refuse_columns(path)
     arrays = _load_npz(path) if path.suffix.lower() == ".npz" else _load_npy(path)
-    if rolls.in_arrays(arrays):
+    if rolls.holds_rolls(arrays):
         return rolls.from_arrays(path, arrays)
-    if all(key in arrays for key in FIXED):
+    if all(key in arrays for key in DIVIDED):
         names = [part for part in PARTS if {f"X_{part}", f"y_{part}"} & set(arrays)]
-        return _joined(path, {name: _samples(path, arrays, f"_{name}") for name in names})
-    if all(key in arrays for key in WHOLE):
-        return _samples(path, arrays, "")
+        return _join(path, {name: _to_sequences(path, arrays, f"_{name}") for name in names})
+    if all(key in arrays for key in UNDIVIDED):
+        return _to_sequences(path, arrays, "")
     raise ValueError(
         f"`data` '{path}' holds {', '.join(sorted(arrays)) or 'nothing'}, but must hold "
-        f"{' and '.join(WHOLE)}, or {', '.join(FIXED)}."
+        f"{' and '.join(UNDIVIDED)}, or {', '.join(DIVIDED)}."
     )
 
 
-def _samples(path: Path, arrays: Arrays, ending: str) -> Sequences:
+def _to_sequences(path: Path, arrays: Arrays, ending: str) -> Sequences:
     """The arrays whose names have an ending, checked."""
     x, y, lengths, groups = (arrays.get(f"{key}{ending}") for key in KEYS)
     try:
@@ -66,7 +66,7 @@ def _samples(path: Path, arrays: Arrays, ending: str) -> Sequences:
     return Sequences(path.stem, inputs.astype(np.float64), true, targets, groups)
 
 
-def _joined(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
+def _join(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
     """One record of parts that may differ in time."""
     first = parts["train"]
     for name, part in parts.items():
@@ -86,10 +86,10 @@ def _joined(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
         raise ValueError(f"'{path}' must hold `groups_...` for all of its parts or for none.")
     return Sequences(
         path.stem,
-        padded([row for part in every for row in part.inputs]),
+        pad_sequences([row for part in every for row in part.inputs]),
         np.concatenate([part.lengths for part in every]),
-        padded([row for rows in targets for row in rows])
-        if _steps(first)
+        pad_sequences([row for rows in targets for row in rows])
+        if _per_step(first)
         else np.concatenate(targets),
         np.concatenate(groups) if groups else None,
         np.repeat(list(parts), [len(part.lengths) for part in every]),
@@ -100,13 +100,13 @@ def _features(part: Sequences) -> str:
     return f"{part.inputs.shape[2]} features"
 
 
-def _steps(part: Sequences) -> bool:
+def _per_step(part: Sequences) -> bool:
     """Whether there is a label for every step."""
     return part.targets.dtype.kind in "biuU" and part.targets.shape[1:] == part.inputs.shape[1:2]
 
 
 def _kind(part: Sequences) -> str:
-    if _steps(part):
+    if _per_step(part):
         return "a label for every step"
     what = "text" if part.targets.dtype.kind == "U" else "numbers"
     return what if part.targets.ndim == 1 else f"{part.targets.shape[1]} {what} per sample"

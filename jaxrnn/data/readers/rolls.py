@@ -10,15 +10,15 @@ from scipy.io import loadmat
 
 from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.text import read_text
-from jaxrnn.data.records import PARTS, Rolls
+from jaxrnn.data.records import PARTS, PianoRolls
 
 LOWEST, HIGHEST = 21, 108
 """Keys of a piano, as MIDI numbers; a `.json` roll has a column for each of them."""
-SHORT = {"train": "train", "validation": "valid", "test": "test"}
+NAME_IN_FILE = {"train": "train", "validation": "valid", "test": "test"}
 """How those who published such files call the parts."""
 
 
-def read(path: Path, options: ColumnRoles) -> Rolls:
+def read(path: Path, options: ColumnRoles) -> PianoRolls:
     """The pieces of a `.mat` or `.json` file.
 
     Args:
@@ -31,15 +31,15 @@ def read(path: Path, options: ColumnRoles) -> Rolls:
         ValueError: A damaged file, missing parts, or pieces that are no rolls.
     """
     options.refuse_columns(path)
-    return _rolls(path, _from_mat(path) if path.suffix.lower() == ".mat" else _from_json(path))
+    return _to_rolls(path, _from_mat(path) if path.suffix.lower() == ".mat" else _from_json(path))
 
 
-def in_arrays(arrays: Mapping[str, np.ndarray]) -> bool:
+def holds_rolls(arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether the arrays of a `.npz` file are rolls."""
     return "train_packed" in arrays
 
 
-def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Rolls:
+def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> PianoRolls:
     """The pieces of a `.npz` file.
 
     Args:
@@ -51,7 +51,7 @@ def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Rolls:
         ValueError: Missing parts, or arrays that don't fit each other.
     """
     pieces = {}
-    for part, short in SHORT.items():
+    for part, short in NAME_IN_FILE.items():
         packed, lengths = arrays.get(f"{short}_packed"), arrays.get(f"{short}_len")
         if packed is None and lengths is None:
             continue
@@ -70,10 +70,10 @@ def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Rolls:
                 f"of `{short}_packed`, but adds up to {lengths.sum()}."
             )
         pieces[part] = np.split(np.unpackbits(packed, axis=1), np.cumsum(lengths)[:-1])
-    return _rolls(path, pieces)
+    return _to_rolls(path, pieces)
 
 
-def _rolls(path: Path, pieces: Mapping[str, list[np.ndarray]]) -> Rolls:
+def _to_rolls(path: Path, pieces: Mapping[str, list[np.ndarray]]) -> PianoRolls:
     """The record, if all pieces are rolls of the same labels."""
     for part in ("train", "test"):
         if not pieces.get(part):
@@ -81,9 +81,9 @@ def _rolls(path: Path, pieces: Mapping[str, list[np.ndarray]]) -> Rolls:
     labels = pieces["train"][0].shape[1:]
     for part, rolls in pieces.items():
         for number, roll in enumerate(rolls, 1):
-            _check_roll(f"'{path}', piece {number} of `{SHORT[part]}`", roll, labels)
+            _check_roll(f"'{path}', piece {number} of `{NAME_IN_FILE[part]}`", roll, labels)
     names = [part for part in PARTS if part in pieces]
-    return Rolls(
+    return PianoRolls(
         path.stem,
         [roll.astype(np.uint8) for part in names for roll in pieces[part]],
         parts=np.repeat(names, [len(pieces[part]) for part in names]),
@@ -107,10 +107,12 @@ def _from_mat(path: Path) -> dict[str, list[np.ndarray]]:
         raise ValueError(
             f"`data` is '{path}', but must be a MATLAB file up to version 7."
         ) from error
-    found = {part: cells.get(f"{short}data") for part, short in SHORT.items()}
+    found = {part: cells.get(f"{short}data") for part, short in NAME_IN_FILE.items()}
     for part, cell in found.items():
         if cell is not None and cell.dtype != object:
-            raise ValueError(f"'{path}': `{SHORT[part]}data` is {cell.dtype}, but must be a cell.")
+            raise ValueError(
+                f"'{path}': `{NAME_IN_FILE[part]}data` is {cell.dtype}, but must be a cell."
+            )
     return {
         part: [np.asarray(roll) for roll in cell.ravel()]
         for part, cell in found.items()
@@ -134,7 +136,7 @@ def _from_json(path: Path) -> dict[str, list[np.ndarray]]:
     if not isinstance(content, dict):
         raise ValueError(f"'{path}' must hold an object with `train`, `valid` and `test`.")
     pieces = {}
-    for part, short in SHORT.items():
+    for part, short in NAME_IN_FILE.items():
         found = content.get(short, content.get(part))
         if found is not None:
             if not isinstance(found, list):

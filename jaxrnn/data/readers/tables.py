@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jaxrnn.data.arrays import padded
+from jaxrnn.data.arrays import pad_sequences
 from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.table import Table, from_csv, from_pandas, from_parquet
-from jaxrnn.data.records import PARTS, Sequences, Series, Texts
+from jaxrnn.data.records import PARTS, LabelledTexts, Sequences, TimeSeries
 
 SPLIT = "split"
 """The column that says which part a row belongs to, where there is one."""
@@ -23,12 +23,12 @@ def _values(table: Table, *meaning: str | None) -> list[str]:
     return names
 
 
-def points(table: Table, name: str, options: ColumnRoles) -> Series:
+def to_series(table: Table, name: str, options: ColumnRoles) -> TimeSeries:
     """Rows are points in time, of as many series as `options.group` tells apart."""
     series = None if options.group is None else table.labels(options.group)
     rows = _order(table, series, options.time)
     names = _values(table, options.group, options.time)
-    return Series(
+    return TimeSeries(
         name,
         table.numbers(names, missing=True)[rows],
         tuple(names),
@@ -53,7 +53,7 @@ def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndar
     return rows
 
 
-def long(table: Table, name: str, options: ColumnRoles) -> Sequences:
+def to_sequences_by_group(table: Table, name: str, options: ColumnRoles) -> Sequences:
     """Rows of one group are a sequence, in the order of `options.time`."""
     assert options.group
     groups = table.labels(options.group)
@@ -77,7 +77,7 @@ def long(table: Table, name: str, options: ColumnRoles) -> Sequences:
     parts = _parts(table)
     return Sequences(
         name,
-        padded(sequences),
+        pad_sequences(sequences),
         lengths,
         _stacked(targets),
         parts=None if parts is None else constant(SPLIT, parts),
@@ -85,13 +85,13 @@ def long(table: Table, name: str, options: ColumnRoles) -> Sequences:
     )
 
 
-def wide(table: Table, name: str, options: ColumnRoles) -> Sequences | Texts:
+def to_sequences_by_row(table: Table, name: str, options: ColumnRoles) -> Sequences | LabelledTexts:
     """Every row is a sequence, or a text."""
     names = _values(table, *options.target, options.group, SPLIT)
     groups = None if options.group is None else table.labels(options.group)
     targets, parts = _stacked(list(_targets(table, options).values())), _parts(table)
     if len(names) == 1 and table.is_text(names[0]):
-        return Texts(name, table.labels(names[0]).tolist(), targets, groups, parts)
+        return LabelledTexts(name, table.labels(names[0]).tolist(), targets, groups, parts)
     inputs = table.numbers(names)[..., None]
     lengths = np.full(len(inputs), inputs.shape[1], np.int32)
     return Sequences(name, inputs, lengths, targets, groups, parts, options.target)
@@ -118,19 +118,21 @@ def _parts(table: Table) -> np.ndarray | None:
     return parts
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences | Texts | Series:
+def read(path: Path, options: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
     """The rows of a `.csv` or `.parquet` file; see `from_table`."""
     parquet = path.suffix.lower() == ".parquet"
     rows = from_parquet(path) if parquet else from_csv(path)
     return from_table(rows, path.stem, options)
 
 
-def from_frame(frame: pd.DataFrame, options: ColumnRoles) -> Sequences | Texts | Series:
+def from_frame(frame: pd.DataFrame, options: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
     """The rows of a frame; see `from_table`."""
     return from_table(from_pandas(frame), "frame", options)
 
 
-def from_table(table: Table, name: str, options: ColumnRoles) -> Sequences | Texts | Series:
+def from_table(
+    table: Table, name: str, options: ColumnRoles
+) -> Sequences | LabelledTexts | TimeSeries:
     """What the rows of a table are.
 
     To forecast, they are points in time, of as many series as `options.group` tells apart. With
@@ -150,7 +152,7 @@ def from_table(table: Table, name: str, options: ColumnRoles) -> Sequences | Tex
     """
     _check_columns(table, options)
     if options.forecast:
-        return points(table, name, options)
+        return to_series(table, name, options)
     if not options.target:
         raise ValueError(
             "`target` is missing, but must name the column to learn, one of "
@@ -161,7 +163,7 @@ def from_table(table: Table, name: str, options: ColumnRoles) -> Sequences | Tex
             f"`time` is {options.time!r}, but orders the rows of a sequence, which `group` must "
             "tell apart; to forecast, give `horizon`."
         )
-    return (long if options.time else wide)(table, name, options)
+    return (to_sequences_by_group if options.time else to_sequences_by_row)(table, name, options)
 
 
 def _check_columns(table: Table, options: ColumnRoles) -> None:

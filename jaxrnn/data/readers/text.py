@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from jaxrnn.data.readers.column_roles import ColumnRoles
-from jaxrnn.data.records import Text
+from jaxrnn.data.records import LongText
 
 
-def read(path: Path, options: ColumnRoles) -> Text:
+def read(path: Path, options: ColumnRoles) -> LongText:
     """The whole file.
 
     Raises:
@@ -16,7 +16,7 @@ def read(path: Path, options: ColumnRoles) -> Text:
     text = read_text(path)
     if not text.strip():
         raise ValueError(f"'{path}' is empty, but must hold text.")
-    return Text(path.stem, text)
+    return LongText(path.stem, text)
 
 
 def read_text(path: Path) -> str:

@@ -9,19 +9,19 @@ from jaxrnn.data.readers.labelled import LabelledSequence
 from jaxrnn.data.readers.text import read_text
 
 
-class Tag(NamedTuple):
+class HeaderTag(NamedTuple):
     """What stands behind the name of a tag."""
 
     line: int
-    words: list[str]
+    values: list[str]
 
     @property
-    def says_true(self) -> bool:
+    def is_true(self) -> bool:
         """Whether the first word is `true`."""
-        return self.words[:1] in (["true"], ["True"], ["TRUE"])
+        return self.values[:1] in (["true"], ["True"], ["TRUE"])
 
 
-NO_TAG = Tag(0, [])
+ABSENT = HeaderTag(0, [])
 
 
 def read_ts(path: Path) -> list[LabelledSequence]:
@@ -41,13 +41,13 @@ def read_ts(path: Path) -> list[LabelledSequence]:
     if end is None:
         raise ValueError(f"'{path}' has no line `@data`, but must have one before its sequences.")
     _check_kind(path, tags)
-    cases = [_case(path, number, line, tags) for number, line in lines[end + 1 :]]
+    cases = [_sequence(path, number, line, tags) for number, line in lines[end + 1 :]]
     if not cases:
         raise ValueError(f"'{path}' has no sequences behind line {lines[end][0]}, `@data`.")
     return cases
 
 
-def _tags(path: Path, lines: list[tuple[int, str]]) -> dict[str, Tag]:
+def _tags(path: Path, lines: list[tuple[int, str]]) -> dict[str, HeaderTag]:
     """By name, in small letters."""
     for number, line in lines:
         if not line.startswith("@"):
@@ -56,42 +56,42 @@ def _tags(path: Path, lines: list[tuple[int, str]]) -> dict[str, Tag]:
                 "`#` before the line `@data`."
             )
     split = [(number, line[1:].split()) for number, line in lines]
-    return {words[0].lower(): Tag(number, words[1:]) for number, words in split if words}
+    return {words[0].lower(): HeaderTag(number, words[1:]) for number, words in split if words}
 
 
-def _check_kind(path: Path, tags: dict[str, Tag]) -> None:
-    stamps = tags.get("timestamps", NO_TAG)
-    if stamps.says_true:
+def _check_kind(path: Path, tags: dict[str, HeaderTag]) -> None:
+    stamps = tags.get("timestamps", ABSENT)
+    if stamps.is_true:
         raise ValueError(
             f"'{path}', line {stamps.line} announces time stamps, but only values at even steps "
             "can be read."
         )
-    if not any(tags.get(tag, NO_TAG).says_true for tag in ("classlabel", "targetlabel")):
+    if not any(tags.get(tag, ABSENT).is_true for tag in ("classlabel", "targetlabel")):
         raise ValueError(
             f"'{path}' has neither `@classLabel true` nor `@targetLabel true`, but its sequences "
             "must have something to learn."
         )
 
 
-def _case(path: Path, number: int, line: str, tags: dict[str, Tag]) -> LabelledSequence:
+def _sequence(path: Path, number: int, line: str, tags: dict[str, HeaderTag]) -> LabelledSequence:
     place = f"'{path}', line {number}"
     *variables, label = line.split(":")
-    _check_count(place, "variables", len(variables), tags.get("dimensions", NO_TAG))
+    _check_count(place, "variables", len(variables), tags.get("dimensions", ABSENT))
     if not variables:
         raise ValueError(f"{place} has no label, but must end in a colon and a label.")
     columns = [_numbers(place, variable) for variable in variables]
     if len({len(column) for column in columns}) > 1:
         steps = ", ".join(str(len(column)) for column in columns)
         raise ValueError(f"{place} has variables of {steps} steps, but they must be the same.")
-    _check_count(place, "steps", len(columns[0]), tags.get("serieslength", NO_TAG))
+    _check_count(place, "steps", len(columns[0]), tags.get("serieslength", ABSENT))
     return LabelledSequence(path, number, np.stack(columns, 1), _target(place, label.strip(), tags))
 
 
-def _check_count(place: str, what: str, found: int, tag: Tag) -> None:
+def _check_count(place: str, what: str, found: int, tag: HeaderTag) -> None:
     """Refuse what differs from a tag, if there is one."""
-    if tag.words and tag.words[0] not in ("0", str(found)):
+    if tag.values and tag.values[0] not in ("0", str(found)):
         raise ValueError(
-            f"{place} has {found} {what}, but must have {tag.words[0]} as line {tag.line} says."
+            f"{place} has {found} {what}, but must have {tag.values[0]} as line {tag.line} says."
         )
 
 
@@ -111,10 +111,10 @@ def _numbers(place: str, variable: str) -> np.ndarray:
         raise
 
 
-def _target(place: str, label: str, tags: dict[str, Tag]) -> str | float:
-    classes = tags.get("classlabel", NO_TAG)
-    if classes.says_true:
-        allowed = classes.words[1:] or [label]
+def _target(place: str, label: str, tags: dict[str, HeaderTag]) -> str | float:
+    classes = tags.get("classlabel", ABSENT)
+    if classes.is_true:
+        allowed = classes.values[1:] or [label]
         if label not in allowed or not label:
             raise ValueError(
                 f"{place} has the label {label[:20]!r}, but only those of line {classes.line} are "
