@@ -89,9 +89,9 @@ def test_the_right_ones_go_on() -> None:
     scores: dict[str, Any] = {f"c{k}": 10.0 + k for k in range(7)}
     scores["late"] = lambda epochs: 9.0 if epochs < 3 else 1.0
     scores["early"] = lambda epochs: 5.0 if epochs == 1 else 50.0
-    told: list[search.Progress] = []
+    reports: list[search.Progress] = []
     running = race(scores, halving((9,), 1, 9, 3))
-    running.run(on_progress=told.append)
+    running.run(on_progress=reports.append)
     assert groups(running) == [(9, 1), (3, 2), (3, 3), *((1, e) for e in range(4, 10))]
     assert winner(running) == "late"
     assert snapshots_of(running).keys() == {best_of(running).id}
@@ -103,10 +103,11 @@ def test_the_right_ones_go_on() -> None:
     assert trials["early"].epochs == 3
     assert trials["early"].metrics[3]["loss"] == 50.0
     assert [t.epochs for t in running.trials if t.state is State.PRUNED].count(1) == 6
-    assert [one.trained for one in told if one.scored] == [9, 15, 21]
-    assert [one.trained for one in told[:3]] == [4.5, 9, 9]
-    assert told[-1].trained == told[-1].total == 21
-    assert (told[0].begun, told[0].training, told[0].epochs, told[0].best) == (9, 9, 0, None)
+    assert [one.trained for one in reports if one.scored] == [9, 15, 21]
+    assert [one.trained for one in reports[:3]] == [4.5, 9, 9]
+    assert reports[-1].trained == reports[-1].total == 21
+    first = reports[0]
+    assert (first.begun, first.training, first.epochs, first.best) == (9, 9, 0, None)
 
 
 def test_every_epoch_is_recorded() -> None:
@@ -231,9 +232,9 @@ def test_asha_promotes_and_goes_on() -> None:
     """Promoted trials keep their state, lanes are never idle while trials are left (6)."""
     scores = {f"n{k}": lambda e, k=k: abs(k - 5.5) + 1 / e for k in range(12)}
     running = race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
-    told: list[search.Progress] = []
-    running.run(on_progress=told.append)
-    while_left = [one.training for one in told if one.begun < 12 and not one.scored]
+    reports: list[search.Progress] = []
+    running.run(on_progress=reports.append)
+    while_left = [one.training for one in reports if one.begun < 12 and not one.scored]
     assert set(while_left) == {3}
     for trial in running.trials:
         assert set(trial.metrics) <= {1, 3, 9} and max(trial.metrics) == trial.epochs
@@ -348,16 +349,16 @@ def test_folds_are_members() -> None:
     plan = search.Plan(
         search.Space(name=[0, 1]), Listed([{"name": 0}, {"name": 1}]), halving((2,), 1, 2, 2)
     )
-    told: list[search.Progress] = []
+    reports: list[search.Progress] = []
     running = search.Search(plan, search.Replicates(folds, repeats=2))
-    running.run(on_progress=told.append)
+    running.run(on_progress=reports.append)
     assert [trial.metrics[1]["loss"] for trial in running.trials] == [1.0, 3.0]
     assert running.trials[0].errors[1]["loss"] == pytest.approx(
         np.std([0, 0, 1, 1, 2, 2], ddof=1) / 6**0.5
     )
     assert all([len(goals) for goals in fold.trained] == [4, 2] for fold in folds)
     assert len(snapshots_of(running)[0]) == 6
-    assert [one.trained for one in told[:6]] == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
+    assert [one.trained for one in reports[:6]] == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
 
 
 def test_nothing_is_placed_again_without_need() -> None:

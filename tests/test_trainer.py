@@ -491,8 +491,8 @@ def test_precision_is_decided_whatever_the_process_asks_for(
     for program in (cohort.programs.train, cohort.programs.evaluate):
         text = program.as_text() or ""
         products = re.findall(r" dot\(.*", text)
-        told = {p for line in products for p in re.findall(r"operand_precision={(\w+)", line)}
-        assert products and told == ({precision} - {"default"})
+        precisions = {p for line in products for p in re.findall(r"operand_precision={(\w+)", line)}
+        assert products and precisions == ({precision} - {"default"})
 
 
 def test_an_epoch_has_eight_steps_or_more(data: jaxrnn.Data) -> None:
