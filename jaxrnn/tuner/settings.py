@@ -76,18 +76,18 @@ class Settings:
     target: str | None = _setting(
         DATA,
         None,
-        "table: column to learn; several are separated by commas",
+        "column of a table to learn; several are separated by commas",
         "COLUMN",
         values.columns,
     )
     group: str | None = _setting(
-        DATA, None, "table: column that names the group of a row", "COLUMN"
+        DATA, None, "column of a table that names the group of each row", "COLUMN"
     )
-    time: str | None = _setting(DATA, None, "table: column that orders the rows", "COLUMN")
-    look_back: int | None = _count(DATA, None, "forecasting: rows that the network sees")
-    horizon: int | None = _count(DATA, None, "forecasting: rows that it predicts")
+    time: str | None = _setting(DATA, None, "column of a table that orders its rows", "COLUMN")
+    look_back: int | None = _count(DATA, None, "rows that a forecast looks back on")
+    horizon: int | None = _count(DATA, None, "rows that a forecast predicts")
     reach_back: bool = _switch(
-        DATA, "forecasting: let the first windows of a part look back into the part before"
+        DATA, "let the first forecasts of a part look back into the part before"
     )
     split: tuple[float, ...] | None = _setting(
         DATA,
@@ -97,8 +97,10 @@ class Settings:
         values.three_numbers,
     )
     folds: int = _count(DATA, 1, "number of folds; trials are ranked by the mean over them")
-    block: int = _count(DATA, 64, "language models: time steps of a block of text")
-    unit: str = _setting(DATA, "character", "language models: unit of a step, character or word")
+    block: int = _count(DATA, 64, "time steps of a block, for language models")
+    unit: str = _setting(
+        DATA, "character", "step of a text, character or word, for language models"
+    )
     space: object = _setting(
         SEARCH,
         "default",
@@ -125,7 +127,7 @@ class Settings:
     max_concurrent: int | None = _count(
         SEARCH, None, "start new trials while fewer than N train (default: see docs/search.md)"
     )
-    grid_points: int = _count(SEARCH, 3, "grid: number of values of a continuous range")
+    grid_points: int = _count(SEARCH, 3, "values of each continuous range in a grid")
     enqueue: str | None = _setting(
         SEARCH,
         None,
