@@ -191,7 +191,7 @@ def test_medians_of_jobs(measured: list[dict[str, Any]]) -> None:
 
 
 def test_pages(tmp_path: Path, measured: list[dict[str, Any]]) -> None:
-    """What stands between the markers comes from the results; the rest of a page stays."""
+    """The text between the markers comes from the results; the rest of a page stays."""
     readme, page = tmp_path / "README.md", tmp_path / "speed.md"
     for path in (readme, page):
         path.write_text("before\n<!-- peers: x -->\nold\n<!-- end of peers -->\nafter\n")

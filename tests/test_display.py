@@ -1,4 +1,4 @@
-"""What people see of a search: its standing while it runs, the leaderboard at its end."""
+"""The display of a search: its standing while it runs, the leaderboard at its end."""
 
 import io
 import math

@@ -136,7 +136,7 @@ def paths_in(page: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_paths_exist(name: str) -> None:
-    """Of files and folders that are named in backticks, so that none outlives a move."""
+    """Files and folders in backticks exist, so that no name outlives a move."""
     named = paths_in((ROOT / name).read_text())
     assert len(named) > 20
     for path in named:

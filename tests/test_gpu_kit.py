@@ -167,7 +167,7 @@ sys.exit(__main__.main())
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_cut_off(number: signal.Signals, tmp_path: Path) -> None:
-    """What was measured is there, and that it was cut off."""
+    """The file holds the measurements so far, and says that it was cut off."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
     with subprocess.Popen(
         [sys.executable, "-c", CUT, str(tmp_path)],

@@ -183,7 +183,7 @@ def test_more_trials_after_the_end(main: Main) -> None:
 
 @pytest.mark.slow
 def test_a_raised_search_that_is_killed_can_be_taken_up(main: Main) -> None:
-    """What the first end left says nothing of the second."""
+    """The summary of the first end is gone when the second begins."""
     always = ("--checkpoint-minutes", "0")
     main(*SMALL, "--trials", "9", "--out", "torn")
     killed_after(25, signal.SIGKILL, "--resume", "torn", "--trials", "60", *always)
@@ -301,7 +301,7 @@ def program(*arguments: str) -> subprocess.Popen[str]:
 
 
 def finished(*arguments: str) -> str:
-    """What a run of its own says; bits are compared among processes of one kind."""
+    """The output of a process of its own; bits are compared among processes of one kind."""
     process = program(*arguments)
     output, errors = process.communicate()
     assert process.returncode == 0, errors

@@ -183,7 +183,7 @@ def test_mistakes_get_the_sentence_of_the_command_line(
     sentence: str | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Or one of their own, where a command line can't be so wrong."""
+    """They have sentences of their own for mistakes that a command line can't make."""
     before = set(cwd.rglob("*"))
     settings = {"data": "thirds.npz", "space": "space.toml", **settings}
     with pytest.raises(ValueError) as caught:
@@ -321,7 +321,7 @@ def test_choices_may_be_called_none(first: tuner.Result, tmp_path: Path) -> None
 
 
 def test_a_search_in_a_thread(cwd: Path, first: tuner.Result) -> None:
-    """Where no signal is heard, and none can be asked for."""
+    """A thread gets no signals, and can't ask for any."""
     results = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""What people install: the wheel in a new environment, used from a folder that is no checkout."""
+"""The wheel, installed in a new environment, works from a folder that is no checkout."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What has no place in a true size: where it is, and that it is zero."""
+"""The padding beyond a true size: where it is, and that it is zero."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported is no garbage, and not looked through again while JAX traces."""
+    """Imported objects are no garbage: the collector skips them while JAX traces."""
     gc.freeze()
 
 

@@ -19,7 +19,7 @@ def splits_of(data: Data) -> list[Split]:
 
 
 def scaling_of(data: Data) -> Scaling:
-    """What its inputs were standardised with."""
+    """Mean and deviation with which its inputs were standardised."""
     assert isinstance(data.encoder, Scaling)
     return data.encoder
 

@@ -76,7 +76,7 @@ def opened(folder: Path, kind: str = "journal", **changes: Any) -> Study:
 
 
 def read(folder: Path, kind: str = "journal") -> optuna.Study:
-    """As any user of Optuna would."""
+    """The study, read as any user of Optuna would."""
     if kind == "journal":
         storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
         return optuna.load_study(study_name=folder.name, storage=storage)
