@@ -12,7 +12,7 @@ from search.progress import Progress
 from search.schedulers.scheduler import Decision
 from search.scores import scores
 from search.search import Search
-from search.trial import State, Trial, TrialView
+from search.trial import Trial, TrialStatus, TrialView
 
 
 class RungAudit(NamedTuple):
@@ -54,8 +54,8 @@ class Audit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """Everybody goes from rung to rung; nobody begins, nobody is stopped.
+class Continuation:
+    """Scheduler that lets all trials go on from rung to rung; none begins, none is pruned.
 
     Attributes:
         rungs: Epochs at which trials are scored, ascending.
@@ -100,7 +100,7 @@ def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progr
     last = plan.scheduler.max_epochs
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
-    onwards = replace(plan, scheduler=Resumed(rungs, len(trials)))
+    onwards = replace(plan, scheduler=Continuation(rungs, len(trials)))
     Search(onwards, search.replicates.copy(), trials, search.clock).run(on_progress)
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]
@@ -118,8 +118,8 @@ def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progr
 
 def _revived(trial: Trial) -> Trial:
     copy = deepcopy(trial)
-    if copy.state is State.PRUNED:
-        copy.state, copy.ended = State.RUNNING, False
+    if copy.state is TrialStatus.PRUNED:
+        copy.state, copy.ended = TrialStatus.RUNNING, False
     return copy
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class State(StrEnum):
+class TrialStatus(StrEnum):
     """What became of a trial."""
 
     RUNNING = "running"
@@ -92,7 +92,7 @@ class Trial:
     configuration: dict[str, Any]
     proposal: Proposal
     bracket: int = 0
-    state: State = State.RUNNING
+    state: TrialStatus = TrialStatus.RUNNING
     epochs: int = 0
     target_epochs: int = 0
     ended: bool = False
@@ -103,10 +103,10 @@ class Trial:
     begun: float = field(default_factory=time.time, compare=False)
     finished: float | None = field(default=None, compare=False)
 
-    def end(self, state: State) -> None:
+    def end(self, state: TrialStatus) -> None:
         """Note that it trains no more, and that `state` became of it, unless it diverged."""
         self.ended, self.finished = True, time.time()
-        if self.state is State.RUNNING:
+        if self.state is TrialStatus.RUNNING:
             self.state = state
 
     def last(self, metric: str) -> float:
@@ -147,7 +147,7 @@ def leaderboard(trials: Sequence[Trial], metric: str, mode: str) -> list[Trial]:
     """
 
     def reached(trial: Trial) -> int:
-        return -1 if trial.state is State.DIVERGED else max(trial.metrics, default=0)
+        return -1 if trial.state is TrialStatus.DIVERGED else max(trial.metrics, default=0)
 
     order = rank([trial.last(metric) for trial in trials], [trial.id for trial in trials], mode)
     return sorted((trials[position] for position in order), key=reached, reverse=True)

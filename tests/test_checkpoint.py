@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from search.records.checkpoint import Checkpoints, records_of, trials_of
 from search.records.lock import locked
 from search.records.strict_json import decode, encode
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 NUMBERS = st.integers(-(2**60), 2**60)
 FLOATS = st.floats(allow_nan=False) | st.just(math.nan)  # one NaN: JSON has no payloads
@@ -39,7 +39,7 @@ TRIALS = st.builds(
     configuration=ENTRIES,
     proposal=st.builds(Proposal, ENTRIES, st.none() | ENTRIES),
     bracket=st.integers(0, 9),
-    state=st.sampled_from(State),
+    state=st.sampled_from(TrialStatus),
     epochs=NUMBERS,
     target_epochs=NUMBERS,
     ended=st.booleans(),
@@ -83,7 +83,7 @@ def test_trials_survive_strict_json(trials: list[Trial]) -> None:
     text = json.dumps(encode(records_of(trials)), allow_nan=False)
     again = trials_of(decode(json.loads(text)))
     assert [bits(vars(one)) for one in again] == [bits(vars(one)) for one in trials]
-    assert all(type(one.state) is State and type(one.proposal) is Proposal for one in again)
+    assert all(type(one.state) is TrialStatus and type(one.proposal) is Proposal for one in again)
 
 
 def test_history_of_another_precision_survives() -> None:

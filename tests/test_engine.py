@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.curve_trainer import Curves, Listed, Runner, race
 
 import search
-from search import State, leaderboard
+from search import TrialStatus, leaderboard
 from search.audit import audit
 from search.schedulers.asha import Asha
 from search.schedulers.no_pruning import NoPruning
@@ -96,13 +96,13 @@ def test_the_right_ones_go_on() -> None:
     assert winner(running) == "late"
     assert snapshots_of(running).keys() == {best_of(running).id}
     trials = by_name(running)
-    assert trials["late"].state is State.COMPLETE
+    assert trials["late"].state is TrialStatus.COMPLETE
     rows = {epochs: row["loss"] for epochs, row in trials["late"].metrics.items()}
     assert rows == {1: 9.0, 3: 1.0, 9: 1.0}
-    assert trials["early"].state is State.PRUNED
+    assert trials["early"].state is TrialStatus.PRUNED
     assert trials["early"].epochs == 3
     assert trials["early"].metrics[3]["loss"] == 50.0
-    assert [t.epochs for t in running.trials if t.state is State.PRUNED].count(1) == 6
+    assert [t.epochs for t in running.trials if t.state is TrialStatus.PRUNED].count(1) == 6
     assert [one.trained for one in told if one.scored] == [9, 15, 21]
     assert [one.trained for one in told[:3]] == [4.5, 9, 9]
     assert told[-1].trained == told[-1].total == 21
@@ -149,23 +149,23 @@ def test_diverged_rank_last_and_rungs_keep_their_size(bad: float) -> None:
     assert groups(running) == [(6, 1), (3, 2), (1, 3), (1, 4)]
     assert winner(running) == "a"
     diverged = [t.state for t in running.trials if t.configuration["name"][0] == "d"]
-    assert diverged == [State.DIVERGED] * 3
+    assert diverged == [TrialStatus.DIVERGED] * 3
     running = done({"d0": bad, "a": 5.0, "d1": bad, "d2": bad}, 4, 1, 2, 2)
     assert winner(running) == "a"
     assert groups(running) == [(4, 1), (2, 2)]  # the rung is filled up, by the lowest id
     assert [trial.epochs for trial in running.trials] == [2, 2, 1, 1]
-    assert [trial.state for trial in running.trials].count(State.DIVERGED) == 3
+    assert [trial.state for trial in running.trials].count(TrialStatus.DIVERGED) == 3
 
 
 def test_all_diverged_and_late_divergence() -> None:
     running = done({"a": math.nan, "b": math.nan}, 2, 1, 2, 2)
     assert running.best is None
-    assert [trial.state for trial in running.trials] == [State.DIVERGED] * 2
+    assert [trial.state for trial in running.trials] == [TrialStatus.DIVERGED] * 2
     late = {"a": lambda e: 1.0 if e == 1 else math.nan, "b": 2.0, "c": 3.0}
     running = done(late, 3, 1, 2, 2)
     assert running.best is None
     states = [trial.state for trial in running.trials]
-    assert states == [State.DIVERGED, State.PRUNED, State.PRUNED]
+    assert states == [TrialStatus.DIVERGED, TrialStatus.PRUNED, TrialStatus.PRUNED]
 
 
 def test_once_diverged_is_diverged() -> None:
@@ -237,7 +237,7 @@ def test_asha_promotes_and_goes_on() -> None:
     assert set(while_left) == {3}
     for trial in running.trials:
         assert set(trial.metrics) <= {1, 3, 9} and max(trial.metrics) == trial.epochs
-        assert trial.ended and trial.state in (State.COMPLETE, State.PRUNED)
+        assert trial.ended and trial.state in (TrialStatus.COMPLETE, TrialStatus.PRUNED)
         assert len(trial.history["training_loss"]) == trial.epochs
     assert best_of(running).epochs == 9
 
@@ -259,7 +259,7 @@ def test_pbt_copies_weights_and_configurations() -> None:
         assert 0.05 <= configuration["rate"] <= 0.9
         assert configuration["rate"] != configurations[other]["rate"]
         assert loser.proposal.configuration == configurations[loser.id]
-        assert loser.state is State.COMPLETE and set(loser.metrics) == {2, 4, 6}
+        assert loser.state is TrialStatus.COMPLETE and set(loser.metrics) == {2, 4, 6}
     for trial in running.trials[:2]:
         assert not trial.changes
     assert all(len(goals) == 8 for goals in trainer.trained)
@@ -273,7 +273,7 @@ def test_diverged_members_are_revived_by_copies() -> None:
     running = search.Search(plan, search.Replicates([Curves(curve, ["rate"])]))
     running.run()
     last = running.trials[3]
-    assert last.state is State.COMPLETE
+    assert last.state is TrialStatus.COMPLETE
     assert math.isnan(last.metrics[1]["loss"]) and last.metrics[2]["loss"] == 1.0
 
 
@@ -339,7 +339,7 @@ def test_one_diverged_seed_is_a_diverged_trial() -> None:
     bad = team.seeds(search.Trial(0, 0, {}, Listed(names).ask(1, [])[0]))[1]
     running.run()
     assert winner(running) == "b"
-    assert running.trials[0].state is State.DIVERGED
+    assert running.trials[0].state is TrialStatus.DIVERGED
 
 
 def test_folds_are_members() -> None:

@@ -16,7 +16,7 @@ import pytest
 from search.records.atomic import to_disk, write_whole
 from search.records.run_folder import RunFolder, unused
 from search.space.space import Space
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 
 def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> Trial:
@@ -25,11 +25,11 @@ def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> 
 
 
 TRIALS = [
-    trial(1, {"cell": "gru", "rate": 1e-3}, state=State.DIVERGED, epochs=3,
+    trial(1, {"cell": "gru", "rate": 1e-3}, state=TrialStatus.DIVERGED, epochs=3,
           metrics={3: {"loss": math.nan}}),
-    trial(0, {"cell": "lstm", "rate": 0.5}, state=State.COMPLETE, epochs=9,
+    trial(0, {"cell": "lstm", "rate": 0.5}, state=TrialStatus.COMPLETE, epochs=9,
           metrics={3: {"loss": 2.5}, 9: {"loss": 1.25}}),
-    trial(2, {"cell": "gru"}, state=State.INTERRUPTED),
+    trial(2, {"cell": "gru"}, state=TrialStatus.INTERRUPTED),
 ]  # fmt: skip
 
 

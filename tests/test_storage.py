@@ -13,7 +13,7 @@ from support.study_stages import SPACE, begun, check, database, opened, read, st
 from search.records.optuna_storage import Journal
 from search.records.optuna_study import Study, best_configurations
 from search.space.space import Space
-from search.trial import State
+from search.trial import TrialStatus
 
 
 def test_failures_are_told(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_the_best_of_an_earlier_search(tmp_path: Path, mode: str) -> None:
     folder = tmp_path / "run"
     trials = [begun(id) for id in range(6)]
     for trial, score in zip(trials, [3.0, -1.0, 2.0, -1.0, 9.0, -9.0], strict=True):
-        trial.metrics, trial.ended, trial.state = {1: {"loss": score}}, True, State.COMPLETE
-    trials[4].state, trials[5].state = State.DIVERGED, State.PRUNED
+        trial.metrics, trial.ended, trial.state = {1: {"loss": score}}, True, TrialStatus.COMPLETE
+    trials[4].state, trials[5].state = TrialStatus.DIVERGED, TrialStatus.PRUNED
     trials[2].configuration = trials[2].configuration | {"rate": 0.125}
     trials[2].changes = [(1, 0, trials[2].configuration)]
     order = [1, 3, 2, 0] if mode == "min" else [0, 2, 1, 3]

@@ -15,7 +15,7 @@ import optuna
 import pytest
 from support.study_stages import COUNT, begun, check, opened, read, stages
 
-from search.trial import State, Trial
+from search.trial import Trial, TrialStatus
 
 
 def content(study: optuna.Study) -> list[Any]:
@@ -42,7 +42,7 @@ def test_what_optuna_reads(tmp_path: Path, kind: str, step: int) -> None:
     assert found.direction.name == "MINIMIZE"
     assert found.user_attrs["metric"] == "loss"
     assert found.user_attrs["fixed"] == {"width": 16}
-    assert found.best_trial.number in {t.id for t in seen[-1] if t.state is State.COMPLETE}
+    assert found.best_trial.number in {t.id for t in seen[-1] if t.state is TrialStatus.COMPLETE}
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
@@ -105,7 +105,7 @@ def test_a_database_is_told_of_trials_that_ended(tmp_path: Path) -> None:
     found = read(folder, "sqlite")
     assert found.trials == []
     ended = copy.deepcopy(seen[2])
-    ended[3].ended, ended[3].state = True, State.PRUNED
+    ended[3].ended, ended[3].state = True, TrialStatus.PRUNED
     study = opened(folder, "sqlite")
     study.write(ended)
     study.close()
@@ -116,7 +116,7 @@ def test_a_database_is_told_of_trials_that_ended(tmp_path: Path) -> None:
 def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
     trials = stages()[2]
     for trial in trials:
-        trial.state = State.INTERRUPTED
+        trial.state = TrialStatus.INTERRUPTED
     study = opened(tmp_path / "run")
     study.write(trials)
     study.close()
@@ -125,11 +125,11 @@ def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
 
 def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
     trial = begun(0)
-    trial.metrics, trial.ended, trial.state = {1: {"loss": 0.0}}, True, State.COMPLETE
+    trial.metrics, trial.ended, trial.state = {1: {"loss": 0.0}}, True, TrialStatus.COMPLETE
     worse = begun(1)
-    worse.metrics, worse.ended, worse.state = {1: {"loss": math.inf}}, True, State.COMPLETE
+    worse.metrics, worse.ended, worse.state = {1: {"loss": math.inf}}, True, TrialStatus.COMPLETE
     late = begun(2)  # diverged once, though its last score is a number
-    late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, State.DIVERGED
+    late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, TrialStatus.DIVERGED
     study = opened(tmp_path / "run")
     study.write([trial, worse, late])
     study.close()
@@ -182,7 +182,7 @@ def changed(trials: list[Trial], what: str) -> list[Trial]:
     elif what == "another score":
         trial.metrics[27] = {"loss": 1.0, "accuracy": 0.5}
     else:
-        trial.state = State.DIVERGED
+        trial.state = TrialStatus.DIVERGED
     return trials
 
 
@@ -241,7 +241,7 @@ def test_times_are_those_of_the_trials(tmp_path: Path) -> None:
     trial = begun(0)
     trial.begun = 1e9
     trial.metrics = {1: {"loss": 1.0}}
-    trial.end(State.PRUNED)
+    trial.end(TrialStatus.PRUNED)
     trial.finished = 1e9 + 60
     for kind in ("journal", "sqlite"):
         study = opened(tmp_path / "run", kind)
@@ -296,9 +296,9 @@ def test_importances_and_tables_work(tmp_path: Path) -> None:
     trials = [begun(id) for id in range(40)]
     for trial in trials:
         loss = abs(math.log10(trial.configuration["rate"]) + 2)
-        trial.metrics, trial.ended, trial.state = {1: {"loss": loss}}, True, State.COMPLETE
+        trial.metrics, trial.ended, trial.state = {1: {"loss": loss}}, True, TrialStatus.COMPLETE
     for trial in trials[::5]:
-        trial.state = State.PRUNED
+        trial.state = TrialStatus.PRUNED
     study = opened(tmp_path / "run")
     study.write(trials)
     study.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.records.atomic import naming, to_disk
 from search.records.strict_json import decode, encode
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 STATE, RECORDS, MANIFEST = "state", "records.json", "manifest.json"
 """Parts of a checkpoint: what the caller saves, the records, checksums of both."""
@@ -123,7 +123,7 @@ def trials_of(records: Sequence[Mapping[str, Any]]) -> list[Trial]:
     trials = []
     for record in records:
         trial = Trial(**record)
-        trial.state = State(trial.state)
+        trial.state = TrialStatus(trial.state)
         trial.proposal = Proposal(**record["proposal"])
         trial.changes = [(epochs, id, entries) for epochs, id, entries in record["changes"]]
         trials.append(trial)

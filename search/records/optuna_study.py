@@ -14,9 +14,9 @@ from search.records.optuna_storage import forget_journal, open_store, open_study
 from search.records.signals import deferred
 from search.records.strict_json import readable
 from search.space.space import Space
-from search.trial import State, Trial
+from search.trial import Trial, TrialStatus
 
-STATES = {State.COMPLETE: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
+STATES = {TrialStatus.COMPLETE: TrialState.COMPLETE, TrialStatus.PRUNED: TrialState.PRUNED}
 
 
 class Study:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import rungs
-from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, NewTrial
+from search.schedulers.scheduler import Decision, NewTrial, best_first, healthy
 from search.trial import TrialView
 
 

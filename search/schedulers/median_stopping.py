@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import check_budgets, check_whole
-from search.schedulers.ranking import healthy
-from search.schedulers.scheduler import Decision, NewTrial
+from search.schedulers.scheduler import Decision, NewTrial, healthy
 from search.trial import TrialView
 
 

@@ -14,8 +14,7 @@ from optuna.distributions import (
 
 from search.rungs import check_whole
 from search.samplers.unit_cube import UnitCube
-from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, Exploit, NewTrial
+from search.schedulers.scheduler import Decision, Exploit, NewTrial, best_first, healthy
 from search.space.space import Space
 from search.trial import TrialView
 

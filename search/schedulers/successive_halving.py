@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import Bracket, Rung, check_whole, hyperband_brackets, rungs, trial_epochs
-from search.schedulers.ranking import best_first
-from search.schedulers.scheduler import Decision, NewTrial
+from search.schedulers.scheduler import Decision, NewTrial, best_first
 from search.trial import TrialView
 
 
