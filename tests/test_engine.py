@@ -80,7 +80,7 @@ def test_kept_scores_are_those_of_a_fresh_table() -> None:
             [running._scores.views(running.trials), ScoreTable("loss", "min").views(running.trials)]
         )
     )
-    assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
+    assert len(tables) == 6 and all(cached == fresh for cached, fresh in tables)
     assert any(trial.changes for trial in running.trials)
 
 
@@ -89,9 +89,9 @@ def test_the_right_ones_go_on() -> None:
     scores: dict[str, Any] = {f"c{k}": 10.0 + k for k in range(7)}
     scores["late"] = lambda epochs: 9.0 if epochs < 3 else 1.0
     scores["early"] = lambda epochs: 5.0 if epochs == 1 else 50.0
-    told: list[search.Progress] = []
+    reports: list[search.Progress] = []
     running = race(scores, halving((9,), 1, 9, 3))
-    running.run(on_progress=told.append)
+    running.run(on_progress=reports.append)
     assert groups(running) == [(9, 1), (3, 2), (3, 3), *((1, e) for e in range(4, 10))]
     assert winner(running) == "late"
     assert snapshots_of(running).keys() == {best_of(running).id}
@@ -103,10 +103,15 @@ def test_the_right_ones_go_on() -> None:
     assert trials["early"].epochs == 3
     assert trials["early"].metrics[3]["loss"] == 50.0
     assert [t.epochs for t in running.trials if t.state is TrialStatus.PRUNED].count(1) == 6
-    assert [one.trained for one in told if one.scored] == [9, 15, 21]
-    assert [one.trained for one in told[:3]] == [4.5, 9, 9]
-    assert told[-1].trained == told[-1].total == 21
-    assert (told[0].begun, told[0].training, told[0].epochs, told[0].best) == (9, 9, 0, None)
+    assert [report.trained for report in reports if report.scored] == [9, 15, 21]
+    assert [report.trained for report in reports[:3]] == [4.5, 9, 9]
+    assert reports[-1].trained == reports[-1].total == 21
+    assert (reports[0].begun, reports[0].training, reports[0].epochs, reports[0].best) == (
+        9,
+        9,
+        0,
+        None,
+    )
 
 
 def test_every_epoch_is_recorded() -> None:
@@ -231,9 +236,9 @@ def test_asha_promotes_and_goes_on() -> None:
     """Promoted trials keep their state, lanes are never idle while trials are left (6)."""
     scores = {f"n{k}": lambda e, k=k: abs(k - 5.5) + 1 / e for k in range(12)}
     running = race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
-    told: list[search.Progress] = []
-    running.run(on_progress=told.append)
-    while_left = [one.training for one in told if one.begun < 12 and not one.scored]
+    reports: list[search.Progress] = []
+    running.run(on_progress=reports.append)
+    while_left = [report.training for report in reports if report.begun < 12 and not report.scored]
     assert set(while_left) == {3}
     for trial in running.trials:
         assert set(trial.metrics) <= {1, 3, 9} and max(trial.metrics) == trial.epochs
@@ -317,14 +322,14 @@ def test_repeats_share_their_seeds_and_rank_by_the_mean() -> None:
     seeds = team.seeds(running.trials[0])
     assert len(set(seeds)) == 4 and seeds == team.seeds(running.trials[2])
     assert not set(seeds) & {trial.seed for trial in running.trials}
-    own = np.array([noisy({"name": 1}, 1, seed) for seed in seeds])
-    one = running.trials[1]
-    assert one.metrics[1]["loss"] == pytest.approx(own.mean())
-    assert one.errors[1]["loss"] == pytest.approx(own.std(ddof=1) / 2)
-    assert one.metrics[1]["score"] == pytest.approx(-own.mean())
+    losses = np.array([noisy({"name": 1}, 1, seed) for seed in seeds])
+    trial = running.trials[1]
+    assert trial.metrics[1]["loss"] == pytest.approx(losses.mean())
+    assert trial.errors[1]["loss"] == pytest.approx(losses.std(ddof=1) / 2)
+    assert trial.metrics[1]["score"] == pytest.approx(-losses.mean())
     assert [len(goals) for goals in trainer.trained] == [12, 4, 4]
     assert winner(running) == 0 and len(snapshots_of(running)[0]) == 4
-    assert one.history["training_loss"] == pytest.approx([own.mean() / 2])
+    assert trial.history["training_loss"] == pytest.approx([losses.mean() / 2])
 
 
 def test_one_diverged_seed_is_a_diverged_trial() -> None:
@@ -348,16 +353,18 @@ def test_folds_are_members() -> None:
     plan = search.Plan(
         search.Space(name=[0, 1]), Listed([{"name": 0}, {"name": 1}]), halving((2,), 1, 2, 2)
     )
-    told: list[search.Progress] = []
+    reports: list[search.Progress] = []
     running = search.Search(plan, search.Replicates(folds, repeats=2))
-    running.run(on_progress=told.append)
+    running.run(on_progress=reports.append)
     assert [trial.metrics[1]["loss"] for trial in running.trials] == [1.0, 3.0]
     assert running.trials[0].errors[1]["loss"] == pytest.approx(
         np.std([0, 0, 1, 1, 2, 2], ddof=1) / 6**0.5
     )
     assert all([len(goals) for goals in fold.trained] == [4, 2] for fold in folds)
     assert len(snapshots_of(running)[0]) == 6
-    assert [one.trained for one in told[:6]] == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
+    assert [report.trained for report in reports[:6]] == pytest.approx(
+        [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
+    )
 
 
 def test_nothing_is_placed_again_without_need() -> None:
@@ -428,12 +435,12 @@ def test_audit() -> None:
     running = race(scores, halving((9,), 1, 9, 3), keep_released=True)
     running.run()
     before = [(trial.epochs, trial.state) for trial in running.trials]
-    found = audit(running)
+    result = audit(running)
     assert [(trial.epochs, trial.state) for trial in running.trials] == before
-    assert found.best_trial == 8 and found.best == 0.5
-    assert found.winner == pytest.approx(1 + 1 / 9)
-    assert found.regret == pytest.approx(0.5 + 1 / 9)
-    assert found.saved == pytest.approx(1 - 21 / 81)
-    assert [(rung.epochs, rung.trials) for rung in found.rungs] == [(1, 9), (3, 9)]
+    assert result.best_trial == 8 and result.best == 0.5
+    assert result.winner == pytest.approx(1 + 1 / 9)
+    assert result.regret == pytest.approx(0.5 + 1 / 9)
+    assert result.saved == pytest.approx(1 - 21 / 81)
+    assert [(rung.epochs, rung.trials) for rung in result.rungs] == [(1, 9), (3, 9)]
     # Eight in order and the last of nine first: Spearman's rho is 1 - 6 * 72 / 720.
-    assert [rung.correlation for rung in found.rungs] == pytest.approx([0.4, 0.4])
+    assert [rung.correlation for rung in result.rungs] == pytest.approx([0.4, 0.4])

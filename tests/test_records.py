@@ -65,8 +65,8 @@ def test_columns_are_those_of_the_space(tmp_path: Path) -> None:
         rows = rows_of(folder)
         assert list(rows[0]) == ["id", "state", "seed", *entries, "search_epochs"]
         assert [row["id"] for row in rows] == [str(k) for k in range(20)]
-        for row, one in zip(rows, trials, strict=True):
-            expected = {name: str(one.configuration.get(name, "")) for name in entries}
+        for row, recorded in zip(rows, trials, strict=True):
+            expected = {name: str(recorded.configuration.get(name, "")) for name in entries}
             assert {name: row[name] for name in entries} == expected
     folder.write_trials(trials)
     text = (folder.path / "trials.csv").read_text()
@@ -88,8 +88,8 @@ def test_brackets_and_errors_have_columns_where_there_are_any(tmp_path: Path) ->
         "0,running,7,1,0,4,1,2,0.25,2\n"
         "1,running,8,0,0,,,1,,\n"
     )
-    for one in trials:
-        one.bracket = 2
+    for recorded in trials:
+        recorded.bracket = 2
     folder.write_trials(trials)
     assert "bracket" not in rows_of(folder)[0]
 

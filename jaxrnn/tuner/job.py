@@ -26,12 +26,12 @@ SHOWN = 2
 """Metrics of the task in the leaderboard, besides the one that ranks."""
 PACKAGES = ("jaxrnn", "jax", "jaxlib", "flax", "optax", "numpy", "optuna", "scikit-learn")
 CONTENT = {"settings", "totals", "starts", "data", "versions"}
-"""What settings.json holds, by name."""
+"""Names of what settings.json holds."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """How this process came to search.
+    """How this process began the search.
 
     Attributes:
         command: Command line or call that began it.
@@ -52,12 +52,12 @@ class Job:
         settings: Settings of the run.
         inputs: Data, trainers and plan.
         record: Content of settings.json.
-        search: The search itself.
+        search: Search, with its trials.
         folder: Run folder, where results go.
-        recorder: Keeps the search on disk.
+        recorder: Recorder that keeps the search on disk.
         notes: Sentences for people.
         start: How this process came to search.
-        open: What has to be closed at the end.
+        open: Stack of all that has to be closed at the end.
     """
 
     settings: Settings
@@ -77,7 +77,7 @@ class Job:
 
     @property
     def task(self) -> jaxrnn.Task:
-        """What is learned."""
+        """Task of the search."""
         return self.data.task
 
     @property
@@ -87,12 +87,12 @@ class Job:
 
     @property
     def plan(self) -> Plan:
-        """What is searched, and how."""
+        """Plan of the search."""
         return self.inputs.plan
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The metrics that people see, that of the search first."""
+        """Names of the metrics that people see, that of the search first."""
         return tuple(dict.fromkeys([self.plan.metric, *list(self.task.metrics)[:SHOWN]]))
 
 
@@ -101,7 +101,7 @@ def prepare(settings: Mapping[str, Any], command: str) -> Job:
 
     Args:
         settings: Settings by name; others have their defaults, or are those of the run.
-        command: What the records say how the search was begun.
+        command: Command or call that began the search, for the records.
 
     Raises:
         ValueError: A setting that can't be used, in a sentence for people.
@@ -163,7 +163,7 @@ def _enter(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
 
 
 def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
-    """The file with the space of a run that goes on.
+    """Return the path of the space of a run that goes on.
 
     Raises:
         ValueError: A space was given that is another one.
@@ -180,7 +180,7 @@ def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
 
 
 def _record(settings: Settings, inputs: Inputs) -> dict[str, Any]:
-    """Content of settings.json: all that it takes to do the same again."""
+    """Return the content of settings.json: all that it takes to do the same again."""
     plan, saved = inputs.plan, settings.saved()
     if plan.max_concurrent < plan.scheduler.trials:
         saved["max_concurrent"] = plan.max_concurrent
@@ -194,7 +194,7 @@ def _record(settings: Settings, inputs: Inputs) -> dict[str, Any]:
 
 
 def versions(trainer: jaxrnn.Trainer) -> dict[str, str]:
-    """Versions of the packages that results depend on, and the devices."""
+    """Return the versions of the packages that results depend on, and the devices."""
     packages = {package: version(package) for package in PACKAGES}
     return packages | {"devices": jaxrnn.describe(trainer.mesh)}
 

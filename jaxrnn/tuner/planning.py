@@ -1,4 +1,4 @@
-"""Where to search, what to begin with and how many trials there are, as the settings say."""
+"""Space, starting points and plan of a search, as its settings say."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,23 +11,23 @@ from search.records.optuna_study import best_configurations
 from search.samplers.enqueued import Enqueued, read_configurations
 
 TRIALS = {"default": 256, "full": 128}
-"""Trials by the name of the space, where nobody gives their number."""
+"""Numbers of trials by the name of the space, if none is given."""
 POPULATION = 32
-"""Trials of population-based training, which compare with each other."""
+"""Number of trials of population-based training, if none is given."""
 WARM = 8
-"""Configurations that an earlier run gives."""
+"""Number of configurations that an earlier run gives."""
 FULL = 64
-"""Trials that keep an accelerator busy, by a guess; searches that learn propose no more at once."""
+"""Number of trials that keep an accelerator busy, about; searches that learn propose no more."""
 Configurations = list[dict[str, Any]]
 
 
 def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
-    """The space, checked against what the trainer takes.
+    """Return the space, checked against what the trainer takes.
 
     Args:
-        source: A name, the path of a TOML file, a space, or a mapping as `search.Space` takes it.
-        trainer: Any of those that will train.
-        epochs: The most that a trial trains.
+        source: Name, path of a TOML file, space, or mapping as `search.Space` takes it.
+        trainer: Any of the trainers.
+        epochs: Most epochs that a trial trains.
 
     Raises:
         ValueError: No such file, or an entry that is unknown, out of its limits, never active, or
@@ -70,7 +70,7 @@ def _read_space(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Spa
 
 
 def starts_of(settings: Settings, space: search.Space) -> Configurations:
-    """The configurations to begin with; of an earlier run those that the space has.
+    """Return the configurations to begin with; of an earlier run those that the space has.
 
     Raises:
         ValueError: Nothing to read there.
@@ -104,15 +104,15 @@ def plan_of(
     starts: Configurations,
     totals: tuple[int, ...],
 ) -> search.Plan:
-    """What the search does.
+    """Return the plan of the search.
 
     Args:
         settings: Settings of the run.
-        trainer: Any of those that will train.
-        space: Where to search.
-        metric: What to search by.
+        trainer: Any of the trainers.
+        space: Space of the configurations.
+        metric: Metric to search by.
         starts: Configurations to begin with.
-        totals: What `trials` came to, where the run goes on; empty for a new one.
+        totals: Totals of trials of a run that goes on; empty for a new one.
 
     Raises:
         ValueError: As `search.make_plan`.

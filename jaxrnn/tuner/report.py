@@ -14,7 +14,7 @@ import search
 from jaxrnn.tuner.job import Job
 
 SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
-"""What the clock of a search tells; the rest is data, the display, and the winner's model."""
+"""Activities on the clock of a search; the rest is data, the display, and saving the winner."""
 LEFT_OUT = ("history", "proposal", "target_epochs", "ended", "bracket", "changes")
 """Attributes of a trial that the summary leaves out."""
 
@@ -27,7 +27,7 @@ class Winner:
         trial: The trial, as recorded.
         test: Test metrics by name, the mean over seeds and folds.
         deviation: Standard deviations of the same metrics; empty for one seed and fold.
-        model: Of its members the one with the best validation score.
+        model: Predictor of the member with the best validation score.
     """
 
     trial: search.Trial
@@ -113,19 +113,19 @@ def write_summary(
 
 
 def rungs(trials: list[search.Trial]) -> list[dict[str, int]]:
-    """How many trials were scored after how many epochs."""
+    """Return how many trials were scored after how many epochs."""
     reached = sorted({epochs for trial in trials for epochs in trial.metrics})
     counts = {epochs: sum(epochs in trial.metrics for trial in trials) for epochs in reached}
     return [{"epochs": epochs, "trials": count} for epochs, count in counts.items()]
 
 
 def cohort_rows(job: Job, configurations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the planner chose: a row per cohort, from the widest share to the smallest.
+    """Return what the planner chose: a row per cohort, from the largest to the smallest.
 
     Args:
-        job: The search.
-        configurations: Those of the trials; where there are none, the numbers are those to be
-            expected of configurations like those to come.
+        job: Job of the search.
+        configurations: Configurations of the trials; if there are none yet, the numbers are those
+            to be expected.
     """
     trainer, scheduler = job.trainers[0], job.plan.scheduler
     trials = len(configurations) or scheduler.trials

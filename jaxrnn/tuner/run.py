@@ -1,4 +1,4 @@
-"""Runs a search that is ready: trains, shows, and keeps what comes of it, also if it ends early."""
+"""Runs a search that is ready, shows it, and keeps its results, also if it ends early."""
 
 from contextlib import suppress
 
@@ -21,7 +21,7 @@ CLOSING = 5.0
 
 
 def run(job: Job, console: Console) -> Winner | None:
-    """Search, then show and keep what was found; None if every trial diverged."""
+    """Search, show and keep the results; return the winner, None if every trial diverged."""
     show_beginning(job, console)
     with Display(console, job.plan.metric) as display:
         best = job.search.run(on_progress=display, on_epoch=job.recorder)

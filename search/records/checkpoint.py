@@ -27,8 +27,8 @@ class Checkpoints:
 
         Args:
             folder: Folder of the checkpoints.
-            keep: Number of checkpoints to keep, at least 1; an older one is for the day on which
-                the newest is damaged.
+            keep: Number of checkpoints to keep, at least 1; older ones serve if the newest is
+                damaged.
         """
         self.notes: list[str] = []
         self._folder, self._keep = Path(folder), keep

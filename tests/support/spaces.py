@@ -52,7 +52,10 @@ def keeps(value: Any, must: Any) -> bool:
         number = not isinstance(value, (str, bool))
         return number and must.get("low", -math.inf) <= value <= must.get("high", math.inf)
     options = must if isinstance(must, list) else [must]
-    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in options)
+    return any(
+        value == option and isinstance(value, bool) == isinstance(option, bool)
+        for option in options
+    )
 
 
 def present(name: str, entries: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

@@ -41,10 +41,10 @@ def begun(id: int) -> Trial:
 
 def stages(count: int = COUNT) -> list[list[Trial]]:
     """All trials at every moment of a search: halving with rungs at 1, 3 and 9 epochs."""
-    trials, seen = [], []
+    trials, moments = [], []
     for batch in np.array_split(np.arange(count), 2):  # the second half begins later
         trials += [begun(int(id)) for id in batch]
-        seen.append(copy.deepcopy(trials))
+        moments.append(copy.deepcopy(trials))
     alive = trials
     for epochs in (1, 3, 9):
         for trial in alive:
@@ -54,15 +54,15 @@ def stages(count: int = COUNT) -> list[list[Trial]]:
             trial.errors[epochs] = {"loss": 0.25, "accuracy": math.nan}
             trial.state = TrialStatus.DIVERGED if dead else TrialStatus.RUNNING
             trial.epochs = epochs
-        seen.append(copy.deepcopy(trials))
+        moments.append(copy.deepcopy(trials))
         alive = sorted(alive, key=lambda trial: trial.id != 4)  # one that diverges must go on
         alive, out = alive[: len(alive) // 3 + 1], alive[len(alive) // 3 + 1 :]
         for trial in alive + out if epochs == 9 else out:
             trial.ended = True
             if trial.state is TrialStatus.RUNNING:
                 trial.state = TrialStatus.COMPLETE if epochs == 9 else TrialStatus.PRUNED
-        seen.append(copy.deepcopy(trials))
-    return seen
+        moments.append(copy.deepcopy(trials))
+    return moments
 
 
 def url_of(kind: str, folder: Path) -> str | None:
@@ -107,10 +107,10 @@ def check(study: optuna.Study, trials: list[Trial]) -> None:
         assert row.intermediate_values == scores
         assert row.value == (None if row.state.name == "FAIL" else scores[max(scores)])
         last = trial.metrics[max(trial.metrics)]
-        told = json.loads(json.dumps(row.user_attrs))
-        assert told.pop("metrics").keys() == {str(k) for k in trial.metrics}
-        assert told.pop("errors")["1"] == {"loss": 0.25, "accuracy": None}
-        assert told == {
+        attributes = json.loads(json.dumps(row.user_attrs))
+        assert attributes.pop("metrics").keys() == {str(k) for k in trial.metrics}
+        assert attributes.pop("errors")["1"] == {"loss": 0.25, "accuracy": None}
+        assert attributes == {
             "seed": trial.seed,
             "bracket": trial.bracket,
             "accuracy": last["accuracy"],
