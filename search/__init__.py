@@ -11,7 +11,7 @@ from search.schedulers.registry import SCHEDULERS, make_scheduler
 from search.search import Search
 from search.space.space import Space
 from search.trainer import Trainer
-from search.trial import Proposal, State, Trial, TrialView, leaderboard
+from search.trial import Proposal, Trial, TrialStatus, TrialView, leaderboard
 
 __all__ = [
     "SAMPLERS",
@@ -26,9 +26,9 @@ __all__ = [
     "Rung",
     "Search",
     "Space",
-    "State",
     "Trainer",
     "Trial",
+    "TrialStatus",
     "TrialView",
     "audit",
     "leaderboard",

@@ -12,16 +12,16 @@ from search.progress import Progress
 from search.schedulers.scheduler import Decision
 from search.scores import scores
 from search.search import Search
-from search.trial import State, Trial, TrialView
+from search.trial import Trial, TrialStatus, TrialView
 
 
 class RungAudit(NamedTuple):
     """How well scores at some epochs foretell the scores at the end.
 
     Attributes:
-        epochs: Where the trials were scored.
-        trials: How many were scored there and at the end, diverged ones left out.
-        correlation: Spearman's, from -1 to 1; NaN for fewer than three trials.
+        epochs: Epochs at which the trials were scored.
+        trials: Number of trials scored both there and at the end, without diverged ones.
+        correlation: Spearman's rank correlation, from -1 to 1; NaN for fewer than three trials.
     """
 
     epochs: int
@@ -33,11 +33,11 @@ class Audit(NamedTuple):
     """What the search would have found without pruning, with the same proposals.
 
     Attributes:
-        rungs: From the first to the last but one.
+        rungs: Audits of the rungs, from the first to the last but one.
         winner: Score at the end of the search's winner.
         best: Best score at the end of any trial, pruned or not.
-        best_trial: Its id.
-        regret: By how much the winner is worse than the best, at least 0.
+        best_trial: Id of the trial with that score.
+        regret: Difference by which the winner is worse than the best, at least 0.
         saved: Share of the trial-epochs that pruning saved.
     """
 
@@ -49,17 +49,17 @@ class Audit(NamedTuple):
     saved: float
 
     def description(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Return the same as plain values."""
         return {**self._asdict(), "rungs": [rung._asdict() for rung in self.rungs]}
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """Everybody goes from rung to rung; nobody begins, nobody is stopped.
+class Continuation:
+    """Scheduler that lets all trials go on from rung to rung; none begins, none is pruned.
 
     Attributes:
         rungs: Epochs at which trials are scored, ascending.
-        trials: How many there are.
+        trials: Number of trials.
     """
 
     rungs: Sequence[int]
@@ -67,21 +67,21 @@ class Resumed:
 
     @property
     def max_epochs(self) -> int:
-        """The last rung."""
+        """Epochs of the last rung."""
         return self.rungs[-1]
 
     @property
     def synchronous(self) -> bool:
-        """They begin wherever they were stopped."""
+        """False, since trials go on from wherever they were stopped."""
         return False
 
     @property
     def total(self) -> int:
-        """Trial-epochs if all begin anew."""
+        """Trial-epochs if all trials began anew."""
         return self.trials * self.max_epochs
 
     def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
-        """Send everyone who waits to the next rung."""
+        """Send all waiting trials to the next rung; see `Scheduler`."""
         del free_slots
         waiting = [t for t in trials if t.waiting and t.epochs < self.max_epochs]
         ahead = {t.id: min(e for e in self.rungs if e > t.epochs) for t in waiting}
@@ -100,7 +100,7 @@ def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progr
     last = plan.scheduler.max_epochs
     rungs = sorted({epochs for trial in search.trials for epochs in trial.metrics} | {last})
     trials = [_revived(trial) for trial in search.trials]
-    onwards = replace(plan, scheduler=Resumed(rungs, len(trials)))
+    onwards = replace(plan, scheduler=Continuation(rungs, len(trials)))
     Search(onwards, search.replicates.copy(), trials, search.clock).run(on_progress)
     table = {trial.id: scores(trial, plan.metric, plan.mode) for trial in trials}
     sign = {"min": 1.0, "max": -1.0}[plan.mode]
@@ -118,13 +118,13 @@ def audit(search: Search, on_progress: Callable[[Progress], None] = lambda progr
 
 def _revived(trial: Trial) -> Trial:
     copy = deepcopy(trial)
-    if copy.state is State.PRUNED:
-        copy.state, copy.ended = State.RUNNING, False
+    if copy.state is TrialStatus.PRUNED:
+        copy.state, copy.ended = TrialStatus.RUNNING, False
     return copy
 
 
 def _rung(table: Mapping[int, Mapping[int, float]], epochs: int, last: int) -> RungAudit:
-    pairs = [(own[epochs], own[last]) for own in table.values() if {epochs, last} <= own.keys()]
+    pairs = [(row[epochs], row[last]) for row in table.values() if {epochs, last} <= row.keys()]
     finite = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2)
     if len(finite) < 3 or (finite == finite[0]).all(0).any():
         return RungAudit(epochs, len(finite), float("nan"))

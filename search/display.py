@@ -23,11 +23,11 @@ ABSENT = "-"
 class Display:
     """Shows the standing of a search; live on a terminal and in notebooks, plain lines elsewhere.
 
-    Use it as a context and as the `observe` of a search.
+    Use it as a context and as the `on_progress` of a search.
     """
 
     def __init__(self, console: Console, metric: str) -> None:
-        """Show on `console` the best `metric` so far."""
+        """Show the best `metric` so far on `console`."""
         self._console = console
         self._metric = metric
         self._begin = time.monotonic()
@@ -69,7 +69,7 @@ class Display:
 
 
 def describe(standing: Progress, metric: str) -> str:
-    """The standing in one line: trials under way, best so far, speed, time left if it is known."""
+    """Return the standing in one line: trials under way, best so far, speed, time left if known."""
     trained = standing.trained - standing.before
     speed = trained / standing.seconds if standing.seconds else 0.0
     best = "none yet"
@@ -89,17 +89,17 @@ def describe(standing: Progress, metric: str) -> str:
 def leaderboard_table(
     trials: Sequence[Trial], metrics: Sequence[str], mode: str, width: int = 80, rows: int = 10
 ) -> Table:
-    """The best trials, each with its `metrics` at the highest rung it reached.
+    """Return a table of the best trials, each with its `metrics` at the highest rung it reached.
 
-    Entries are shown as far as there is room: first those in which the trials differ, and of these
-    first the ones that all of them have.
+    Hyperparameters are shown as far as the width allows: first those in which the trials differ,
+    and of these first the ones that all of them have.
 
     Args:
-        trials: All of them.
-        metrics: Which to show; the first is the one to rank by.
-        mode: `min` or `max`: which values of that one are better.
-        width: Characters a line; `console.width`.
-        rows: How many trials to show at most.
+        trials: All trials.
+        metrics: Names of the metrics to show; the trials are ranked by the first.
+        mode: `min` or `max`: which values of the first are better.
+        width: Characters per line; `console.width`.
+        rows: Most trials to show.
     """
     best = leaderboard(trials, metrics[0], mode)[:rows]
     columns = {"trial": [str(trial.id) for trial in best]}
@@ -126,40 +126,40 @@ def leaderboard_table(
 
 
 def short(value: Any) -> str:
-    """A value of a configuration, to three digits."""
+    """Return a value of a configuration as text, to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _score(trial: Trial, metric: str) -> str:
-    """The last score, with its standard error if it is a mean."""
+    """Return the last score, with its standard error if it is a mean."""
     error = trial.errors[max(trial.errors)].get(metric, math.nan) if trial.errors else math.nan
     return f"{trial.last(metric):.4f}" + (f"±{error:.4f}" if math.isfinite(error) else "")
 
 
 def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:
-    """The cells of every entry of these trials."""
+    """Return the cells of every hyperparameter of these trials."""
     names = dict.fromkeys(name for trial in best for name in trial.configuration)
     return {
         name: [short(trial.configuration.get(name, ABSENT)) for trial in best] for name in names
     }
 
 
-def _fitting(entries: Mapping[str, Sequence[str]], free_slots: int) -> dict[str, Sequence[str]]:
-    """The entries that fit into `free_slots` characters, the most telling chosen first."""
+def _fitting(entries: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
+    """Return the columns that fit into `room` characters, the most telling ones chosen first."""
 
     def tells_little(name: str) -> tuple[bool, bool]:
         return len(set(entries[name])) == 1, ABSENT in entries[name]
 
     chosen = set()
     for name in sorted(entries, key=tells_little):
-        if _width(name, entries[name]) <= free_slots:
+        if _width(name, entries[name]) <= room:
             chosen.add(name)
-            free_slots -= _width(name, entries[name])
+            room -= _width(name, entries[name])
     return {name: cells for name, cells in entries.items() if name in chosen}
 
 
 def _width(name: str, cells: Sequence[str]) -> int:
-    """Characters of a column, with the space behind it."""
+    """Return the characters of a column, with the space behind it."""
     return max(map(len, (*_header(name).split("\n"), *cells))) + 1
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Rung(NamedTuple):
-    """One row of a plan: so many trials train until they have seen so many epochs."""
+    """Row of a plan: so many trials train until they have seen so many epochs."""
 
     epochs: int
     trials: int
@@ -14,17 +14,17 @@ Bracket: TypeAlias = tuple[Rung, ...]
 
 
 def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Bracket:
-    """The rungs of successive halving (Jamieson and Talwalkar 2016).
+    """Return the rungs of successive halving (Jamieson and Talwalkar 2016).
 
     Rung k holds floor(trials / eta**k) trials, at least one, at min_epochs * eta**k epochs (n, r
     and eta of the paper). The last rung is at `max_epochs` (R) exactly, also where that is no
     power of `eta` times `min_epochs`: its budget is then stretched to R.
 
     Args:
-        trials: Configurations at the start, at least 1.
+        trials: Number of trials at the start, at least 1.
         min_epochs: Epochs before the first comparison, at least 1.
         max_epochs: Epochs of the trials that are never pruned, at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2.
+        eta: Reduction factor, at least 2: one trial in `eta` goes on.
 
     Raises:
         ValueError: An argument outside its range.
@@ -40,7 +40,7 @@ def rungs(trials: int, min_epochs: int, max_epochs: int, eta: int) -> Bracket:
 
 
 def hyperband_brackets(min_epochs: int, max_epochs: int, eta: int) -> tuple[Bracket, ...]:
-    """The brackets of Hyperband (Li et al. 2018, Algorithm 1), the one that prunes most first.
+    """Return the brackets of Hyperband (Li et al. 2018, Algorithm 1), the most pruning one first.
 
     For s from s_max = floor(log_eta(R / r_min)) down to 0, a bracket starts with
     n = ceil((s_max + 1) * eta**s / (s + 1)) trials; its rung i holds floor(n / eta**i) of them at
@@ -48,9 +48,9 @@ def hyperband_brackets(min_epochs: int, max_epochs: int, eta: int) -> tuple[Brac
     they stay at least r_min, all brackets share them, and every bracket ends at R exactly.
 
     Args:
-        min_epochs: The least epochs before a comparison (r_min), at least 1.
+        min_epochs: Least epochs before a comparison (r_min), at least 1.
         max_epochs: Epochs of the trials that are never pruned (R), at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2.
+        eta: Reduction factor, at least 2: one trial in `eta` goes on.
 
     Raises:
         ValueError: An argument outside its range.
@@ -69,7 +69,7 @@ def _bracket(s: int, most: int, max_epochs: int, eta: int) -> Bracket:
 
 
 def trial_epochs(plan: Bracket) -> int:
-    """Epochs that the plan trains in all; survivors go on, they do not start again."""
+    """Return the epochs that the plan trains in all; survivors go on, they do not start again."""
     budgets = [0, *(rung.epochs for rung in plan)]
     return sum(
         rung.trials * (rung.epochs - before)

@@ -14,7 +14,7 @@ from search.replicates import Replicates
 from search.schedulers.pbt import explore
 from search.schedulers.scheduler import Decision, Exploit, NewTrial
 from search.scores import ScoreTable, record_scores
-from search.trial import State, Trial, TrialView, leaderboard, seed_of
+from search.trial import Trial, TrialStatus, TrialView, leaderboard, seed_of
 
 OnProgress = Callable[[Progress], None]
 
@@ -44,7 +44,9 @@ class Search:
     def best(self) -> Trial | None:
         """Best trial at the highest rung that any has reached; None if all of these diverged."""
         rung = max((max(trial.metrics) for trial in self.trials if trial.metrics), default=0)
-        alive = [t for t in self.trials if rung in t.metrics and t.state is not State.DIVERGED]
+        alive = [
+            t for t in self.trials if rung in t.metrics and t.state is not TrialStatus.DIVERGED
+        ]
         return leaderboard(alive, self.plan.metric, self.plan.mode)[0] if alive else None
 
     def run(
@@ -97,7 +99,7 @@ class Search:
         if decision.exploit:
             self._exploit(decision.exploit)
         for id in decision.prune:
-            self.trials[id].end(State.PRUNED)
+            self.trials[id].end(TrialStatus.PRUNED)
         if decision.prune:
             self._release()
         for id, target_epochs in decision.promote.items():
@@ -133,7 +135,7 @@ class Search:
         self.replicates.fork(forks)
         for trial, other, configuration in forks:
             trial.configuration = configuration
-            trial.state = State.RUNNING
+            trial.state = TrialStatus.RUNNING
             trial.changes.append((trial.epochs, other.id, configuration))
         self._leader = self.best
 
@@ -169,9 +171,9 @@ class Search:
             record_scores(trial, scores, k)
             # Once diverged is diverged, also if a later score should be finite again.
             if not math.isfinite(trial.metrics[trial.epochs][self.plan.metric]):
-                trial.state = State.DIVERGED
+                trial.state = TrialStatus.DIVERGED
             if trial.epochs == self.plan.scheduler.max_epochs:
-                trial.end(State.COMPLETE)
+                trial.end(TrialStatus.COMPLETE)
         self._leader = self.best
         self._release()
 

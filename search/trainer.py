@@ -1,4 +1,4 @@
-"""What a search asks of a trainer; `jaxrnn.Trainer` keeps it, and so can anybody's."""
+"""What a search asks of a trainer; `jaxrnn.Trainer` is one, and others can be written."""
 
 from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
@@ -14,8 +14,8 @@ class Trainer(Protocol[Population, Snapshot]):
     """Trains many configurations side by side.
 
     A population lies on the devices and knows its members by position. A snapshot is one member
-    off the devices; it does not change when the population trains on, and may be placed any number
-    of times, alone or among others: its future is the same to the bit.
+    off the devices; it does not change when the population trains on, and may be put on the devices
+    any number of times, alone or among others: its future is the same to the bit.
     """
 
     def plan_for(
@@ -41,20 +41,23 @@ class Trainer(Protocol[Population, Snapshot]):
     def init(
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
     ) -> list[Snapshot]:
-        """Untrained members, one per configuration and seed.
+        """Return untrained members off the devices.
 
-        `max_epochs` are those of the members that are never pruned; schedules may run over them.
+        Args:
+            configurations: Configuration of every member.
+            seeds: Seed of every member.
+            max_epochs: Epochs of the members that are never pruned; schedules may run over them.
         """
         ...
 
     def to_device(self, snapshots: Sequence[Snapshot]) -> Population:
-        """A population of these members, in this order, each where it was."""
+        """Return a population of these members, in this order, each as far as it was."""
         ...
 
     def to_host(
         self, population: Population, positions: Sequence[int] | None = None
     ) -> list[Snapshot]:
-        """Snapshots of the members at `positions`, by default of all; they can train on."""
+        """Return snapshots of the members at `positions`, by default of all; they can train on."""
         ...
 
     def train(
@@ -63,38 +66,48 @@ class Trainer(Protocol[Population, Snapshot]):
         epochs: Sequence[int],
         on_progress: Callable[[float], None],
     ) -> Population:
-        """Every member trained until it has seen its own `epochs` in all, going on where it was.
+        """Train every member on, until it has seen its number of epochs.
 
-        `epochs` has one total per member; a member that is there already rests. Calls `on_progress`
-        now and then with the member-epochs trained since the last call; fractions are fine.
+        Args:
+            population: Population, which must not be used afterwards.
+            epochs: Total for every member; one that has seen them already rests.
+            on_progress: Called now and then with the member-epochs trained since the last call;
+                fractions are fine.
+
+        Returns:
+            The population after training.
         """
         ...
 
     def evaluate(
         self, population: Population, *, positions: Sequence[int] | None = None
     ) -> Mapping[str, np.ndarray]:
-        """Validation metrics by name, each `(population,)`; not finite where a member diverged.
+        """Return validation metrics by name, each `(population,)`.
 
-        Of the members at `positions` alone if these are given; others are NaN.
+        They are not finite where a member diverged.
+
+        Args:
+            population: Population to evaluate.
+            positions: Positions of the members to evaluate, all by default; others are NaN.
         """
         ...
 
     def history(self, population: Population) -> Mapping[str, np.ndarray]:
-        """What training itself saw in every epoch so far, such as the training loss.
+        """Return what training reported of every epoch so far, such as the training loss.
 
-        By name, each `(epochs, population)`; NaN where a member did not run.
+        Values are given by name, each `(epochs, population)`; NaN where a member did not run.
         """
         ...
 
     def can_change(self, name: str) -> bool:
-        """Whether the entry `name` of a configuration may change in the middle of training."""
+        """Return whether the hyperparameter `name` may change in the middle of training."""
         ...
 
     def fork(self, snapshot: Snapshot, configuration: dict[str, Any], seed: int) -> Snapshot:
-        """A member that goes on from `snapshot` with another configuration and seed.
+        """Return a member that goes on from `snapshot` with another configuration and seed.
 
-        Weights, optimizer and epochs are those of the snapshot; only entries that are
-        `can_change` may differ.
+        Weights, optimizer and epochs are those of the snapshot; only hyperparameters for which
+        `can_change` holds may differ.
         """
         ...
 
@@ -103,5 +116,5 @@ class Trainer(Protocol[Population, Snapshot]):
         ...
 
     def restore(self, folder: Path) -> list[Snapshot]:
-        """The snapshots that `save` wrote, to the bit, in order; `plan_for` was told the same."""
+        """Return the snapshots that `save` wrote, to the bit; `plan_for` got the same arguments."""
         ...

@@ -1,4 +1,4 @@
-"""A trial: one configuration with one seed, and what became of it."""
+"""Trials: configurations with a seed, and what became of them."""
 
 import math
 import time
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class State(StrEnum):
-    """What became of a trial."""
+class TrialStatus(StrEnum):
+    """What became of a trial; `RUNNING` as long as nothing did."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -66,23 +66,25 @@ class TrialView(NamedTuple):
 
 @dataclass
 class Trial:
-    """One row of the records.
+    """A configuration that is trained, one row of the records.
 
     Attributes:
         id: Position in the order of proposal, from 0; the lower one wins a tie.
-        seed: Of first weights and dropout, from 0 to 2**32 - 1; the first one of several.
-        configuration: Entries by name, those that it trains with now.
-        proposal: As it was proposed.
-        bracket: Of the scheduler.
-        state: What became of it.
+        seed: Seed of first weights and dropout, from 0 to 2**32 - 1; unused if trials share
+            several.
+        configuration: Hyperparameters by name, those that it trains with now.
+        proposal: Proposal of the sampler, with the first configuration.
+        bracket: Number of the bracket that the scheduler chose.
+        state: Status, as it is recorded.
         epochs: Epochs trained.
         target_epochs: Epochs it was last sent to.
         ended: Whether it will train no more.
         metrics: Validation metrics by name at the epochs of every rung it reached, the mean where
             it has several seeds or folds.
         errors: Standard errors of the same means; empty where there is one seed and fold.
-        history: What training itself saw, by name, a number for every epoch trained.
-        changes: Where it took over from others: epochs, id of the other, configuration since.
+        history: Numbers that training reported, by name, one for every epoch trained.
+        changes: Epochs at which it took over from another trial, that one's id, and the
+            configuration since.
         begun: Time at which it was proposed, in seconds since 1970; for people, as `finished` is.
         finished: Time at which it ended; None before.
     """
@@ -92,7 +94,7 @@ class Trial:
     configuration: dict[str, Any]
     proposal: Proposal
     bracket: int = 0
-    state: State = State.RUNNING
+    state: TrialStatus = TrialStatus.RUNNING
     epochs: int = 0
     target_epochs: int = 0
     ended: bool = False
@@ -103,31 +105,31 @@ class Trial:
     begun: float = field(default_factory=time.time, compare=False)
     finished: float | None = field(default=None, compare=False)
 
-    def end(self, state: State) -> None:
-        """Note that it trains no more, and that `state` became of it, unless it diverged."""
+    def end(self, state: TrialStatus) -> None:
+        """Note that it trains no more, and its status, unless it has one already."""
         self.ended, self.finished = True, time.time()
-        if self.state is State.RUNNING:
+        if self.state is TrialStatus.RUNNING:
             self.state = state
 
     def last(self, metric: str) -> float:
-        """The metric at the highest rung reached; NaN before the first."""
+        """Return the metric at the highest rung reached; NaN before the first."""
         return self.metrics[max(self.metrics)].get(metric, math.nan) if self.metrics else math.nan
 
 
 def seed_of(seed: int, id: int) -> int:
-    """The seed of a trial, which depends on that of the search and the id alone."""
+    """Return the seed of a trial, which depends on that of the search and the id alone."""
     return int(np.random.SeedSequence((seed, id)).generate_state(1)[0])
 
 
 def rank(scores: Sequence[float], ids: Sequence[int], mode: str) -> list[int]:
-    """Positions from best to worst.
+    """Return positions from best to worst.
 
     Scores that are not finite come last, ties go to the lower id, and nothing depends on the order
     in which trials arrive.
 
     Args:
-        scores: One per trial.
-        ids: Of the same trials.
+        scores: Score of every trial.
+        ids: Ids of the same trials.
         mode: `min` if lower scores are better, `max` if higher ones are.
     """
     sign = {"min": 1.0, "max": -1.0}[mode]
@@ -141,13 +143,13 @@ def rank(scores: Sequence[float], ids: Sequence[int], mode: str) -> list[int]:
 
 
 def leaderboard(trials: Sequence[Trial], metric: str, mode: str) -> list[Trial]:
-    """All trials, best first: by the highest rung reached, within a rung by the score there.
+    """Return all trials, best first: by the highest rung reached, then by the score there.
 
     Scores of different rungs are never compared; diverged trials come last.
     """
 
     def reached(trial: Trial) -> int:
-        return -1 if trial.state is State.DIVERGED else max(trial.metrics, default=0)
+        return -1 if trial.state is TrialStatus.DIVERGED else max(trial.metrics, default=0)
 
     order = rank([trial.last(metric) for trial in trials], [trial.id for trial in trials], mode)
     return sorted((trials[position] for position in order), key=reached, reverse=True)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from search.records.checkpoint import Checkpoints, records_of, trials_of
 from search.records.lock import locked
 from search.records.strict_json import decode, encode
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 NUMBERS = st.integers(-(2**60), 2**60)
 FLOATS = st.floats(allow_nan=False) | st.just(math.nan)  # one NaN: JSON has no payloads
@@ -39,7 +39,7 @@ TRIALS = st.builds(
     configuration=ENTRIES,
     proposal=st.builds(Proposal, ENTRIES, st.none() | ENTRIES),
     bracket=st.integers(0, 9),
-    state=st.sampled_from(State),
+    state=st.sampled_from(TrialStatus),
     epochs=NUMBERS,
     target_epochs=NUMBERS,
     ended=st.booleans(),
@@ -82,8 +82,10 @@ def test_what_json_lacks() -> None:
 def test_trials_survive_strict_json(trials: list[Trial]) -> None:
     text = json.dumps(encode(records_of(trials)), allow_nan=False)
     again = trials_of(decode(json.loads(text)))
-    assert [bits(vars(one)) for one in again] == [bits(vars(one)) for one in trials]
-    assert all(type(one.state) is State and type(one.proposal) is Proposal for one in again)
+    assert [bits(vars(trial)) for trial in again] == [bits(vars(trial)) for trial in trials]
+    assert all(
+        type(trial.state) is TrialStatus and type(trial.proposal) is Proposal for trial in again
+    )
 
 
 def test_history_of_another_precision_survives() -> None:
@@ -115,7 +117,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def found(folder: Path) -> tuple[int, list[str]]:
+def newest(folder: Path) -> tuple[int, list[str]]:
     """Number of the latest one, which must be whole, and the notes."""
     checkpoints = Checkpoints(folder)
     latest = checkpoints.latest()
@@ -131,7 +133,7 @@ def test_the_latest_of_those_kept(tmp_path: Path) -> None:
     assert Checkpoints(folder).latest() is None
     filled(folder, 0, 9, 10, 200)  # by number, not by name
     assert names(folder) == ["10", "200"]
-    assert found(folder) == (200, [])
+    assert newest(folder) == (200, [])
     filled(folder, 201, keep=1)
     assert names(folder) == ["201"]
     assert names(folder / "201") == ["manifest.json", "records.json", "state"]
@@ -156,7 +158,7 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("of others")
     Checkpoints(tmp_path)
     assert names(tmp_path) == [".hidden", "1"]
-    assert found(tmp_path) == (1, [])
+    assert newest(tmp_path) == (1, [])
 
 
 def damage(path: Path, rng: np.random.Generator) -> None:
@@ -183,7 +185,7 @@ def test_any_damage_falls_back(tmp_path: Path) -> None:
         files = sorted(path for path in (folder / "8").rglob("*") if path.is_file())
         victim = files[round % len(files)]
         damage(victim, rng)
-        number, notes = found(folder)
+        number, notes = newest(folder)
         assert number == 7
         assert len(notes) == 1
         assert notes[0].startswith("checkpoint 8 is damaged (")
@@ -195,13 +197,13 @@ def test_any_damage_falls_back(tmp_path: Path) -> None:
 def test_a_manifest_that_is_none(tmp_path: Path, manifest: str) -> None:
     filled(tmp_path, 1, 2)
     (tmp_path / "2" / "manifest.json").write_text(manifest)
-    assert found(tmp_path)[0] == 1
+    assert newest(tmp_path)[0] == 1
 
 
 def test_unknown_files_are_damage(tmp_path: Path) -> None:
     filled(tmp_path, 1, 2)
     (tmp_path / "2" / "state" / "more").write_text("")
-    assert found(tmp_path) == (1, ["checkpoint 2 is damaged (state/more), went back to 1"])
+    assert newest(tmp_path) == (1, ["checkpoint 2 is damaged (state/more), went back to 1"])
 
 
 def test_all_damaged(tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_damaged_ones_are_not_kept_in_place_of_good_ones(tmp_path: Path) -> None
     assert names(tmp_path) == ["7", "9"]  # nothing is lost before the next one is there
     checkpoints.write(8, {"number": 8, 3: [math.inf]}, state("8"))
     assert names(tmp_path) == ["7", "8"]
-    assert found(tmp_path) == (8, [])
+    assert newest(tmp_path) == (8, [])
 
 
 def test_a_damaged_one_is_written_anew(tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ def test_a_damaged_one_is_written_anew(tmp_path: Path) -> None:
     assert checkpoints.latest() is not None
     checkpoints.write(8, {"number": 8, 3: [math.inf]}, state("8"))
     assert names(tmp_path) == ["7", "8"]
-    assert found(tmp_path) == (8, [])
+    assert newest(tmp_path) == (8, [])
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -254,7 +256,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: BaseExcepti
     with pytest.raises(TypeError):
         checkpoints.write(3, {"array": np.ones(2)}, state())
     assert names(tmp_path) == ["1", "2"]
-    assert found(tmp_path) == (2, [])
+    assert newest(tmp_path) == (2, [])
 
 
 KILLED = """
@@ -295,7 +297,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
         assert checkpoints.notes == []
         assert number >= 2
         assert records == {"number": number}
-        assert {one.read_text() for one in path.iterdir()} == {str(number) * 1000}
+        assert {file.read_text() for file in path.iterdir()} == {str(number) * 1000}
         assert len(list(path.iterdir())) == 20
         assert all(name.isdecimal() for name in names(folder))
 

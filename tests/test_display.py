@@ -8,27 +8,31 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search import Progress, Space, State, Trial, make_sampler
+from search import Progress, Space, Trial, TrialStatus, make_sampler
 from search.display import Display, describe, leaderboard_table
 from search.trial import Proposal
 
 
-def trial(id: int, configuration: dict[str, Any], state: State, **more: Any) -> Trial:
+def trial(id: int, configuration: dict[str, Any], state: TrialStatus, **more: Any) -> Trial:
     return Trial(id, 7, configuration, Proposal(configuration), state=state, **more)
 
 
 TRIALS = [
     trial(
-        1, {"cell": "gru", "rate": 1e-3}, State.DIVERGED, epochs=3, metrics={3: {"loss": math.nan}}
+        1,
+        {"cell": "gru", "rate": 1e-3},
+        TrialStatus.DIVERGED,
+        epochs=3,
+        metrics={3: {"loss": math.nan}},
     ),
     trial(
         0,
         {"cell": "lstm", "rate": 0.5},
-        State.COMPLETE,
+        TrialStatus.COMPLETE,
         epochs=9,
         metrics={3: {"loss": 2.5}, 9: {"loss": 1.25}},
     ),
-    trial(2, {"cell": "gru"}, State.INTERRUPTED),
+    trial(2, {"cell": "gru"}, TrialStatus.INTERRUPTED),
 ]
 
 
@@ -87,7 +91,7 @@ def test_a_quiet_display(terminal: bool) -> None:
 
 def test_means_show_their_errors() -> None:
     scored = {9: {"loss": 1.25}}
-    one = trial(0, {}, State.COMPLETE, metrics=scored, errors={3: {}, 9: {"loss": 0.03125}})
+    one = trial(0, {}, TrialStatus.COMPLETE, metrics=scored, errors={3: {}, 9: {"loss": 0.03125}})
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(leaderboard_table([one], ["loss"], "min"))
     assert "1.2500±0.0312" in console.export_text()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.curve_trainer import Curves, Listed, Runner, race
 
 import search
-from search import State, leaderboard
+from search import TrialStatus, leaderboard
 from search.audit import audit
 from search.schedulers.asha import Asha
 from search.schedulers.no_pruning import NoPruning
@@ -80,7 +80,7 @@ def test_kept_scores_are_those_of_a_fresh_table() -> None:
             [running._scores.views(running.trials), ScoreTable("loss", "min").views(running.trials)]
         )
     )
-    assert len(tables) == 6 and all(kept == fresh for kept, fresh in tables)
+    assert len(tables) == 6 and all(cached == fresh for cached, fresh in tables)
     assert any(trial.changes for trial in running.trials)
 
 
@@ -96,18 +96,22 @@ def test_the_right_ones_go_on() -> None:
     assert winner(running) == "late"
     assert snapshots_of(running).keys() == {best_of(running).id}
     trials = by_name(running)
-    assert trials["late"].state is State.COMPLETE
+    assert trials["late"].state is TrialStatus.COMPLETE
     rows = {epochs: row["loss"] for epochs, row in trials["late"].metrics.items()}
     assert rows == {1: 9.0, 3: 1.0, 9: 1.0}
-    assert trials["early"].state is State.PRUNED
+    assert trials["early"].state is TrialStatus.PRUNED
     assert trials["early"].epochs == 3
     assert trials["early"].metrics[3]["loss"] == 50.0
-    assert [t.epochs for t in running.trials if t.state is State.PRUNED].count(1) == 6
-    assert [one.trained for one in reports if one.scored] == [9, 15, 21]
-    assert [one.trained for one in reports[:3]] == [4.5, 9, 9]
+    assert [t.epochs for t in running.trials if t.state is TrialStatus.PRUNED].count(1) == 6
+    assert [report.trained for report in reports if report.scored] == [9, 15, 21]
+    assert [report.trained for report in reports[:3]] == [4.5, 9, 9]
     assert reports[-1].trained == reports[-1].total == 21
-    first = reports[0]
-    assert (first.begun, first.training, first.epochs, first.best) == (9, 9, 0, None)
+    assert (reports[0].begun, reports[0].training, reports[0].epochs, reports[0].best) == (
+        9,
+        9,
+        0,
+        None,
+    )
 
 
 def test_every_epoch_is_recorded() -> None:
@@ -150,23 +154,23 @@ def test_diverged_rank_last_and_rungs_keep_their_size(bad: float) -> None:
     assert groups(running) == [(6, 1), (3, 2), (1, 3), (1, 4)]
     assert winner(running) == "a"
     diverged = [t.state for t in running.trials if t.configuration["name"][0] == "d"]
-    assert diverged == [State.DIVERGED] * 3
+    assert diverged == [TrialStatus.DIVERGED] * 3
     running = done({"d0": bad, "a": 5.0, "d1": bad, "d2": bad}, 4, 1, 2, 2)
     assert winner(running) == "a"
     assert groups(running) == [(4, 1), (2, 2)]  # the rung is filled up, by the lowest id
     assert [trial.epochs for trial in running.trials] == [2, 2, 1, 1]
-    assert [trial.state for trial in running.trials].count(State.DIVERGED) == 3
+    assert [trial.state for trial in running.trials].count(TrialStatus.DIVERGED) == 3
 
 
 def test_all_diverged_and_late_divergence() -> None:
     running = done({"a": math.nan, "b": math.nan}, 2, 1, 2, 2)
     assert running.best is None
-    assert [trial.state for trial in running.trials] == [State.DIVERGED] * 2
+    assert [trial.state for trial in running.trials] == [TrialStatus.DIVERGED] * 2
     late = {"a": lambda e: 1.0 if e == 1 else math.nan, "b": 2.0, "c": 3.0}
     running = done(late, 3, 1, 2, 2)
     assert running.best is None
     states = [trial.state for trial in running.trials]
-    assert states == [State.DIVERGED, State.PRUNED, State.PRUNED]
+    assert states == [TrialStatus.DIVERGED, TrialStatus.PRUNED, TrialStatus.PRUNED]
 
 
 def test_once_diverged_is_diverged() -> None:
@@ -234,11 +238,11 @@ def test_asha_promotes_and_goes_on() -> None:
     running = race(scores, Asha(12, 1, 9, 3), max_concurrent=3)
     reports: list[search.Progress] = []
     running.run(on_progress=reports.append)
-    while_left = [one.training for one in reports if one.begun < 12 and not one.scored]
+    while_left = [report.training for report in reports if report.begun < 12 and not report.scored]
     assert set(while_left) == {3}
     for trial in running.trials:
         assert set(trial.metrics) <= {1, 3, 9} and max(trial.metrics) == trial.epochs
-        assert trial.ended and trial.state in (State.COMPLETE, State.PRUNED)
+        assert trial.ended and trial.state in (TrialStatus.COMPLETE, TrialStatus.PRUNED)
         assert len(trial.history["training_loss"]) == trial.epochs
     assert best_of(running).epochs == 9
 
@@ -260,7 +264,7 @@ def test_pbt_copies_weights_and_configurations() -> None:
         assert 0.05 <= configuration["rate"] <= 0.9
         assert configuration["rate"] != configurations[other]["rate"]
         assert loser.proposal.configuration == configurations[loser.id]
-        assert loser.state is State.COMPLETE and set(loser.metrics) == {2, 4, 6}
+        assert loser.state is TrialStatus.COMPLETE and set(loser.metrics) == {2, 4, 6}
     for trial in running.trials[:2]:
         assert not trial.changes
     assert all(len(goals) == 8 for goals in trainer.trained)
@@ -274,7 +278,7 @@ def test_diverged_members_are_revived_by_copies() -> None:
     running = search.Search(plan, search.Replicates([Curves(curve, ["rate"])]))
     running.run()
     last = running.trials[3]
-    assert last.state is State.COMPLETE
+    assert last.state is TrialStatus.COMPLETE
     assert math.isnan(last.metrics[1]["loss"]) and last.metrics[2]["loss"] == 1.0
 
 
@@ -318,14 +322,14 @@ def test_repeats_share_their_seeds_and_rank_by_the_mean() -> None:
     seeds = team.seeds(running.trials[0])
     assert len(set(seeds)) == 4 and seeds == team.seeds(running.trials[2])
     assert not set(seeds) & {trial.seed for trial in running.trials}
-    own = np.array([noisy({"name": 1}, 1, seed) for seed in seeds])
-    one = running.trials[1]
-    assert one.metrics[1]["loss"] == pytest.approx(own.mean())
-    assert one.errors[1]["loss"] == pytest.approx(own.std(ddof=1) / 2)
-    assert one.metrics[1]["score"] == pytest.approx(-own.mean())
+    losses = np.array([noisy({"name": 1}, 1, seed) for seed in seeds])
+    trial = running.trials[1]
+    assert trial.metrics[1]["loss"] == pytest.approx(losses.mean())
+    assert trial.errors[1]["loss"] == pytest.approx(losses.std(ddof=1) / 2)
+    assert trial.metrics[1]["score"] == pytest.approx(-losses.mean())
     assert [len(goals) for goals in trainer.trained] == [12, 4, 4]
     assert winner(running) == 0 and len(snapshots_of(running)[0]) == 4
-    assert one.history["training_loss"] == pytest.approx([own.mean() / 2])
+    assert trial.history["training_loss"] == pytest.approx([losses.mean() / 2])
 
 
 def test_one_diverged_seed_is_a_diverged_trial() -> None:
@@ -340,7 +344,7 @@ def test_one_diverged_seed_is_a_diverged_trial() -> None:
     bad = team.seeds(search.Trial(0, 0, {}, Listed(names).ask(1, [])[0]))[1]
     running.run()
     assert winner(running) == "b"
-    assert running.trials[0].state is State.DIVERGED
+    assert running.trials[0].state is TrialStatus.DIVERGED
 
 
 def test_folds_are_members() -> None:
@@ -358,7 +362,9 @@ def test_folds_are_members() -> None:
     )
     assert all([len(goals) for goals in fold.trained] == [4, 2] for fold in folds)
     assert len(snapshots_of(running)[0]) == 6
-    assert [one.trained for one in reports[:6]] == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2])
+    assert [report.trained for report in reports[:6]] == pytest.approx(
+        [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
+    )
 
 
 def test_nothing_is_placed_again_without_need() -> None:
@@ -429,12 +435,12 @@ def test_audit() -> None:
     running = race(scores, halving((9,), 1, 9, 3), keep_released=True)
     running.run()
     before = [(trial.epochs, trial.state) for trial in running.trials]
-    found = audit(running)
+    result = audit(running)
     assert [(trial.epochs, trial.state) for trial in running.trials] == before
-    assert found.best_trial == 8 and found.best == 0.5
-    assert found.winner == pytest.approx(1 + 1 / 9)
-    assert found.regret == pytest.approx(0.5 + 1 / 9)
-    assert found.saved == pytest.approx(1 - 21 / 81)
-    assert [(rung.epochs, rung.trials) for rung in found.rungs] == [(1, 9), (3, 9)]
+    assert result.best_trial == 8 and result.best == 0.5
+    assert result.winner == pytest.approx(1 + 1 / 9)
+    assert result.regret == pytest.approx(0.5 + 1 / 9)
+    assert result.saved == pytest.approx(1 - 21 / 81)
+    assert [(rung.epochs, rung.trials) for rung in result.rungs] == [(1, 9), (3, 9)]
     # Eight in order and the last of nine first: Spearman's rho is 1 - 6 * 72 / 720.
-    assert [rung.correlation for rung in found.rungs] == pytest.approx([0.4, 0.4])
+    assert [rung.correlation for rung in result.rungs] == pytest.approx([0.4, 0.4])

@@ -160,13 +160,13 @@ def test_find() -> None:
     for name, pruning in (("random", "halving"), ("tpe", "asha"), ("sobol", "hyperband")):
         trainer = Curves(curve)
         trials = None if pruning == "hyperband" else 40
-        found = search.optimize(
+        result = search.optimize(
             trainer, space, trials=trials, sampler=name, scheduler=pruning, max_epochs=9
         )
-        assert found.best is not None and found.best.epochs == 9
-        assert abs(found.best.configuration["rate"] - 0.3) < 0.1
-        (runner,) = found.replicates.snapshots()[found.best.id]
-        assert trainer.evaluate([runner])["loss"] == found.best.last("loss")
+        assert result.best is not None and result.best.epochs == 9
+        assert abs(result.best.configuration["rate"] - 0.3) < 0.1
+        (runner,) = result.replicates.snapshots()[result.best.id]
+        assert trainer.evaluate([runner])["loss"] == result.best.last("loss")
         assert trainer.expected
     with pytest.raises(ValueError, match="`sampler` is 'tpee'"):
         search.optimize(Curves(curve), space, sampler="tpee")

@@ -16,7 +16,7 @@ import pytest
 from search.records.atomic import to_disk, write_whole
 from search.records.run_folder import RunFolder, unused
 from search.space.space import Space
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 
 def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> Trial:
@@ -25,11 +25,11 @@ def trial(id: int, configuration: dict[str, Any] | None = None, **more: Any) -> 
 
 
 TRIALS = [
-    trial(1, {"cell": "gru", "rate": 1e-3}, state=State.DIVERGED, epochs=3,
+    trial(1, {"cell": "gru", "rate": 1e-3}, state=TrialStatus.DIVERGED, epochs=3,
           metrics={3: {"loss": math.nan}}),
-    trial(0, {"cell": "lstm", "rate": 0.5}, state=State.COMPLETE, epochs=9,
+    trial(0, {"cell": "lstm", "rate": 0.5}, state=TrialStatus.COMPLETE, epochs=9,
           metrics={3: {"loss": 2.5}, 9: {"loss": 1.25}}),
-    trial(2, {"cell": "gru"}, state=State.INTERRUPTED),
+    trial(2, {"cell": "gru"}, state=TrialStatus.INTERRUPTED),
 ]  # fmt: skip
 
 
@@ -65,8 +65,8 @@ def test_columns_are_those_of_the_space(tmp_path: Path) -> None:
         rows = rows_of(folder)
         assert list(rows[0]) == ["id", "state", "seed", *entries, "search_epochs"]
         assert [row["id"] for row in rows] == [str(k) for k in range(20)]
-        for row, one in zip(rows, trials, strict=True):
-            expected = {name: str(one.configuration.get(name, "")) for name in entries}
+        for row, recorded in zip(rows, trials, strict=True):
+            expected = {name: str(recorded.configuration.get(name, "")) for name in entries}
             assert {name: row[name] for name in entries} == expected
     folder.write_trials(trials)
     text = (folder.path / "trials.csv").read_text()
@@ -88,8 +88,8 @@ def test_brackets_and_errors_have_columns_where_there_are_any(tmp_path: Path) ->
         "0,running,7,1,0,4,1,2,0.25,2\n"
         "1,running,8,0,0,,,1,,\n"
     )
-    for one in trials:
-        one.bracket = 2
+    for recorded in trials:
+        recorded.bracket = 2
     folder.write_trials(trials)
     assert "bracket" not in rows_of(folder)[0]
 

@@ -56,11 +56,11 @@ def loss(configuration: Mapping[str, Any]) -> float:
 
 def halved(proposals: Sequence[Proposal]) -> list[TrialView]:
     """Everybody is scored after one epoch, the better half after three."""
-    losses = [loss(one.configuration) for one in proposals]
+    losses = [loss(proposal.configuration) for proposal in proposals]
     middle = sorted(losses)[len(losses) // 2]
     return [
-        view(one, {1: 2 * y + 1} if y > middle else {1: 2 * y + 1, 3: y})
-        for one, y in zip(proposals, losses, strict=True)
+        view(proposal, {1: 2 * y + 1} if y > middle else {1: 2 * y + 1, 3: y})
+        for proposal, y in zip(proposals, losses, strict=True)
     ]
 
 
@@ -92,7 +92,7 @@ def fits(entries: Mapping[str, Any], name: str, value: Any) -> bool:
     if isinstance(what, dict):
         what = what["choices"] if "choices" in what else what["value"]
     options = what if isinstance(what, list) else [what]
-    return (type(value), value) in [(type(one), one) for one in options]
+    return (type(value), value) in [(type(option), option) for option in options]
 
 
 def check(entries: Mapping[str, Any], proposal: Proposal) -> None:
@@ -123,7 +123,8 @@ def test_proposals_keep_the_space(name: str) -> None:
                 check(entries, proposal)
             assert make(name, space, seed).ask(count, trials) == proposals
             trials += [
-                view(one, some_scores(one, len(trials) + k)) for k, one in enumerate(proposals)
+                view(proposal, some_scores(proposal, len(trials) + k))
+                for k, proposal in enumerate(proposals)
             ]
 
     holds()
@@ -136,7 +137,7 @@ def test_seeds(name: str) -> None:
     if name == "grid":
         assert trials[0] == trials[1] == trials[2**32 - 1]
         return
-    drawn = [{repr(one.configuration) for one in trials[seed]} for seed in trials]
+    drawn = [{repr(trial.configuration) for trial in trials[seed]} for seed in trials]
     assert not drawn[0] & drawn[1] and not drawn[0] & drawn[2] and not drawn[1] & drawn[2]
 
 
@@ -195,8 +196,10 @@ def test_all_scores_alike(name: str, score: float) -> None:
         proposals = asked.ask(8, trials)
         for proposal in proposals:
             check(MIXED, proposal)
-        assert len({repr(one.configuration) for one in [*proposals, *trials]}) == 8 + len(trials)
-        trials += [view(one, {1: score, 3: score}) for one in proposals]
+        assert len({repr(proposal.configuration) for proposal in [*proposals, *trials]}) == 8 + len(
+            trials
+        )
+        trials += [view(proposal, {1: score, 3: score}) for proposal in proposals]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -207,8 +210,8 @@ def test_nothing_to_search(name: str, entries: dict[str, Any]) -> None:
     for _ in range(2):
         proposals = asked.ask(8, trials)
         assert len(proposals) == (8 if name != "grid" else 1 - min(1, len(trials)))
-        assert all(list(one.configuration) == list(entries) for one in proposals)
-        trials += [view(one, {1: 0.5}) for one in proposals]
+        assert all(list(proposal.configuration) == list(entries) for proposal in proposals)
+        trials += [view(proposal, {1: 0.5}) for proposal in proposals]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -218,22 +221,27 @@ def test_few_configurations(name: str) -> None:
     asked = make(name, space)
     trials: list[TrialView] = []
     for _ in range(4):
-        trials += [view(one, {1: float(one.configuration["a"])}) for one in asked.ask(8, trials)]
+        trials += [
+            view(proposal, {1: float(proposal.configuration["a"])})
+            for proposal in asked.ask(8, trials)
+        ]
     assert len(trials) == (6 if name == "grid" else 32)
-    assert len({repr(one.configuration) for one in trials}) == 6
+    assert len({repr(trial.configuration) for trial in trials}) == 6
 
 
-def distance(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+def distance(space: Space, first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
     """Of two configurations in the unit cube; 1 where a choice differs."""
     squares = 0.0
-    for name in one.keys() & other.keys() & space.distributions.keys():
+    for name in first.keys() & second.keys() & space.distributions.keys():
         values: Any = space.distributions[name]
         if isinstance(values, CategoricalDistribution):
-            squares += one[name] != other[name]
+            squares += first[name] != second[name]
         elif values.log:
-            squares += (math.log(one[name] / other[name]) / math.log(values.high / values.low)) ** 2
+            squares += (
+                math.log(first[name] / second[name]) / math.log(values.high / values.low)
+            ) ** 2
         else:
-            squares += ((one[name] - other[name]) / (values.high - values.low)) ** 2
+            squares += ((first[name] - second[name]) / (values.high - values.low)) ** 2
     return math.sqrt(squares)
 
 
@@ -242,8 +250,8 @@ def test_no_two_proposals_of_a_batch_are_near(name: str) -> None:
     """Of 64, in a cube of six dimensions where a choice that differs is a distance of 1."""
     space = Space(MIXED)
     trials = search(make_sampler(name, space, 0, batch=64), 3, 64)
-    batch = [one.configuration for one in trials[128:]]
-    known = [one.configuration for one in trials[:128]]
+    batch = [trial.configuration for trial in trials[128:]]
+    known = [trial.configuration for trial in trials[:128]]
     within = min(distance(space, a, b) for k, a in enumerate(batch) for b in batch[:k])
     before = min(distance(space, a, b) for a in batch for b in known)
     assert within >= 0.01
@@ -257,7 +265,7 @@ def typical(name: str) -> float:
     medians = []
     for seed in range(3):
         last = search(make_sampler(name, Space(MIXED), seed, batch=16), 4, 16)[48:]
-        medians.append(np.median([loss(one.configuration) for one in last]))
+        medians.append(np.median([loss(trial.configuration) for trial in last]))
     return float(np.mean(medians))
 
 
@@ -271,13 +279,13 @@ def test_models_find_the_good_region(name: str) -> None:
 def test_models_learn_from_the_lowest_rung(name: str) -> None:
     space = Space(MIXED)
     drawn = make("random", space).ask(16, [])
-    trials = [view(one, {1: loss(one.configuration)}) for one in drawn]
-    other = [view(one, {1: -trials[k].scores[1]}) for k, one in enumerate(drawn)]
+    trials = [view(proposal, {1: loss(proposal.configuration)}) for proposal in drawn]
+    other = [view(proposal, {1: -trials[k].scores[1]}) for k, proposal in enumerate(drawn)]
     assert make(name, space).ask(4, trials) != make(name, space).ask(4, other)
     # The higher rung says the same of everybody who reached it.
     both = [
-        [one._replace(scores={**one.scores, 3: 0.5} if k < 4 else one.scores)
-         for k, one in enumerate(rows)]
+        [trial._replace(scores={**trial.scores, 3: 0.5} if k < 4 else trial.scores)
+         for k, trial in enumerate(rows)]
         for rows in (trials, other)
     ]  # fmt: skip
     assert make(name, space).ask(4, both[0]) != make(name, space).ask(4, both[1])
@@ -291,9 +299,9 @@ def test_every_batch_draws_anew(name: str) -> None:
     # As bad as can be, and far from anything good.
     pending = TrialView(24, {"cell": "gru", "optimizer": "sgd", "momentum": 0.5, "units": 16,
                              "rate": 0.1, "dropout": 0.5, "epochs": 9})  # fmt: skip
-    first, second = (make(name, space).ask(4, one) for one in (trials, [*trials, pending]))
-    assert not {repr(one.configuration) for one in first} & {
-        repr(one.configuration) for one in second
+    first, second = (make(name, space).ask(4, known) for known in (trials, [*trials, pending]))
+    assert not {repr(proposal.configuration) for proposal in first} & {
+        repr(proposal.configuration) for proposal in second
     }
 
 
@@ -302,7 +310,7 @@ def test_pending_trials_are_not_proposed_again(name: str) -> None:
     space = Space(MIXED)
     trials = search(make(name, space), 3, 8)
     first = make(name, space).ask(4, trials)
-    pending = [view(one, {}) for one in first]
+    pending = [view(proposal, {}) for proposal in first]
     # As many trials as before, so that both draw alike.
     again = make(name, space).ask(4, [*trials[:-4], *pending])
     assert all(

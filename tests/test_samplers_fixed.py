@@ -54,13 +54,13 @@ DRAWN = {
 
 
 def configurations(sampler: Any, count: int) -> list[dict[str, Any]]:
-    return [one.configuration for one in sampler.ask(count, [])]
+    return [proposal.configuration for proposal in sampler.ask(count, [])]
 
 
 @pytest.mark.parametrize("seed", DRAWN)
 def test_random_draws_are_what_they_were(seed: int) -> None:
     drawn = configurations(Random(EVERYTHING, seed), 4)
-    assert [tuple(one.values()) for one in drawn] == DRAWN[seed]
+    assert [tuple(configuration.values()) for configuration in drawn] == DRAWN[seed]
 
 
 def test_random_draws_are_not_shared() -> None:
@@ -81,18 +81,20 @@ def test_sobol_points_are_even(seed: int) -> None:
         layers=dict(low=1, high=4, log=True),
     )
     drawn = configurations(Sobol(space, seed), 64)
-    assert set(Counter(one["cell"] for one in drawn).values()) == {16}
-    assert set(Counter(one["units"] for one in drawn).values()) == {8}
-    assert set(Counter(math.floor(math.log10(one["rate"])) for one in drawn).values()) == {16}
-    assert set(Counter(int(one["share"] * 16) for one in drawn).values()) == {4}
+    assert set(Counter(configuration["cell"] for configuration in drawn).values()) == {16}
+    assert set(Counter(configuration["units"] for configuration in drawn).values()) == {8}
+    assert set(
+        Counter(math.floor(math.log10(configuration["rate"])) for configuration in drawn).values()
+    ) == {16}
+    assert set(Counter(int(configuration["share"] * 16) for configuration in drawn).values()) == {4}
     # From 0.5 to 4.5, in whose logarithm 1.5 is the middle.
-    assert Counter(one["layers"] for one in drawn)[1] == 32
-    assert Counter(one.get("flag") for one in drawn)[None] == 32
-    assert len({(one["cell"], one["units"]) for one in drawn}) >= 28
+    assert Counter(configuration["layers"] for configuration in drawn)[1] == 32
+    assert Counter(configuration.get("flag") for configuration in drawn)[None] == 32
+    assert len({(configuration["cell"], configuration["units"]) for configuration in drawn}) >= 28
 
 
-def values(one: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(one.values())
+def values(configuration: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(configuration.values())
 
 
 def test_grid_takes_every_combination() -> None:
@@ -102,11 +104,11 @@ def test_grid_takes_every_combination() -> None:
         units=dict(low=16, high=48, step=16),
         dropout=dict(low=0.0, high=0.3, step=0.1),
     )
-    drawn = [values(one) for one in configurations(Grid(space), 99)]
+    drawn = [values(configuration) for configuration in configurations(Grid(space), 99)]
     tenths = [0.0, 0.1, 0.2, 0.3]
     expected = itertools.product(["lstm", "gru"], [2], [16, 32, 48], tenths)
-    for found, one in zip(drawn, expected, strict=True):
-        assert found[:3] == one[:3] and found[3] == pytest.approx(one[3])
+    for point, reference in zip(drawn, expected, strict=True):
+        assert point[:3] == reference[:3] and point[3] == pytest.approx(reference[3])
     assert Grid(space).size == 24
 
 
@@ -117,7 +119,7 @@ def test_grid_leaves_out_what_is_absent() -> None:
         layers=dict(low=1, high=2),
         residual=dict(choices=[True, False], when={"layers": 2, "optimizer": "sgd"}),
     )
-    assert [values(one) for one in configurations(Grid(space), 99)] == [
+    assert [values(configuration) for configuration in configurations(Grid(space), 99)] == [
         ("adam", 1), ("adam", 2),
         (0.5, "sgd", 1), (0.5, "sgd", 2, True), (0.5, "sgd", 2, False),
         (0.9, "sgd", 1), (0.9, "sgd", 2, True), (0.9, "sgd", 2, False),
@@ -139,7 +141,9 @@ RANGES = [
 
 @pytest.mark.parametrize(("entry", "points", "expected"), RANGES)
 def test_grid_of_a_range(entry: dict[str, Any], points: int, expected: list[float]) -> None:
-    found = [one["a"] for one in configurations(Grid(Space(a=entry), points), 99)]
+    found = [
+        configuration["a"] for configuration in configurations(Grid(Space(a=entry), points), 99)
+    ]
     assert found == pytest.approx(expected, rel=1e-12)
     assert (found[0], found[-1]) == (entry["low"], entry["high"])
 
@@ -166,7 +170,9 @@ def test_grid_is_all_that_can_be_drawn(entries: dict[str, Any]) -> None:
     found = configurations(Grid(space), 10_000)
     texts = list(map(repr, found))
     assert len(texts) == len(set(texts)) == Grid(space).size
-    assert {repr(one) for one in configurations(Random(space, 0), 30)} <= set(texts)
+    assert {repr(configuration) for configuration in configurations(Random(space, 0), 30)} <= set(
+        texts
+    )
 
 
 @given(st.one_of(conditional(), spaces), st.integers(0, 99))

@@ -38,18 +38,24 @@ def first(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_what_is_given_is_kept_and_the_rest_is_drawn() -> None:
-    drawn = [one.configuration for one in enqueued(*[{"rate": 0.5}] * 40).ask(40, [])]
-    assert {one["rate"] for one in drawn} == {0.5}
-    assert {one["units"] for one in drawn} == {16, 32, 48, 64}
-    assert {"momentum" in one for one in drawn} == {True, False}
-    assert all(list(one) == [name for name in SPACE.entries if name in one] for one in drawn)
+    drawn = [proposal.configuration for proposal in enqueued(*[{"rate": 0.5}] * 40).ask(40, [])]
+    assert {configuration["rate"] for configuration in drawn} == {0.5}
+    assert {configuration["units"] for configuration in drawn} == {16, 32, 48, 64}
+    assert {"momentum" in configuration for configuration in drawn} == {True, False}
+    assert all(
+        list(configuration) == [name for name in SPACE.entries if name in configuration]
+        for configuration in drawn
+    )
     assert enqueued({"rate": 0.5}).ask(1, []) == enqueued(*[{"rate": 0.5}] * 40).ask(1, [])
     assert enqueued({"rate": 0.5}, seed=4).ask(1, []) != enqueued({"rate": 0.5}).ask(1, [])
 
 
 def test_parents_follow_what_is_given() -> None:
-    drawn = [one.configuration for one in enqueued(*[{"momentum": 0.7}] * 20).ask(20, [])]
-    assert all(one["optimizer"] == "sgd" and one["momentum"] == 0.7 for one in drawn)
+    drawn = [proposal.configuration for proposal in enqueued(*[{"momentum": 0.7}] * 20).ask(20, [])]
+    assert all(
+        configuration["optimizer"] == "sgd" and configuration["momentum"] == 0.7
+        for configuration in drawn
+    )
 
 
 SPELLINGS = [
@@ -103,8 +109,8 @@ def test_the_sampler_comes_after_them(name: str) -> None:
     assert asked.size == (None if bare.size is None else bare.size + 3)
     assert enqueued(name=name).ask(5, []) == bare.ask(5, [])
     whole = asked.ask(8, [])
-    assert [one.configuration["units"] for one in whole[:3]] == [16, 32, 48]
-    trials = [view(one, {}) for one in whole]
+    assert [proposal.configuration["units"] for proposal in whole[:3]] == [16, 32, 48]
+    trials = [view(proposal, {}) for proposal in whole]
     for cut in range(8):
         # Those that learn may draw anew with every batch.
         last = min(8, 3) if bare.learns else 8
@@ -118,7 +124,8 @@ def test_models_learn_from_them(name: str) -> None:
     asked = enqueued(*[{}] * 16, name=name)
     starts = asked.ask(16, [])
     up, down = (
-        [view(one, {1: sign * one.configuration["rate"]}) for one in starts] for sign in (1, -1)
+        [view(proposal, {1: sign * proposal.configuration["rate"]}) for proposal in starts]
+        for sign in (1, -1)
     )
     assert asked.ask(4, up) != asked.ask(4, down)
 
@@ -127,22 +134,25 @@ def test_an_exhausted_grid_ends_after_them() -> None:
     asked = enqueued({}, {}, name="grid")
     everything = asked.ask(10**6, [])
     assert len(everything) == asked.size
-    assert asked.ask(3, [view(one, {}) for one in everything]) == []
+    assert asked.ask(3, [view(proposal, {}) for proposal in everything]) == []
 
 
 def test_sources(tmp_path: Path) -> None:
-    one, two = {"rate": 0.1, "flag": True}, {"units": 32, "optimizer": "sgd"}
-    assert read_configurations(json.dumps(one)) == [one]
-    assert read_configurations(f"  {json.dumps([one, two])}") == [one, two]
+    first_start, second_start = {"rate": 0.1, "flag": True}, {"units": 32, "optimizer": "sgd"}
+    assert read_configurations(json.dumps(first_start)) == [first_start]
+    assert read_configurations(f"  {json.dumps([first_start, second_start])}") == [
+        first_start,
+        second_start,
+    ]
     single, several, table = (tmp_path / name for name in ("a.json", "b.json", "c.toml"))
-    single.write_text(json.dumps(one))
-    several.write_text(json.dumps([one, two]))
+    single.write_text(json.dumps(first_start))
+    several.write_text(json.dumps([first_start, second_start]))
     table.write_text(
         '[[trial]]\nrate = 0.1\nflag = true\n[[trial]]\nunits = 32\noptimizer = "sgd"\n'
     )
-    assert read_configurations(single) == read_configurations(str(single)) == [one]
-    assert read_configurations(several) == [one, two]
-    assert read_configurations(table) == [one, two]
+    assert read_configurations(single) == read_configurations(str(single)) == [first_start]
+    assert read_configurations(several) == [first_start, second_start]
+    assert read_configurations(table) == [first_start, second_start]
     assert read_configurations("[]") == []
 
 

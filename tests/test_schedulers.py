@@ -29,7 +29,7 @@ scores = st.one_of(st.sampled_from([0.0, 1.0, NAN, INF, -INF]), st.floats(-9, 9)
 curves = st.lists(st.lists(scores, min_size=4, max_size=4), min_size=5, max_size=5)
 
 
-def made(name: str, trials: int, least: int, most: int, eta: int = 3, seed: int = 0) -> Scheduler:
+def make(name: str, trials: int, least: int, most: int, eta: int = 3, seed: int = 0) -> Scheduler:
     """The scheduler; Hyperband with enough trials for its first bracket."""
     if name == "hyperband":
         trials += hyperband_brackets(least, most, eta)[0][0].trials - 1
@@ -73,7 +73,7 @@ def test_any_curves(
     capacity: int,
 ) -> None:
     """Whatever the scores: the search ends, and its budgets and numbers are right."""
-    player = made(name, trials, least, least + more, eta)
+    player = make(name, trials, least, least + more, eta)
     result = play(player, lambda id, epochs: table[id % 5][(id // 5 + epochs) % 4], capacity)
     check(player, result)
 
@@ -83,7 +83,7 @@ def test_any_curves(
 def test_all_the_same(name: str, score: float) -> None:
     """Ties, and trials that all diverge; one trial; nothing to compare."""
     for trials, least, most in ((1, 1, 9), (1, 4, 4), (7, 4, 4), (20, 2, 9)):
-        player = made(name, trials, least, most)
+        player = make(name, trials, least, most)
         check(player, play(player, lambda id, epochs: score))
 
 
@@ -91,7 +91,7 @@ def test_all_the_same(name: str, score: float) -> None:
 def test_the_best_is_never_pruned(name: str) -> None:
     """A trial that leads at every comparison comes to the end, whenever it began."""
     for capacity, best in itertools.product((1, 7, 100), (0, 3, 26)):
-        player = made(name, 27, 1, 27)
+        player = make(name, 27, 1, 27)
 
         def curve(id: int, epochs: int, best: int = best) -> float:
             return -1.0 if id == best else (id * 7 % 27) / epochs
@@ -103,7 +103,7 @@ def test_the_best_is_never_pruned(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRUNING)
 def test_pruning_saves(name: str) -> None:
-    player = made(name, 27, 1, 27)
+    player = make(name, 27, 1, 27)
     result = play(player, lambda id, epochs: float(id))
     assert result.spent < 0.5 * player.trials * 27
     assert result.stopped
@@ -116,7 +116,7 @@ def test_same_arguments_same_decisions(name: str) -> None:
     def curve(id: int, epochs: int) -> float:
         return (id * 37 % 101) / epochs
 
-    plays = [play(made(name, 60, 1, 9, seed=seed), curve, 16) for seed in (0, 0, 1)]
+    plays = [play(make(name, 60, 1, 9, seed=seed), curve, 16) for seed in (0, 0, 1)]
     assert plays[0].decisions == plays[1].decisions
     assert plays[0].trials == plays[1].trials
     assert (plays[0].decisions != plays[2].decisions) == (name == "pbt")
@@ -125,7 +125,7 @@ def test_same_arguments_same_decisions(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_room(name: str) -> None:
     """New trials fill the room and no more; none where there is none."""
-    player = made(name, 30, 1, 9)
+    player = make(name, 30, 1, 9)
     assert player.decide([], 0).start == ()
     assert len(player.decide([], 4).start) == 4
     assert len(player.decide([], 10**6).start) == player.trials

@@ -72,9 +72,9 @@ def outcomes(name: str, value: Any, resample: float = 0.0, count: int = 60) -> s
     ],
 )
 def test_perturbation(name: str, value: Any, expected: set[Any]) -> None:
-    found = outcomes(name, value)
-    assert sorted(found) == pytest.approx(sorted(expected), rel=1e-12)
-    assert {type(one) for one in found} == {type(value)}
+    results = outcomes(name, value)
+    assert sorted(results) == pytest.approx(sorted(expected), rel=1e-12)
+    assert {type(result) for result in results} == {type(value)}
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_steps_that_floats_miss() -> None:
     """On the steps, 0.1 is -1 + 11 * 0.1 = 0.10000000000000009; that is no move."""
     space = Space(x={"low": -1.0, "high": 1.0, "step": 0.1})
     rngs = [np.random.default_rng(seed) for seed in range(40)]
-    found = {explore({"x": 0.1}, space, always, rng, 0.0)["x"] for rng in rngs}
-    assert sorted(found) == pytest.approx([0.0, 0.2], abs=1e-12)
+    results = {explore({"x": 0.1}, space, always, rng, 0.0)["x"] for rng in rngs}
+    assert sorted(results) == pytest.approx([0.0, 0.2], abs=1e-12)
 
 
 def test_both_directions_and_drawing_anew_come_as_often_as_they_should() -> None:
@@ -105,7 +105,7 @@ def test_both_directions_and_drawing_anew_come_as_often_as_they_should() -> None
     assert abs(np.mean(anew) - 0.5) < 0.06 and min(anew) < 0.05 and max(anew) > 0.95
 
 
-def drawn(what: Any, count: int = 3000) -> np.ndarray:
+def draws(what: Any, count: int = 3000) -> np.ndarray:
     space = Space({"x": what})
     start = space.sample(lambda _, distribution: getattr(distribution, "low", "a"))
     return np.array(
@@ -116,11 +116,11 @@ def drawn(what: Any, count: int = 3000) -> np.ndarray:
 def test_drawing_anew_is_even() -> None:
     """Also at both ends of steps, and in the logarithm where the range is."""
     for what in ({"low": 1, "high": 5}, {"low": 0.0, "high": 1.0, "step": 0.25}, list("abcde")):
-        counts = np.unique(drawn(what), return_counts=True)[1]
+        counts = np.unique(draws(what), return_counts=True)[1]
         assert len(counts) == 5 and counts.min() > 500 and counts.max() < 700
-    rates = np.log10(drawn({"low": 1e-4, "high": 1.0, "log": True}))
+    rates = np.log10(draws({"low": 1e-4, "high": 1.0, "log": True}))
     assert np.allclose(np.quantile(rates, [0.25, 0.5, 0.75]), [-3, -2, -1], atol=0.15)
-    ints = drawn({"low": 1, "high": 100, "log": True})
+    ints = draws({"low": 1, "high": 100, "log": True})
     assert ints.min() == 1 and ints.max() == 100
     assert 0.45 < (ints <= 7).mean() < 0.58
 
@@ -148,13 +148,15 @@ def test_nothing_comes_or_goes() -> None:
     without, with_both = {"width": 4}, {"width": 5, "deep": 2, "deeper": 0.5}
     for resample in (0.0, 1.0):
         rngs = [np.random.default_rng(seed) for seed in range(80)]
-        found = [explore(without, space, lambda name: True, rng, resample) for rng in rngs]
-        assert all(set(one) == {"width"} for one in found)
-        assert {one["width"] for one in found} == ({1, 2, 3, 4} if resample else {3, 4})
-        found = [explore(with_both, space, lambda name: True, rng, resample) for rng in rngs]
-        assert all(set(one) == set(with_both) for one in found)
-        assert {one["width"] for one in found} == (set(range(5, 11)) if resample else {5, 6})
-        assert {one["deep"] for one in found} == ({2, 3, 4} if resample else {2, 3})
+        results = [explore(without, space, lambda name: True, rng, resample) for rng in rngs]
+        assert all(set(result) == {"width"} for result in results)
+        assert {result["width"] for result in results} == ({1, 2, 3, 4} if resample else {3, 4})
+        results = [explore(with_both, space, lambda name: True, rng, resample) for rng in rngs]
+        assert all(set(result) == set(with_both) for result in results)
+        assert {result["width"] for result in results} == (
+            set(range(5, 11)) if resample else {5, 6}
+        )
+        assert {result["deep"] for result in results} == ({2, 3, 4} if resample else {2, 3})
 
 
 def test_two_changes_that_are_too_many_together() -> None:
@@ -164,8 +166,8 @@ def test_two_changes_that_are_too_many_together() -> None:
         both={"low": 0.0, "high": 1.0, "when": {"a": {"low": 5}, "b": {"low": 5}}},
     )
     rngs = [np.random.default_rng(seed) for seed in range(80)]
-    found = [explore({"a": 4, "b": 4}, space, always, rng, 0.0) for rng in rngs]
-    assert {tuple(one.values()) for one in found} == {(3, 3), (3, 5), (5, 3), (5, 4)}
+    results = [explore({"a": 4, "b": 4}, space, always, rng, 0.0) for rng in rngs]
+    assert {tuple(result.values()) for result in results} == {(3, 3), (3, 5), (5, 3), (5, 4)}
 
 
 @given(

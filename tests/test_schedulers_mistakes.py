@@ -127,11 +127,11 @@ def test_mistake_8_the_first_trials_survive(name: str) -> None:
 def test_mistake_8_chance_without_a_seed() -> None:
     """KerasTuner's `seed or random` ignores seed 0; brackets of others hang on global chance."""
     trials = waiting([float(k) for k in range(40)])
-    drawn = [Pbt(40, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in (0, 0, 1, 2)]
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn)) == 3
+    exploits = [Pbt(40, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in (0, 0, 1, 2)]
+    assert exploits[0] == exploits[1]
+    assert len(set(exploits)) == 3
     # Known numbers, so that another process or machine draws the same.
-    assert [copy.winner for copy in drawn[0]][:8] == [13, 13, 7, 4, 1, 12, 0, 8]
+    assert [copy.winner for copy in exploits[0]][:8] == [13, 13, 7, 4, 1, 12, 0, 8]
 
 
 def test_mistake_9_copies_of_what_is_not_there() -> None:

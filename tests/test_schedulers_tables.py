@@ -31,7 +31,8 @@ def test_no_pruning_is_a_bracket_of_one_rung() -> None:
     bracket = SuccessiveHalving(((Rung(7, 5),),))
     for capacity in (1, 2, 5):
         plays = [
-            play(one, lambda id, epochs: float(id), capacity) for one in (NoPruning(5, 7), bracket)
+            play(scheduler, lambda id, epochs: float(id), capacity)
+            for scheduler in (NoPruning(5, 7), bracket)
         ]
         assert plays[0] == plays[1]
 
@@ -210,10 +211,10 @@ def test_median_judges_each_where_it_is() -> None:
 def test_median_against_its_definition(curves: list[list[int]]) -> None:
     trials = [waits(id, {k + 1: float(s) for k, s in enumerate(c)}) for id, c in enumerate(curves)]
     stop = []
-    for id, own in enumerate(curves):
-        others = [c[: len(own)] for k, c in enumerate(curves) if k != id and len(c) >= len(own)]
+    for id, curve in enumerate(curves):
+        others = [c[: len(curve)] for k, c in enumerate(curves) if k != id and len(c) >= len(curve)]
         means = [sum(c) / len(c) for c in others]
-        if len(means) >= 3 and min(own) > statistics.median(means):
+        if len(means) >= 3 and min(curve) > statistics.median(means):
             stop.append(id)
     decision = MedianStopping(20, 1, 9, startup=3).decide(trials, 0)
     assert decision.prune == tuple(stop)
@@ -257,12 +258,12 @@ def test_pbt_by_hand() -> None:
 def test_pbt_draws_winners_evenly() -> None:
     """From seed and epochs; every winner of the upper half about as often."""
     trials = waiting([float(k) for k in range(8)])
-    drawn = [Pbt(8, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in range(200)]
-    counts = [sum(copy.winner == k for copies in drawn for copy in copies) for k in range(4)]
+    exploits = [Pbt(8, 1, 9, 0.5, seed).decide(trials, 0).exploit for seed in range(200)]
+    counts = [sum(copy.winner == k for copies in exploits for copy in copies) for k in range(4)]
     assert sum(counts) == 800
     assert all(150 < count < 250 for count in counts)
     later = [waits(trial.id, {2: trial.scores[1]}) for trial in trials]
-    assert any(Pbt(8, 1, 9, 0.5, s).decide(later, 0).exploit != drawn[s] for s in range(5))
+    assert any(Pbt(8, 1, 9, 0.5, s).decide(later, 0).exploit != exploits[s] for s in range(5))
 
 
 @pytest.mark.parametrize(

@@ -13,23 +13,23 @@ from support.study_stages import SPACE, begun, check, database, opened, read, st
 from search.records.optuna_storage import Journal
 from search.records.optuna_study import Study, best_configurations
 from search.space.space import Space
-from search.trial import State
+from search.trial import TrialStatus
 
 
 def test_failures_are_reported(tmp_path: Path) -> None:
-    folder, seen = tmp_path / "run", stages()
+    folder, moments = tmp_path / "run", stages()
     study = opened(folder)
     shutil.rmtree(folder)
     with pytest.raises(FileNotFoundError, match=r"run/study\.log'$"):
-        study.write(seen[0])
+        study.write(moments[0])
     study.close()
 
 
 def test_failures_of_a_database_are_reported(tmp_path: Path) -> None:
-    folder, seen = tmp_path / "run", stages()
+    folder, moments = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
     (tmp_path / "study.db").write_bytes(b"no database " * 1000)
-    study.write(seen[-1])
+    study.write(moments[-1])
     with pytest.raises(OSError, match=r"the study in 'sqlite:///.*' can't be written: file is"):
         study.close()
 
@@ -60,9 +60,9 @@ def test_a_study_that_a_kill_left_without_attributes(tmp_path: Path) -> None:
     study = opened(folder, "sqlite")
     study.write(stages()[-1])
     study.close()
-    found = read(folder, "sqlite")
-    check(found, stages()[-1])
-    assert found.user_attrs["metric"] == "loss"
+    loaded = read(folder, "sqlite")
+    check(loaded, stages()[-1])
+    assert loaded.user_attrs["metric"] == "loss"
 
 
 @pytest.mark.parametrize(
@@ -81,24 +81,24 @@ def test_storages_that_cant_be_opened(tmp_path: Path, url: str, message: str) ->
 
 
 def test_optuna_is_quiet_and_left_as_it_was(tmp_path: Path) -> None:
-    before, log = optuna.logging.get_verbosity(), io.StringIO()
+    before, stream = optuna.logging.get_verbosity(), io.StringIO()
     optuna.logging.set_verbosity(optuna.logging.INFO)
-    handler = logging.StreamHandler(log)
+    handler = logging.StreamHandler(stream)
     optuna.logging.get_logger("optuna").addHandler(handler)
     for kind in ("journal", "sqlite"):
         opened(tmp_path / kind, kind).close()
-    assert log.getvalue() == ""
+    assert stream.getvalue() == ""
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
     optuna.create_study()
-    assert "A new study" in log.getvalue()
+    assert "A new study" in stream.getvalue()
     optuna.logging.get_logger("optuna").removeHandler(handler)
     optuna.logging.set_verbosity(before)
 
 
 def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
-    seen, whole = stages(), tmp_path / "whole"
+    moments, whole = stages(), tmp_path / "whole"
     study = opened(whole)
-    for trials in seen[:4]:
+    for trials in moments[:4]:
         study.write(trials)
     study.close()
     log = (whole / "study.log").read_bytes()
@@ -108,9 +108,9 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
         (folder / "study.log").write_bytes(log[:cut])
         (folder / "study.log.lock").write_text("")  # on which Optuna would wait for 30 seconds
         study = opened(folder)
-        study.write(seen[-1])
+        study.write(moments[-1])
         study.close()
-        check(read(folder), seen[-1])
+        check(read(folder), moments[-1])
         assert sorted(path.name for path in folder.iterdir()) == ["study.id", "study.log"]
 
 
@@ -128,16 +128,16 @@ def test_a_long_torn_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [0, 5, -1])
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"op_code": 99}', "\xff"])
 def test_a_damaged_journal_is_written_anew(tmp_path: Path, line: str, place: int) -> None:
-    study, seen = opened(tmp_path / "run"), stages()
-    study.write(seen[2])
+    study, moments = opened(tmp_path / "run"), stages()
+    study.write(moments[2])
     log = tmp_path / "run" / "study.log"
     lines = log.read_bytes().splitlines(keepends=True)
     lines.insert(place % (len(lines) + 1), line.encode("latin-1") + b"\n")
     log.write_bytes(b"".join(lines))
     study = opened(tmp_path / "run")
-    study.write(seen[-1])
+    study.write(moments[-1])
     study.close()
-    check(read(tmp_path / "run"), seen[-1])
+    check(read(tmp_path / "run"), moments[-1])
 
 
 def test_operations_wait_in_memory(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_the_best_of_an_earlier_search(tmp_path: Path, mode: str) -> None:
     folder = tmp_path / "run"
     trials = [begun(id) for id in range(6)]
     for trial, score in zip(trials, [3.0, -1.0, 2.0, -1.0, 9.0, -9.0], strict=True):
-        trial.metrics, trial.ended, trial.state = {1: {"loss": score}}, True, State.COMPLETE
-    trials[4].state, trials[5].state = State.DIVERGED, State.PRUNED
+        trial.metrics, trial.ended, trial.state = {1: {"loss": score}}, True, TrialStatus.COMPLETE
+    trials[4].state, trials[5].state = TrialStatus.DIVERGED, TrialStatus.PRUNED
     trials[2].configuration = trials[2].configuration | {"rate": 0.125}
     trials[2].changes = [(1, 0, trials[2].configuration)]
     order = [1, 3, 2, 0] if mode == "min" else [0, 2, 1, 3]
@@ -172,10 +172,10 @@ def test_the_best_of_an_earlier_search(tmp_path: Path, mode: str) -> None:
         study.close()
     database = f"sqlite:///{tmp_path}/study.db"
     for source in (str(folder), database, f"{database}#run"):
-        found = best_configurations(source, 9, SPACE)
-        assert found == [trials[id].configuration for id in order]
-        assert list(found[0]) == [name for name in SPACE.entries if name in found[0]]
-        assert best_configurations(source, 2, SPACE) == found[:2]
+        loaded = best_configurations(source, 9, SPACE)
+        assert loaded == [trials[id].configuration for id in order]
+        assert list(loaded[0]) == [name for name in SPACE.entries if name in loaded[0]]
+        assert best_configurations(source, 2, SPACE) == loaded[:2]
     other = Space(rate=dict(low=0.0, high=1.0), new=[1, 2], layers=2)
     ours = dict(list(SPACE.entries.items())[::-1])
     assert list(best_configurations(str(folder), 1, other)[0]) == ["rate", "layers"]

@@ -15,7 +15,7 @@ import optuna
 import pytest
 from support.study_stages import COUNT, begun, check, opened, read, stages
 
-from search.trial import State, Trial
+from search.trial import Trial, TrialStatus
 
 
 def content(study: optuna.Study) -> list[Any]:
@@ -30,37 +30,39 @@ def content(study: optuna.Study) -> list[Any]:
 def test_what_optuna_reads(tmp_path: Path, kind: str, step: int) -> None:
     """However often it was written, and as often as it was opened anew."""
     folder = tmp_path / "run"
-    seen = stages()
-    for first in range(0, len(seen), step):
+    moments = stages()
+    for first in range(0, len(moments), step):
         study = opened(folder, kind)
-        for trials in seen[first : first + step]:
+        for trials in moments[first : first + step]:
             study.write(trials)
         study.close()
-    found = read(folder, kind)
-    check(found, seen[-1])
-    assert {t.state.name for t in found.trials} == {"COMPLETE", "PRUNED", "FAIL"}
-    assert found.direction.name == "MINIMIZE"
-    assert found.user_attrs["metric"] == "loss"
-    assert found.user_attrs["fixed"] == {"width": 16}
-    assert found.best_trial.number in {t.id for t in seen[-1] if t.state is State.COMPLETE}
+    loaded = read(folder, kind)
+    check(loaded, moments[-1])
+    assert {t.state.name for t in loaded.trials} == {"COMPLETE", "PRUNED", "FAIL"}
+    assert loaded.direction.name == "MINIMIZE"
+    assert loaded.user_attrs["metric"] == "loss"
+    assert loaded.user_attrs["fixed"] == {"width": 16}
+    assert loaded.best_trial.number in {
+        t.id for t in moments[-1] if t.state is TrialStatus.COMPLETE
+    }
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 def test_a_search_that_goes_back_changes_nothing(tmp_path: Path, kind: str) -> None:
     """The study may be ahead of the checkpoint from which a search is taken up."""
-    folder, seen = tmp_path / "run", stages()
+    folder, moments = tmp_path / "run", stages()
     rng, at = np.random.default_rng(0), 0
-    while at < len(seen):
+    while at < len(moments):
         study = opened(folder, kind)
-        for trials in seen[at : at + 4]:
+        for trials in moments[at : at + 4]:
             study.write(trials)
         study.close()
         at += int(rng.integers(1, 5))
     before = read(folder, kind)
-    check(before, seen[-1])
+    check(before, moments[-1])
     size = (folder / "study.log").stat().st_size if kind == "journal" else 0
     again = opened(folder, kind)
-    for trials in seen:
+    for trials in moments:
         again.write(trials)
     again.close()
     after = read(folder, kind)
@@ -70,24 +72,24 @@ def test_a_search_that_goes_back_changes_nothing(tmp_path: Path, kind: str) -> N
 
 
 def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
-    seen = stages()
+    moments = stages()
     study = opened(tmp_path / "run")
-    for trials in seen[:3]:
+    for trials in moments[:3]:
         study.write(trials)
     study.close()
     rows = read(tmp_path / "run").trials
     assert [row.state.name for row in rows] == ["RUNNING"] * COUNT
     assert [list(row.intermediate_values) for row in rows] == [[1]] * COUNT
-    assert rows[2].params == {k: v for k, v in seen[0][2].configuration.items() if k != "width"}
+    assert rows[2].params == {k: v for k, v in moments[0][2].configuration.items() if k != "width"}
     assert set(rows[2].user_attrs) == {"seed", "bracket", "configuration"}
     log = tmp_path / "run" / "study.log"
     before = log.read_bytes()
-    for trials in (seen[2], seen[3]):
+    for trials in (moments[2], moments[3]):
         study = opened(tmp_path / "run")
         study.write(trials)
         study.close()
         assert log.read_bytes().startswith(before)
-        assert (log.read_bytes() == before) == (trials is seen[2])
+        assert (log.read_bytes() == before) == (trials is moments[2])
     names = [row.state.name for row in read(tmp_path / "run").trials]
     assert names.count("PRUNED") == 5
     assert names.count("RUNNING") == 4
@@ -97,26 +99,26 @@ def test_the_journal_shows_what_happens(tmp_path: Path) -> None:
 
 def test_a_database_gets_trials_that_ended(tmp_path: Path) -> None:
     """And of those before them, since trials are numbered as they come."""
-    folder, seen = tmp_path / "run", stages()
+    folder, moments = tmp_path / "run", stages()
     study = opened(folder, "sqlite")
-    for trials in seen[:3]:
+    for trials in moments[:3]:
         study.write(trials)
     study.close()
-    found = read(folder, "sqlite")
-    assert found.trials == []
-    ended = copy.deepcopy(seen[2])
-    ended[3].ended, ended[3].state = True, State.PRUNED
+    loaded = read(folder, "sqlite")
+    assert loaded.trials == []
+    ended = copy.deepcopy(moments[2])
+    ended[3].ended, ended[3].state = True, TrialStatus.PRUNED
     study = opened(folder, "sqlite")
     study.write(ended)
     study.close()
-    found = read(folder, "sqlite")
-    assert [t.state.name for t in found.trials] == ["RUNNING"] * 3 + ["PRUNED"]
+    loaded = read(folder, "sqlite")
+    assert [t.state.name for t in loaded.trials] == ["RUNNING"] * 3 + ["PRUNED"]
 
 
 def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
     trials = stages()[2]
     for trial in trials:
-        trial.state = State.INTERRUPTED
+        trial.state = TrialStatus.INTERRUPTED
     study = opened(tmp_path / "run")
     study.write(trials)
     study.close()
@@ -125,11 +127,11 @@ def test_interrupted_trials_go_on_later(tmp_path: Path) -> None:
 
 def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
     trial = begun(0)
-    trial.metrics, trial.ended, trial.state = {1: {"loss": 0.0}}, True, State.COMPLETE
+    trial.metrics, trial.ended, trial.state = {1: {"loss": 0.0}}, True, TrialStatus.COMPLETE
     worse = begun(1)
-    worse.metrics, worse.ended, worse.state = {1: {"loss": math.inf}}, True, State.COMPLETE
+    worse.metrics, worse.ended, worse.state = {1: {"loss": math.inf}}, True, TrialStatus.COMPLETE
     late = begun(2)  # diverged once, though its last score is a number
-    late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, State.DIVERGED
+    late.metrics, late.ended, late.state = {1: {"loss": 1.0}}, True, TrialStatus.DIVERGED
     study = opened(tmp_path / "run")
     study.write([trial, worse, late])
     study.close()
@@ -142,7 +144,7 @@ def test_a_score_of_zero_and_infinity(tmp_path: Path) -> None:
 
 def test_a_database_holds_up_no_search(tmp_path: Path) -> None:
     """Nor does it see what becomes of trials while it stands still."""
-    study, seen = opened(tmp_path / "run", "sqlite"), stages()
+    study, moments = opened(tmp_path / "run", "sqlite"), stages()
     stuck, go_on = threading.Event(), threading.Event()
     storage: Any = study._store.storage
     create = storage.create_new_trial
@@ -153,7 +155,7 @@ def test_a_database_holds_up_no_search(tmp_path: Path) -> None:
         return create(*arguments)
 
     storage.create_new_trial = slow
-    trials = copy.deepcopy(seen[3])
+    trials = copy.deepcopy(moments[3])
     study.write(trials)
     assert stuck.wait(60)
     study.write(trials)
@@ -164,10 +166,10 @@ def test_a_database_holds_up_no_search(tmp_path: Path) -> None:
     go_on.set()
     study.close()
     rows = read(tmp_path / "run", "sqlite").trials
-    last = max(trial.id for trial in seen[3] if trial.ended)
+    last = max(trial.id for trial in moments[3] if trial.ended)
     assert [list(row.intermediate_values) for row in rows] == [[1]] * (last + 1)
     pruned = [row for row in rows if row.state.name == "PRUNED"]
-    assert [row.number for row in pruned] == [trial.id for trial in seen[3] if trial.ended]
+    assert [row.number for row in pruned] == [trial.id for trial in moments[3] if trial.ended]
     assert all(row.user_attrs["errors"].keys() == {"1"} for row in pruned)
 
 
@@ -182,16 +184,16 @@ def changed(trials: list[Trial], what: str) -> list[Trial]:
     elif what == "another score":
         trial.metrics[27] = {"loss": 1.0, "accuracy": 0.5}
     else:
-        trial.state = State.DIVERGED
+        trial.state = TrialStatus.DIVERGED
     return trials
 
 
 def test_a_database_of_another_search(tmp_path: Path) -> None:
-    seen = stages()
+    moments = stages()
     study = opened(tmp_path / "run", "sqlite")
-    study.write(seen[-1])
+    study.write(moments[-1])
     study.close()
-    other = changed(seen[-1], "parameters")
+    other = changed(moments[-1], "parameters")
     study = opened(tmp_path / "run", "sqlite")
     study.write(other[:3])
     with pytest.raises(ValueError, match=r"other parameters for trial 3 than this search"):
@@ -201,12 +203,12 @@ def test_a_database_of_another_search(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["parameters", "score", "another score", "state"])
 def test_a_journal_that_contradicts_the_trials_is_written_anew(tmp_path: Path, what: str) -> None:
-    seen = stages()
+    moments = stages()
     study = opened(tmp_path / "run")
-    study.write(seen[-1])
+    study.write(moments[-1])
     study.close()
     before = content(read(tmp_path / "run"))
-    trials = changed(seen[-1], what)
+    trials = changed(moments[-1], what)
     study = opened(tmp_path / "run")
     study.write(trials[:3])
     assert content(read(tmp_path / "run")) == before
@@ -224,16 +226,16 @@ def test_a_journal_that_contradicts_the_trials_is_written_anew(tmp_path: Path, w
 
 def test_lines_of_a_dashboard_stay(tmp_path: Path) -> None:
     """And what it has read stays where it was, so that it goes on reading from there."""
-    study, seen = opened(tmp_path / "run"), stages()
-    study.write(seen[1])
+    study, moments = opened(tmp_path / "run"), stages()
+    study.write(moments[1])
     dashboard = read(tmp_path / "run")
-    for trials in seen[2:]:
+    for trials in moments[2:]:
         dashboard.set_user_attr("note", f"{len(dashboard.trials)} trials")
         study.write(trials)
         study.close()
         study = opened(tmp_path / "run")
     assert content(dashboard) == content(read(tmp_path / "run"))
-    check(dashboard, seen[-1])
+    check(dashboard, moments[-1])
     assert dashboard.user_attrs["note"] == f"{COUNT} trials"
 
 
@@ -241,7 +243,7 @@ def test_times_are_those_of_the_trials(tmp_path: Path) -> None:
     trial = begun(0)
     trial.begun = 1e9
     trial.metrics = {1: {"loss": 1.0}}
-    trial.end(State.PRUNED)
+    trial.end(TrialStatus.PRUNED)
     trial.finished = 1e9 + 60
     for kind in ("journal", "sqlite"):
         study = opened(tmp_path / "run", kind)
@@ -270,7 +272,7 @@ print("done", flush=True)
 @pytest.mark.slow
 def test_kill_at_any_moment(tmp_path: Path) -> None:
     folder, rng, kills = tmp_path / "run", np.random.default_rng(0), 0
-    seen = stages(200)
+    moments = stages(200)
     folder.mkdir()
     command, tests = [sys.executable, "-c", KILLED, str(folder)], Path(__file__).parent
     for _ in range(3):
@@ -282,32 +284,32 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
             except subprocess.TimeoutExpired:
                 process.kill()
                 kills += 1
-        study = opened(folder)  # a killed process blocks no other
-        study.write(seen[0])
+        study = opened(folder)  # a process that was killed is in nobody's way
+        study.write(moments[0])
         study.close()
     assert kills
     study = opened(folder)
-    study.write(seen[-1])
+    study.write(moments[-1])
     study.close()
-    check(read(folder), seen[-1])
+    check(read(folder), moments[-1])
 
 
 def test_importances_and_tables_work(tmp_path: Path) -> None:
     trials = [begun(id) for id in range(40)]
     for trial in trials:
         loss = abs(math.log10(trial.configuration["rate"]) + 2)
-        trial.metrics, trial.ended, trial.state = {1: {"loss": loss}}, True, State.COMPLETE
+        trial.metrics, trial.ended, trial.state = {1: {"loss": loss}}, True, TrialStatus.COMPLETE
     for trial in trials[::5]:
-        trial.state = State.PRUNED
+        trial.state = TrialStatus.PRUNED
     study = opened(tmp_path / "run")
     study.write(trials)
     study.close()
-    found = read(tmp_path / "run")
-    importances = optuna.importance.get_param_importances(found)
+    loaded = read(tmp_path / "run")
+    importances = optuna.importance.get_param_importances(loaded)
     assert max(importances, key=importances.__getitem__) == "rate"
-    momentum = optuna.importance.get_param_importances(found, params=["momentum", "rate"])
+    momentum = optuna.importance.get_param_importances(loaded, params=["momentum", "rate"])
     assert set(momentum) == {"momentum", "rate"}
-    table = found.trials_dataframe()
+    table = loaded.trials_dataframe()
     assert list(table["params_rate"]) == [trial.configuration["rate"] for trial in trials]
     assert table["params_momentum"].isna().sum() == 20
     assert list(table["user_attrs_seed"]) == [trial.seed for trial in trials]

@@ -1,4 +1,4 @@
-"""What a search works on, made from its settings: data, trainers, metric and plan."""
+"""Inputs of a search, made from its settings: data, trainers, metric and plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ RECORDS = ("task", "look_back", "horizon", "reach_back", "block", "unit")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a search works on, all of it checked.
+    """Data, trainers and plan of a search, all of them checked.
 
     Attributes:
         data: Data of every fold.
         trainers: Trainers, one for every fold.
         plan: Plan of the search.
         starts: Configurations to begin with.
-        totals: What `trials` came to when the run began, then each time that it was raised.
+        totals: Number of trials when the run began, then each number to which it was raised.
         expected: Configurations like those to come.
     """
 
@@ -49,8 +49,8 @@ class Inputs:
 
         Args:
             settings: Settings of the run.
-            space: The space, as `space_of` takes it.
-            saved: What settings.json holds of a run that goes on; empty for a new one.
+            space: Space, as `space_of` takes it.
+            saved: Content of settings.json of a run that goes on; empty for a new one.
 
         Raises:
             ValueError: A setting that can't be used, in a sentence for people.
@@ -69,7 +69,7 @@ class Inputs:
 
 
 def data_of(settings: Settings) -> list[jaxrnn.Data]:
-    """The data, once for every fold.
+    """Return the data of every fold.
 
     Raises:
         ValueError: As `jaxrnn.load_data` and `jaxrnn.folds`, or folds of parts that are given.
@@ -108,7 +108,7 @@ def _record(source: Any) -> Record:
 
 
 def _refuse(settings: Settings, names: tuple[str, ...], what: str) -> None:
-    """Refuse settings that have no meaning for what the data is."""
+    """Refuse settings that have no meaning for this kind of data."""
     for name in names:
         if (value := getattr(settings, name)) != FIELDS[name].default:
             raise ValueError(f"`{name}` is {value!r}, but has no meaning for {what}.")
@@ -138,7 +138,7 @@ def _trainer(data: jaxrnn.Data, settings: Settings) -> jaxrnn.Trainer:
 
 
 def metric_of(name: str | None, data: jaxrnn.Data) -> str:
-    """The metric to search by.
+    """Return the metric to search by.
 
     Raises:
         ValueError: One that the task does not have, or that means nothing on the validation part.
@@ -159,7 +159,7 @@ def metric_of(name: str | None, data: jaxrnn.Data) -> str:
 
 
 def _raised(totals: tuple[int, ...], trials: int | None) -> tuple[int, ...]:
-    """What `trials` came to, once more if a run that goes on is to have more."""
+    """Return the totals, with one more if a run that goes on is to have more trials."""
     if not totals or trials is None or trials == totals[-1]:
         return totals
     if trials < totals[-1]:

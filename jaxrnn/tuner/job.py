@@ -92,7 +92,7 @@ class Job:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The metrics that people see, that of the search first."""
+        """Names of the metrics that people see, that of the search first."""
         return tuple(dict.fromkeys([self.plan.metric, *list(self.task.metrics)[:SHOWN]]))
 
 
@@ -194,7 +194,7 @@ def _record(settings: Settings, inputs: Inputs) -> dict[str, Any]:
 
 
 def versions(trainer: jaxrnn.Trainer) -> dict[str, str]:
-    """Versions of the packages that results depend on, and the devices."""
+    """Return the versions of the packages that results depend on, and the devices."""
     packages = {package: version(package) for package in PACKAGES}
     return packages | {"devices": jaxrnn.describe(trainer.mesh)}
 

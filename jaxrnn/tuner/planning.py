@@ -22,7 +22,7 @@ Configurations = list[dict[str, Any]]
 
 
 def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
-    """The space, checked against what the trainer takes.
+    """Return the space, checked against what the trainer takes.
 
     Args:
         source: Name, path of a TOML file, space, or mapping as `search.Space` takes it.

@@ -67,7 +67,7 @@ class Result:
             seed=winner["seed"],
             configuration=configuration,
             proposal=Proposal(configuration),
-            state=search.State(winner["state"]),
+            state=search.TrialStatus(winner["state"]),
             epochs=winner["epochs"],
             target_epochs=winner["epochs"],
             ended=True,

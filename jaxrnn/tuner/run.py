@@ -50,8 +50,8 @@ def leave(job: Job, error: BaseException) -> None:
         job.recorder.study.write(job.search.trials)
         job.recorder.study.close(CLOSING)
     for trial in job.search.trials:
-        if trial.state is search.State.RUNNING:
-            trial.state = search.State.INTERRUPTED
+        if trial.state is search.TrialStatus.RUNNING:
+            trial.state = search.TrialStatus.INTERRUPTED
     if isinstance(error, OSError):
         return
     job.recorder.write_tables()

@@ -1,6 +1,5 @@
 """Settings of a search: one field each, for the command line, the Python call and the records."""
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -10,6 +9,7 @@ from jaxrnn import PRECISIONS
 from jaxrnn.tuner import values
 from search.samplers.registry import SAMPLERS
 from search.schedulers.registry import SCHEDULERS
+from search.space.suggestions import nearest
 
 DATA, SEARCH, RUN = "data (see docs/data.md)", "search (see docs/search.md)", "run"
 """Groups of settings, as the help shows them."""
@@ -226,8 +226,8 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def unknown(name: str, known: Iterable[str], otherwise: str) -> str:
     """The sentence about a name that is no setting."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else otherwise
+    suggestion = nearest(name, known)
+    hint = f"did you mean `{suggestion}`?" if suggestion else otherwise
     return f"`{name}` is no argument; {hint}"
 
 

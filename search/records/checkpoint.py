@@ -9,7 +9,7 @@ from typing import Any
 
 from search.records.atomic import naming, to_disk
 from search.records.strict_json import decode, encode
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 STATE, RECORDS, MANIFEST = "state", "records.json", "manifest.json"
 """Parts of a checkpoint: what the caller saves, the records, checksums of both."""
@@ -27,8 +27,8 @@ class Checkpoints:
 
         Args:
             folder: Folder of the checkpoints.
-            keep: Number of checkpoints to keep, at least 1; an older one is for the day on which
-                the newest is damaged.
+            keep: Number of checkpoints to keep, at least 1; older ones serve if the newest is
+                damaged.
         """
         self.notes: list[str] = []
         self._folder, self._keep = Path(folder), keep
@@ -123,7 +123,7 @@ def trials_of(records: Sequence[Mapping[str, Any]]) -> list[Trial]:
     trials = []
     for record in records:
         trial = Trial(**record)
-        trial.state = State(trial.state)
+        trial.state = TrialStatus(trial.state)
         trial.proposal = Proposal(**record["proposal"])
         trial.changes = [(epochs, id, entries) for epochs, id, entries in record["changes"]]
         trials.append(trial)

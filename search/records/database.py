@@ -13,7 +13,7 @@ from search.trial import Trial
 
 
 class Writer:
-    """Writes trials into a database in a thread of its own, since every operation takes long."""
+    """Writes trials into a database in another thread, since every operation takes long."""
 
     def __init__(
         self, where: str, storage: BaseStorage, write: Callable[[Sequence[Trial]], None]
@@ -23,7 +23,7 @@ class Writer:
         Args:
             where: Place of the database, for people.
             storage: The database; connections of the thread are let go at its end.
-            write: Function that writes trials there.
+            write: Function that writes trials into it.
         """
         self._where, self._storage, self._write = where, storage, write
         self._trials: Sequence[Trial] = ()

@@ -14,9 +14,9 @@ from search.records.optuna_storage import forget_journal, open_store, open_study
 from search.records.signals import deferred
 from search.records.strict_json import readable
 from search.space.space import Space
-from search.trial import State, Trial
+from search.trial import Trial, TrialStatus
 
-STATES = {State.COMPLETE: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
+STATES = {TrialStatus.COMPLETE: TrialState.COMPLETE, TrialStatus.PRUNED: TrialState.PRUNED}
 
 
 class Study:
@@ -29,7 +29,7 @@ class Study:
     The journal shows trials from their beginning. It is only added to, so that a dashboard can
     follow it, unless it contradicts the trials: then it is written anew. Databases take much
     longer for every operation, so that a trial is written there when it has ended, in one
-    operation if those before it have ended too, and in a thread of its own.
+    operation if those before it have ended too, and in another thread.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Study:
             OSError: The journal can't be written, or what an earlier call asked for could not.
         """
         if self._writer is not None:
-            self._writer.submit([_copy(trial) for trial in self._due(trials)])
+            self._writer.submit([_copy(trial) for trial in self._missing(trials)])
             return
         with deferred():  # or what an interrupt leaves out, and what is there, would be unknown
             if any(self._contradicts(trial) for trial in trials):
@@ -104,20 +104,20 @@ class Study:
             raise
         self._written = {trial.number: trial for trial in trials}
 
-    def _due(self, trials: Sequence[Trial]) -> list[Trial]:
+    def _missing(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return what a database lacks.
 
-        New trials are numbered as they come, so those before one that has ended are due as well.
+        New trials are numbered as they come, so those before one that has ended are missing, too.
 
         Raises:
             ValueError: It has a trial of this id with other parameters.
         """
         last = max((trial.id for trial in trials if trial.ended), default=-1)
-        due = []
+        missing = []
         for trial in trials:
             written = self._written.get(trial.id)
             if written is None:
-                due += [trial] if trial.id <= last else []
+                missing += [trial] if trial.id <= last else []
             elif written.params != self._params(trial):
                 raise ValueError(
                     f"The study in '{self._store.where}' has other parameters for trial "
@@ -125,8 +125,8 @@ class Study:
                     "delete the study, and it is written anew."
                 )
             elif trial.ended and not written.state.is_finished():
-                due.append(trial)
-        return due
+                missing.append(trial)
+        return missing
 
     def _contradicts(self, trial: Trial) -> bool:
         """Return whether the study says otherwise; it may know more after a kill."""
@@ -240,4 +240,7 @@ def best_configurations(source: str, count: int, space: Space) -> list[dict[str,
         raise ValueError(f"`warm_start` is '{source}', but none of its trials came to its end.")
     trials.sort(key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     best = [trial.user_attrs.get("configuration", trial.params) for trial in trials[:count]]
-    return [{name: one[name] for name in space.entries if name in one} for one in best]
+    return [
+        {name: configuration[name] for name in space.entries if name in configuration}
+        for configuration in best
+    ]

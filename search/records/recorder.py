@@ -68,17 +68,17 @@ class Recorder:
             os.write(sys.stderr.fileno(), STOPPING)  # print may be at work, and is not reentrant
 
     def __call__(self, scored: bool) -> None:
-        """Write what is due after an epoch.
+        """Write what is to be written after an epoch.
 
         Args:
             scored: Whether trials were scored after it.
         """
-        ending = self.stopping  # who asks from here on is heard after the next epoch
+        ending = self.stopping  # a signal from here on acts after the next epoch
         if scored and time.monotonic() - self._viewed >= LEAST_PAUSE * self._view_cost:
             self.write_views()
         waited = time.monotonic() - self._last
-        due = waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost)
-        if due or ending:
+        overdue = waited >= self.seconds or (scored and waited >= LEAST_PAUSE * self._cost)
+        if overdue or ending:
             self.write_checkpoint()
         if ending:
             raise KeyboardInterrupt

@@ -92,7 +92,7 @@ class RunFolder:
         Args:
             trials: All trials.
             entries: Hyperparameters with a column in any case, in this order; those of the space,
-                so that the columns do not depend on which of them were drawn first.
+                so that the columns do not depend on the order of the trials.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
         names = _names(entries, (trial.configuration for trial in trials))
@@ -177,7 +177,8 @@ def unused(path: Path) -> Path:
 
 def _names(first: Iterable[str], configurations: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return every hyperparameter once, `first` ones first."""
-    return list(dict.fromkeys([*first, *(name for one in configurations for name in one)]))
+    names = (name for configuration in configurations for name in configuration)
+    return list(dict.fromkeys([*first, *names]))
 
 
 def _scores(trials: Sequence[Trial]) -> dict[str, dict[int, float]]:

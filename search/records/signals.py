@@ -30,11 +30,11 @@ def deferred() -> Iterator[None]:
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Let `handler` have both signals until the block is left.
 
-    Nothing happens in other threads, which hear no signals, and to signals that somebody else than
+    Nothing happens in other threads, which get no signals, nor to signals that something else than
     Python handles, since these handlers could not be put back.
     """
     main = threading.current_thread() is threading.main_thread()
-    numbers = [one for one in ENDING if main and signal.getsignal(one) is not None]
+    numbers = [number for number in ENDING if main and signal.getsignal(number) is not None]
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

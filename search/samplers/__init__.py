@@ -1,1 +1,1 @@
-"""Which configurations to try next, a whole batch at a time."""
+"""Samplers propose which configurations to try next, a whole batch at a time."""

@@ -20,23 +20,23 @@ class CmaEs:
 
     Hansen, The CMA Evolution Strategy: A Tutorial (2016), with population lambda = `batch`, first
     mean m in the middle of the cube and first deviation sigma = 1/6. Generations are `batch` trials
-    one after another by id, whoever proposed them; one counts as soon as all of its trials have a
-    score. It knows ranks only: who reached a higher rung is better, within a rung who has the lower
-    score. Departures: a choice is the largest of one coordinate per value, and a proposal is drawn
-    again where it is near another. All generations are told again for every batch, so that there
-    is no state to keep.
+    one after another by id, whatever sampler proposed them; one counts as soon as all of its trials
+    have a score. It knows ranks only: a trial that reached a higher rung is better, within a rung
+    one with the lower score. Departures: a choice is the largest of one coordinate per value, and a
+    proposal is drawn again where it is near another. All generations are told again for every
+    batch, so that there is no state to keep.
     """
 
     learns = True
     size = None
 
     def __init__(self, space: Space, seed: int, batch: int = 16) -> None:
-        """Same `seed` and same trials, same proposals.
+        """Begin with no trials.
 
         Args:
-            space: Where to search.
-            seed: From 0 to 2**32 - 1.
-            batch: Trials of a generation, at least 2: as many as are asked for at once.
+            space: Space of the configurations.
+            seed: Seed from 0 to 2**32 - 1; the same seed and trials give the same proposals.
+            batch: Number of trials of a generation, at least 2: as many as train at once.
 
         Raises:
             ValueError: A batch of fewer than 2.
@@ -48,12 +48,12 @@ class CmaEs:
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """Draws from the distribution after the last whole generation; see `Sampler.ask`."""
+        """Draw from the distribution after the last whole generation; see `Sampler.ask`."""
         if not self._points.names:
             return self._start.ask(count, trials)
         optimizer = self._optimizer(trials)
-        apart = MinDistance(self._points, trials)
-        return [apart.choose(lambda: self._draw(optimizer)) for _ in range(count)]
+        chooser = MinDistance(self._points, trials)
+        return [chooser.choose(lambda: self._draw(optimizer)) for _ in range(count)]
 
     def _optimizer(self, trials: Sequence[TrialView]) -> cmaes.CMA:
         dims = self._points.width

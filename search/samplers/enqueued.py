@@ -39,11 +39,11 @@ class Enqueued:
         """Complete the starting points.
 
         Args:
-            sampler: Proposes what comes after them.
-            space: Where to search.
-            configurations: Entries by name; those that one lacks are drawn at random, but so that
-                the conditions of those that it has hold.
-            seed: Of these draws, from 0 to 2**32 - 1.
+            sampler: Sampler of what comes after them.
+            space: Space of the configurations.
+            configurations: Starting points, as values by name; what is missing is drawn at random,
+                so that the conditions of the given values hold.
+            seed: Seed of these draws, from 0 to 2**32 - 1.
 
         Raises:
             ValueError: An entry that the space does not have, a value that it can't have there, or
@@ -59,17 +59,17 @@ class Enqueued:
 
     @property
     def learns(self) -> bool:
-        """As the sampler."""
+        """Whether the sampler learns from scores."""
         return self._sampler.learns
 
     @property
     def size(self) -> int | None:
-        """Starting points and what the sampler has."""
+        """Number of starting points and of the sampler's configurations."""
         size = self._sampler.size
         return None if size is None else len(self._starts) + size
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """Starting points while there are any, then the sampler's; see `Sampler.ask`."""
+        """Propose starting points while there are any, then ask the sampler; see `Sampler.ask`."""
         starts = self._starts[len(trials) : len(trials) + count]
         if len(starts) == count:
             return starts
@@ -83,10 +83,10 @@ class Enqueued:
 
 
 def read_configurations(source: str | Path) -> list[dict[str, Any]]:
-    """Starting points as JSON, or from a file.
+    """Read starting points, given as JSON or in a file.
 
     Args:
-        source: A JSON object, a list of them, the path of a `.json` file that holds either, or of a
+        source: JSON object, a list of them, the path of a `.json` file that holds either, or of a
             `.toml` file with one `[[trial]]` for each.
 
     Raises:
@@ -96,47 +96,47 @@ def read_configurations(source: str | Path) -> list[dict[str, Any]]:
     inline = text.lstrip().startswith(("{", "["))
     try:
         if inline:
-            found = json.loads(text)
+            content = json.loads(text)
         elif text.endswith(".toml"):
-            found = tomllib.loads(Path(text).read_text(encoding="utf-8")).get("trial")
+            content = tomllib.loads(Path(text).read_text(encoding="utf-8")).get("trial")
         else:
-            found = json.loads(Path(text).read_text(encoding="utf-8"))
+            content = json.loads(Path(text).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"`enqueue` is '{text}', but can't be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         kind = "TOML" if text.endswith(".toml") and not inline else "JSON"
         raise ValueError(f"`enqueue` is {text!r}, but is not {kind}: {error}.") from error
-    listed = [found] if isinstance(found, dict) else found
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    starts = [content] if isinstance(content, dict) else content
+    if not isinstance(starts, list) or not all(isinstance(start, dict) for start in starts):
         raise ValueError(
             f"`enqueue` is {text!r}, but must give configurations: a JSON object, a list of them, "
             "or a TOML file with [[trial]] tables."
         )
-    return listed
+    return starts
 
 
-def _checked(space: Space, given: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """The values as the space spells them."""
+def _checked(space: Space, start: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return the values of a starting point as the space spells them."""
     values = {}
-    for name, value in given.items():
+    for name, value in start.items():
         if name not in space.entries:
             raise ValueError(
                 f"`enqueue` has the entry {name!r} in starting point {number}, "
                 f"but the space does not{near(name, space.entries)}"
             )
         fixed = CategoricalDistribution([space.fixed.get(name, "")])
-        found = _matches(space.distributions.get(name, fixed), value)
-        if not found:
+        matches = _matches(space.distributions.get(name, fixed), value)
+        if not matches:
             raise ValueError(
                 f"`enqueue` has `{name}` {value!r} in starting point {number}, "
                 f"but the space has {space.entries[name]!r}."
             )
-        values[name] = found[0]
+        values[name] = matches[0]
     return values
 
 
 def _matches(distribution: BaseDistribution, value: Any) -> list[Any]:
-    """The one value of the distribution that is meant, or none."""
+    """Return the one value of the distribution that is meant, or none."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(distribution, CategoricalDistribution):
         return [
@@ -156,17 +156,19 @@ def _matches(distribution: BaseDistribution, value: Any) -> list[Any]:
 
 
 def _completed(
-    space: Space, given: dict[str, Any], study: optuna.Study, number: int
+    space: Space, values: dict[str, Any], study: optuna.Study, number: int
 ) -> dict[str, Any]:
     missing: list[str] = []
     for _ in range(TRIES):
         draw = partial(suggest, study.ask())
-        drawn = space.sample(
-            lambda name, values, draw=draw: given[name] if name in given else draw(name, values)
+        configuration = space.sample(
+            lambda name, distribution, draw=draw: (
+                values[name] if name in values else draw(name, distribution)
+            )
         )
-        missing = [name for name in given if name not in drawn]
+        missing = [name for name in values if name not in configuration]
         if not missing:
-            return drawn
+            return configuration
     raise ValueError(
         f"`enqueue` has `{missing[0]}` in starting point {number}, "
         "but its conditions do not hold there."

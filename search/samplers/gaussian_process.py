@@ -42,13 +42,13 @@ class GaussianProcess:
     size = None
 
     def __init__(self, space: Space, seed: int) -> None:
-        """Same `seed` and same trials, same proposals."""
+        """Begin with no trials; the same seed and trials give the same proposals."""
         self._seed = seed
         self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """The best candidates, one after the other; see `Sampler.ask`."""
+        """Propose the best candidates, one after the other; see `Sampler.ask`."""
         healthy = sum(any(map(math.isfinite, trial.scores.values())) for trial in trials)
         if healthy < len(self._points.names) + 3 or not self._points.names:
             return self._start.ask(count, trials)
@@ -71,7 +71,7 @@ class GaussianProcess:
         return [candidates[k] for k in _choose(believer, places, tried, count)]
 
     def _candidates(self, trials: Sequence[TrialView], best: np.ndarray) -> list[Proposal]:
-        """Sobol points, and neighbours of the `best` trials at distances of all sizes."""
+        """Return Sobol points, and neighbours of the `best` trials at distances of all sizes."""
         rng = np.random.default_rng((self._seed, len(trials)))
         dims = len(self._points.names)
         parents = [self._points.to_cube(trials[k].configuration) for k in best]
@@ -82,15 +82,15 @@ class GaussianProcess:
         moves = rng.random(points.shape) < 0.5
         moves[np.arange(len(points)), rng.integers(0, dims, len(points))] = True
         children = np.clip(np.where(moves, moved, points), 0.0, 1.0)
-        spread = sobol_points(CANDIDATES, dims, int(rng.integers(2**32)))
-        return [self._points.proposal(point) for point in np.concatenate([spread, children])]
+        even = sobol_points(CANDIDATES, dims, int(rng.integers(2**32)))
+        return [self._points.proposal(point) for point in np.concatenate([even, children])]
 
 
 class _Model:
-    """The process after all scores."""
+    """Gaussian process, fitted to all scores."""
 
     def __init__(self, places: np.ndarray, trials: Sequence[TrialView]) -> None:
-        """Fit to trials at `places` (trials, features)."""
+        """Fit to trials at `places`, `(trials, features)`."""
         rows = [(k, epochs) for k, trial in enumerate(trials) for epochs in trial.scores]
         scores = np.array([trials[k].scores[epochs] for k, epochs in rows])
         # Infinite ones are all the same rank, the last.
@@ -110,11 +110,11 @@ class _Model:
         self.noise = float(self._process.kernel_.k2.noise_level)
 
     def mean(self, places: np.ndarray) -> np.ndarray:
-        """The mean `(n,)` at the most epochs trials."""
+        """Return the mean `(n,)` at the most epochs seen."""
         return self._process.predict(self._inputs(places))
 
     def joint(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean `(n,)` and covariance `(n, n)` at the most epochs trials, without noise."""
+        """Return mean `(n,)` and covariance `(n, n)` at the most epochs seen, without noise."""
         mean, covariance = self._process.predict(self._inputs(places), return_cov=True)
         return mean, covariance - self.noise * np.eye(len(places))
 
@@ -144,14 +144,14 @@ class _Believer:
         self._best = min(self._best, self._mean[k])
 
     def improvement(self) -> np.ndarray:
-        """Expected improvement `(n,)` over the best mean."""
+        """Return the expected improvement `(n,)` over the best mean."""
         deviation = np.sqrt(np.maximum(self._variance, 1e-12))
         z = (self._best - self._mean) / deviation
         return deviation * (z * norm.cdf(z) + norm.pdf(z))
 
 
 def _choose(believer: _Believer, places: np.ndarray, tried: np.ndarray, count: int) -> list[int]:
-    """Which of the candidates to propose; they are the last places that `believer` knows."""
+    """Choose among the candidates, which are the last places that `believer` knows."""
     distances = np.full(len(places), np.inf)
     for place in tried:
         distances = np.minimum(distances, np.linalg.norm(places - place, axis=1))
@@ -169,7 +169,7 @@ def _choose(believer: _Believer, places: np.ndarray, tried: np.ndarray, count: i
 
 
 def _best_and_latest(targets: np.ndarray) -> np.ndarray:
-    """Positions of at most `OBSERVATIONS`, in order."""
+    """Return the positions of at most `OBSERVATIONS`, in order."""
     if len(targets) <= OBSERVATIONS:
         return np.arange(len(targets))
     best = targets.argsort(kind="stable")[: OBSERVATIONS // 2]
@@ -180,7 +180,7 @@ def _best_and_latest(targets: np.ndarray) -> np.ndarray:
 def _minimum(
     loss: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray, bounds: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Of the loss of the kernel's parameters, or near it: more steps hardly change proposals."""
+    """Minimise the loss of the kernel's parameters roughly: more steps hardly change proposals."""
     few = {"maxiter": 30}
-    found = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=bounds, options=few)
-    return found.x, float(found.fun)
+    result = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=bounds, options=few)
+    return result.x, float(result.fun)

@@ -1,4 +1,4 @@
-"""Every combination of values."""
+"""Grids: every combination of values."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,20 +19,20 @@ LARGEST = 100_000
 
 
 class Grid:
-    """Every combination of choices, whole numbers and steps, the last entry fastest.
+    """Proposes every combination of choices, whole numbers and steps, the last one fastest.
 
-    Entries take part only where their conditions hold, so no configuration comes twice.
+    Hyperparameters take part only where their conditions hold, so no configuration comes twice.
     """
 
     learns = False
 
     def __init__(self, space: Space, points: int = 3) -> None:
-        """Lists all combinations.
+        """List all combinations.
 
         Args:
-            space: Where to search.
-            points: How many values stand for a continuous range, at least 2: its ends and those
-                that lie evenly between them, in the logarithm if the range has `log`.
+            space: Space of the configurations.
+            points: Number of values that stand for a continuous range, at least 2: its ends and
+                values evenly between them, in the logarithm if the range has `log`.
 
         Raises:
             ValueError: Fewer than 2 points, or more than `LARGEST` combinations.
@@ -45,11 +45,11 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many combinations there are."""
+        """Number of combinations."""
         return len(self._all)
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """Combinations `len(trials)` and those that follow it; see `Sampler.ask`."""
+        """Propose combination `len(trials)` and those that follow it; see `Sampler.ask`."""
         chosen = self._all[len(trials) : len(trials) + count]
         return [Proposal(dict(configuration)) for configuration in chosen]
 
@@ -64,30 +64,30 @@ def _values(distribution: BaseDistribution, points: int) -> Sequence[Any]:
             count = round((high - low) / step)
             return [min(low + k * step, high) for k in range(count + 1)]
         case FloatDistribution(low=low, high=high, log=log):
-            spread = np.geomspace if log else np.linspace
-            return list(dict.fromkeys(spread(low, high, points).tolist()))
+            scale = np.geomspace if log else np.linspace
+            return list(dict.fromkeys(scale(low, high, points).tolist()))
     raise TypeError(f"no range and no choice: {distribution!r}")
 
 
 def _sorted(space: Space, values: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """All combinations, in the order of the space; those that lack an entry first."""
-    found: list[tuple[list[int], dict[str, Any]]] = []
+    """Return all combinations, in the order of the space; those without a value first."""
+    combinations: list[tuple[list[int], dict[str, Any]]] = []
     for indices, configuration in _combinations(space, values):
-        if len(found) == LARGEST:
+        if len(combinations) == LARGEST:
             most = math.prod(map(len, values.values()))
             raise ValueError(
                 f"`sampler` is 'grid', but the grid of this space has more than {LARGEST} "
                 f"configurations (its values make {most} without conditions); give choices, "
                 "larger steps or fixed values."
             )
-        found.append(([indices.get(name, -1) for name in space.entries], configuration))
-    return [configuration for _, configuration in sorted(found, key=lambda pair: pair[0])]
+        combinations.append(([indices.get(name, -1) for name in space.entries], configuration))
+    return [configuration for _, configuration in sorted(combinations, key=lambda pair: pair[0])]
 
 
 def _combinations(
     space: Space, values: dict[str, Sequence[Any]]
 ) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
-    """Each with the index of every value, counted like an odometer whose wheels come and go."""
+    """Yield each with the indices of its values, like an odometer whose wheels come and go."""
     wheels: list[int] = []
     while True:
         asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Keeps the proposals of a batch apart."""
+"""A least distance between the proposals of a batch."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ class MinDistance:
         self._taken = points.features_of([trial.configuration for trial in trials])
 
     def choose(self, draw: Callable[[], Proposal]) -> Proposal:
-        """The first of up to `TRIES` draws that is near no other; else the farthest of them."""
+        """Return the first of at most `TRIES` draws that is near no other, or the farthest."""
         best, place, farthest = None, self._taken[:0], -1.0
         for _ in range(TRIES):
             proposal = draw()

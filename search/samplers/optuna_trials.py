@@ -18,7 +18,7 @@ from optuna.exceptions import ExperimentalWarning
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna without its log and its warnings about what is experimental."""
+    """Silence Optuna's log and its warnings about experimental features."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -30,7 +30,7 @@ def quiet() -> Iterator[None]:
 
 
 def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
-    """The value that Optuna's sampler suggests, in a plain Python type."""
+    """Return the value that Optuna's sampler suggests, in a plain Python type."""
     match distribution:
         case CategoricalDistribution():
             value = trial.suggest_categorical(name, distribution.choices)

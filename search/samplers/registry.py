@@ -1,6 +1,7 @@
 """Samplers by name."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from search.samplers.cmaes import CmaEs
 from search.samplers.gaussian_process import GaussianProcess
@@ -12,29 +13,45 @@ from search.samplers.tpe import Tpe
 from search.space.space import Space
 from search.space.suggestions import near
 
-# Space, seed, proposals at a time, and values that stand for a continuous range.
-SAMPLERS: dict[str, Callable[[Space, int, int, int], Sampler]] = {
-    "random": lambda space, seed, batch, points: Random(space, seed),
-    "sobol": lambda space, seed, batch, points: Sobol(space, seed),
-    "grid": lambda space, seed, batch, points: Grid(space, points),
-    "tpe": lambda space, seed, batch, points: Tpe(space, seed),
-    "cmaes": lambda space, seed, batch, points: CmaEs(space, seed, batch),
-    "gp": lambda space, seed, batch, points: GaussianProcess(space, seed),
+
+class SamplerSettings(NamedTuple):
+    """Arguments of all samplers.
+
+    Attributes:
+        space: Space of the configurations.
+        seed: Seed of the search.
+        batch: Number of proposals that are usually asked for at once.
+        points: Number of values that stand for a continuous range.
+    """
+
+    space: Space
+    seed: int
+    batch: int
+    points: int
+
+
+SAMPLERS: dict[str, Callable[[SamplerSettings], Sampler]] = {
+    "random": lambda s: Random(s.space, s.seed),
+    "sobol": lambda s: Sobol(s.space, s.seed),
+    "grid": lambda s: Grid(s.space, s.points),
+    "tpe": lambda s: Tpe(s.space, s.seed),
+    "cmaes": lambda s: CmaEs(s.space, s.seed, s.batch),
+    "gp": lambda s: GaussianProcess(s.space, s.seed),
 }
 
 
 def make_sampler(
     name: str, space: Space, seed: int, *, batch: int = 16, points: int = 3
 ) -> Sampler:
-    """A sampler by name.
+    """Return the sampler of this name.
 
     Args:
-        name: One of `SAMPLERS`.
-        space: Where to search.
-        seed: Same seed, same proposals; from 0 to 2**32 - 1.
-        batch: How many proposals are usually asked for at once: the size of a generation of
+        name: A key of `SAMPLERS`.
+        space: Space of the configurations.
+        seed: Seed from 0 to 2**32 - 1; the same seed gives the same proposals.
+        batch: Number of proposals that are usually asked for at once: the size of a generation of
             `cmaes`, at least 2.
-        points: How many values stand for a continuous range in a `grid`, at least 2.
+        points: Number of values that stand for a continuous range in a `grid`, at least 2.
 
     Raises:
         ValueError: An unknown name, or a grid that is too large.
@@ -42,4 +59,4 @@ def make_sampler(
     if name not in SAMPLERS:
         names = ", ".join(f"`{known}`" for known in SAMPLERS)
         raise ValueError(f"`sampler` is {name!r}, but must be one of {names}{near(name, SAMPLERS)}")
-    return SAMPLERS[name](space, seed, batch, points)
+    return SAMPLERS[name](SamplerSettings(space, seed, batch, points))

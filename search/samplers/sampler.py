@@ -1,4 +1,4 @@
-"""What a sampler is asked, and what it is told of the trials so far."""
+"""The protocol of samplers."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,7 +7,7 @@ from search.trial import Proposal, TrialView
 
 
 class Sampler(Protocol):
-    """Proposes by the trials trials alone, so that a search can go on in another process."""
+    """Proposes by the trials so far alone, so that a search can go on in another process."""
 
     @property
     def learns(self) -> bool:
@@ -16,17 +16,17 @@ class Sampler(Protocol):
 
     @property
     def size(self) -> int | None:
-        """How many configurations there are; None if there is no end."""
+        """Number of configurations that there are; None if there is no end."""
         ...
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """The next `count` proposals, fewer only where there are no more.
+        """Return the next `count` proposals, fewer only where there are no more.
 
-        The same `trials` gives the same proposals, in any process. Samplers that do not learn give
+        The same `trials` give the same proposals, in any process. Samplers that do not learn give
         the same sequence however it is cut into batches.
 
         Args:
-            count: How many.
+            count: Number of proposals.
             trials: All trials so far, by id.
         """
         ...

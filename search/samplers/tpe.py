@@ -1,4 +1,4 @@
-"""Configurations that look like the good ones and unlike the others."""
+"""The tree-structured Parzen estimator: proposals resemble good trials and no others."""
 
 import math
 from collections.abc import Sequence
@@ -17,34 +17,35 @@ from search.trial import Proposal, TrialView
 
 
 class Tpe:
-    """Optuna's tree-structured Parzen estimator, on scores at one budget as in BOHB.
+    """Proposes by Optuna's tree-structured Parzen estimator, on scores at one budget as in BOHB.
 
-    Proposes where the density of good configurations is large against that of the others, entry by
-    entry (Bergstra et al. 2011, l(x) / g(x)). As in BOHB (Falkner et al. 2018) scores are those at
-    the largest budget (epochs) that at least N_min + 2 trials have reached in good health, N_min
-    being one more than the entries that vary; before that it proposes Sobol points. Departures:
-    trials that have not come so far count among the others, be they pruned or still training
-    (constant liar), and a proposal is drawn again where it is near another.
+    It proposes where the density of good configurations is large against that of the others, one
+    hyperparameter at a time (Bergstra et al. 2011, l(x) / g(x)). As in BOHB (Falkner et al. 2018)
+    scores are those at the largest budget (epochs) that at least N_min + 2 trials have reached in
+    good health, N_min being one more than the hyperparameters that vary; before that it proposes
+    Sobol points. Departures: trials that have not come so far count among the others, be they
+    pruned or still training (constant liar), and a proposal is drawn again where it is near
+    another.
     """
 
     learns = True
     size = None
 
     def __init__(self, space: Space, seed: int) -> None:
-        """Same `seed` and same trials, same proposals."""
+        """Begin with no trials; the same seed and trials give the same proposals."""
         self._space, self._seed = space, seed
         self._points = UnitCube(space)
         self._start = Sobol(space, seed)
 
     def ask(self, count: int, trials: Sequence[TrialView]) -> list[Proposal]:
-        """Proposals that each take the ones before for pending; see `Sampler.ask`."""
+        """Draw proposals that each take the ones before for pending; see `Sampler.ask`."""
         budget = model_budget(trials, len(self._points.names) + 3)
         if budget is None or not self._points.names:
             return self._start.ask(count, trials)
-        apart = MinDistance(self._points, trials)
+        chooser = MinDistance(self._points, trials)
         with quiet():
             study = self._study(budget, trials)
-            return [apart.choose(partial(self._draw, study)) for _ in range(count)]
+            return [chooser.choose(partial(self._draw, study)) for _ in range(count)]
 
     def _study(self, budget: int, trials: Sequence[TrialView]) -> optuna.Study:
         seed = int(np.random.SeedSequence((self._seed, len(trials))).generate_state(1)[0])
@@ -69,21 +70,21 @@ class Tpe:
         return study
 
     def _draw(self, study: optuna.Study) -> Proposal:
-        """A draw that is not taken stays pending, which drives the next away from it."""
+        """Draw a proposal; if it is not taken, it stays pending, which drives the next one away."""
         return Proposal(self._space.sample(partial(suggest, study.ask())))
 
 
 def model_budget(trials: Sequence[TrialView], least: int) -> int | None:
-    """The largest epochs at which at least `least` trials have finite scores, if there are any."""
+    """Return the largest epochs at which at least `least` trials have finite scores, if any."""
     budgets = {epochs for trial in trials for epochs in trial.scores}
     enough = (epochs for epochs in budgets if len(_finite(_scores(epochs, trials))) >= least)
     return max(enough, default=None)
 
 
 def _scores(budget: int, trials: Sequence[TrialView]) -> list[float | None]:
-    """By trial the score at `budget`, or the first one later if it has none there.
+    """Return the score of every trial at `budget`, or the first one later if it has none there.
 
-    Infinite for a trial that diverged at any time, None where it is not known yet.
+    It is infinite for a trial that diverged at any time, None where it is not known yet.
     """
     scores: list[float | None] = []
     for trial in trials:

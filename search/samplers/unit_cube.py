@@ -20,16 +20,16 @@ CORNER = math.sqrt(0.5)
 
 
 class UnitCube:
-    """The unit cube of a space, with one coordinate for every entry that varies.
+    """Unit cube of a space, with one coordinate for every hyperparameter that varies.
 
     Numbers lie evenly, or evenly in their logarithm; the values of whole numbers, steps and choices
     have cells of the same size. A model sees the wider cube of `features`, where a choice has a
     coordinate for each of its values, so that none of them lies between two others.
 
     Attributes:
-        names: Entries with more than one value, in the order of the space.
-        chosen: Which of them are choices, `(names,)`.
-        width: How many features there are.
+        names: Names of those with more than one value, in the order of the space.
+        chosen: Whether they are choices, `(names,)`.
+        width: Number of features.
     """
 
     def __init__(self, space: Space) -> None:
@@ -65,10 +65,9 @@ class UnitCube:
         return Proposal(self._space.sample(lambda name, _: values[name]))
 
     def to_cube(self, configuration: Mapping[str, Any]) -> np.ndarray:
-        """The point `(names,)` of a configuration: the middle of its cells.
+        """Return the point `(names,)` of a configuration: the middle of its cells.
 
-        Entries that it lacks are in the middle, where they tell two configurations apart that
-        differ in what they have, and nothing else.
+        What it lacks is in the middle, so that two configurations differ by what one of them has.
         """
         return np.array(
             [
@@ -79,7 +78,7 @@ class UnitCube:
         )
 
     def features(self, points: np.ndarray) -> np.ndarray:
-        """Points `(n, names)` as a model sees them, `(n, features)`."""
+        """Return points `(n, names)` as a model sees them, `(n, features)`."""
         columns: list[np.ndarray] = [np.empty((len(points), 0))]
         for column, count in zip(points.T, self._choices, strict=True):
             if count:
@@ -89,7 +88,7 @@ class UnitCube:
         return np.concatenate(columns, axis=1)
 
     def point(self, features: np.ndarray) -> np.ndarray:
-        """The point `(names,)` of features `(features,)`; the largest of a choice counts."""
+        """Return the point `(names,)` of features `(features,)`; the largest of a choice counts."""
         coordinates, start = [], 0
         for count in self._choices:
             part = features[start : start + max(count, 1)]
@@ -98,9 +97,9 @@ class UnitCube:
         return np.clip(np.array(coordinates, dtype=float), 0.0, 1.0)
 
     def features_of(self, configurations: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """The features `(n, features)` of configurations, whose distances say how alike they are.
+        """Return the features `(n, features)` of configurations, which are near if these are alike.
 
-        1 apart are two that differ in one choice, or in one number from end to end.
+        The distance is 1 where two differ in one choice, or in one number from end to end.
         """
         located = [self.to_cube(configuration) for configuration in configurations]
         return self.features(np.array(located).reshape(len(located), len(self.names)))
@@ -111,7 +110,7 @@ def _cells(coordinates: np.ndarray, count: int) -> np.ndarray:
 
 
 def _value(distribution: BaseDistribution, coordinate: float) -> Any:
-    """What lies at a coordinate, in a plain Python type."""
+    """Return the value at a coordinate, in a plain Python type."""
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices[min(int(coordinate * len(choices)), len(choices) - 1)]
@@ -145,7 +144,7 @@ def _coordinate(distribution: BaseDistribution, value: Any) -> float:
 
 
 def _ends(distribution: IntDistribution | FloatDistribution) -> tuple[float, float]:
-    """Of the values' own scale; cells of whole numbers reach half a step beyond the ends."""
+    """Return the ends, in the logarithm if it has `log`, with half a step around whole numbers."""
     half = 0.5 if isinstance(distribution, IntDistribution) else 0.0
     low, high = distribution.low - half, distribution.high + half
     return (math.log(low), math.log(high)) if distribution.log else (low, high)

@@ -1,1 +1,1 @@
-"""Who goes on, who ends, who is new: each scheduler a pure function of a table of scores."""
+"""Schedulers decide which trials begin, go on and end, each as a function of a table of scores."""

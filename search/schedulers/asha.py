@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import rungs
-from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, NewTrial
+from search.schedulers.scheduler import Decision, NewTrial, best_first, healthy
 from search.trial import TrialView
 
 
@@ -14,8 +13,8 @@ from search.trial import TrialView
 class Asha:
     """ASHA (Li et al. 2020, Algorithm 2 with s = 0).
 
-    Rung k is at min_epochs * eta**k epochs, the last one at `max_epochs` exactly. Where there is
-    room, a trial goes on that is among the best floor(n / eta) of the n scored at its rung so far,
+    Rung k is at min_epochs * eta**k epochs, the last one at `max_epochs` exactly. In a free slot,
+    a trial goes on that is among the best floor(n / eta) of the n scored at its rung so far,
     from the highest rung down; else a new one begins. A diverged trial never goes on.
 
     The paper's search has no end. This one ends once all trials have begun and none can go on: the
@@ -23,10 +22,10 @@ class Asha:
     of the highest rung goes on first, so that there is a winner that trained to the end.
 
     Attributes:
-        trials: How many in all, at least 1.
+        trials: Number of trials, at least 1.
         min_epochs: Epochs of the first rung (r), at least 1.
         max_epochs: Epochs of the last rung (R), at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2.
+        eta: Reduction factor, at least 2: one trial in `eta` goes on.
     """
 
     trials: int
@@ -39,12 +38,12 @@ class Asha:
 
     @property
     def synchronous(self) -> bool:
-        """Nobody waits for others."""
+        """False, since no trial waits for others."""
         return False
 
     @property
     def total(self) -> None:
-        """Depends on the scores."""
+        """None, since the epochs depend on the scores."""
 
     @property
     def budgets(self) -> list[int]:
@@ -52,7 +51,7 @@ class Asha:
         return [rung.epochs for rung in rungs(1, self.min_epochs, self.max_epochs, self.eta)]
 
     def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
-        """Trials that go on, then new ones, until there is no more room; see `Scheduler`."""
+        """Let trials go on, then new ones begin, while there are free slots; see `Scheduler`."""
         ready = self._promotable(trials)
         left = self.trials - len(trials)
         if (
@@ -66,7 +65,7 @@ class Asha:
         return Decision(start=(NewTrial(0, self.budgets[0]),) * new, promote=go)
 
     def _promotable(self, trials: Sequence[TrialView]) -> dict[int, int]:
-        """Who may go on and how far, from the highest rung down, the best first."""
+        """Return which trials may go on and how far, from the highest rung down, the best first."""
         ready = {}
         for epochs, following in reversed([*itertools.pairwise(self.budgets)]):
             scored = [trial for trial in trials if epochs in trial.scores]
@@ -76,7 +75,7 @@ class Asha:
         return ready
 
     def _last(self, trials: Sequence[TrialView]) -> Decision:
-        """All waiting trials stop; but the best one goes on first if none is at the end."""
+        """Prune all waiting trials; but let the best one go on first if none is at the end."""
         waiting = [trial for trial in trials if trial.waiting]
         alive = [trial for trial in waiting if healthy(trial, trial.epochs)]
         if alive and not any(healthy(trial, self.max_epochs) for trial in trials):

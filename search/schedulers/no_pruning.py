@@ -10,11 +10,11 @@ from search.trial import TrialView
 
 @dataclass(frozen=True)
 class NoPruning:
-    """Begins trials as there is room, and lets them all train to the end.
+    """Begins trials in free slots, and lets them all train to the end.
 
     Attributes:
-        trials: How many in all, at least 1.
-        max_epochs: Epochs of each, at least 1.
+        trials: Number of trials, at least 1.
+        max_epochs: Epochs of each trial, at least 1.
     """
 
     trials: int
@@ -26,7 +26,7 @@ class NoPruning:
 
     @property
     def synchronous(self) -> bool:
-        """As many as there is room for begin, and end, together."""
+        """True, since trials that begin together end together."""
         return True
 
     @property
@@ -35,7 +35,7 @@ class NoPruning:
         return self.trials * self.max_epochs
 
     def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
-        """New trials where there is room; see `Scheduler`."""
+        """Begin new trials in free slots; see `Scheduler`."""
         return Decision(
             start=(NewTrial(0, self.max_epochs),) * min(free_slots, self.trials - len(trials))
         )

@@ -14,8 +14,7 @@ from optuna.distributions import (
 
 from search.rungs import check_whole
 from search.samplers.unit_cube import UnitCube
-from search.schedulers.ranking import best_first, healthy
-from search.schedulers.scheduler import Decision, Exploit, NewTrial
+from search.schedulers.scheduler import Decision, Exploit, NewTrial, best_first, healthy
 from search.space.space import Space
 from search.trial import TrialView
 
@@ -31,11 +30,11 @@ class Pbt:
     diverged trial always takes over and is never taken; if all have, they go on as they are.
 
     Attributes:
-        trials: How many in all, at least 1.
+        trials: Number of trials, at least 1.
         interval: Epochs between two comparisons, at least 1.
         max_epochs: Epochs of every trial, at least `interval`.
         quantile: Share of the worst, and of the best, above 0 and at most 0.5.
-        seed: At least 0; who takes over from whom is drawn from it and the epochs.
+        seed: Seed, at least 0; the winners to take over from are drawn from it and the epochs.
     """
 
     trials: int
@@ -56,7 +55,7 @@ class Pbt:
 
     @property
     def synchronous(self) -> bool:
-        """Who is behind is trained first."""
+        """True, since trials that are behind train first."""
         return True
 
     @property
@@ -65,26 +64,27 @@ class Pbt:
         return self.trials * self.max_epochs
 
     def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
-        """New trials first; once all are there, who takes over from whom; see `Scheduler`."""
+        """Begin all trials, then let losers take over from winners; see `Scheduler`."""
         missing = self.trials - len(trials)
         if missing:
             return Decision(start=(NewTrial(0, self.interval),) * min(free_slots, missing))
         if not all(trial.waiting and trial.epochs == trials[0].epochs for trial in trials):
             return Decision()
         epochs = trials[0].epochs
-        until = min(epochs + self.interval, self.max_epochs)
+        target_epochs = min(epochs + self.interval, self.max_epochs)
         return Decision(
-            promote={trial.id: until for trial in trials}, exploit=self._copies(trials, epochs)
+            promote={trial.id: target_epochs for trial in trials},
+            exploit=self._exploits(trials, epochs),
         )
 
-    def _copies(self, trials: Sequence[TrialView], epochs: int) -> tuple[Exploit, ...]:
+    def _exploits(self, trials: Sequence[TrialView], epochs: int) -> tuple[Exploit, ...]:
         order = best_first(trials, epochs)
         count = min(max(int(len(order) * self.quantile), 1), len(order) // 2)
         winners = [trial.id for trial in order[:count] if healthy(trial, epochs)]
         losers = [
             trial.id
-            for place, trial in enumerate(order)
-            if place >= len(order) - count or not healthy(trial, epochs)
+            for position, trial in enumerate(order)
+            if position >= len(order) - count or not healthy(trial, epochs)
         ]
         # As `spawn_key`, epochs are no part of the seeds that trials have by their ids.
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epochs,)))
@@ -94,37 +94,38 @@ class Pbt:
 def explore(
     configuration: Mapping[str, Any],
     space: Space,
-    changeable: Callable[[str], bool],
+    can_change: Callable[[str], bool],
     rng: np.random.Generator,
     resample: float = 0.25,
 ) -> dict[str, Any]:
-    """The configuration with a change in every entry that may change.
+    """Return the configuration with a change in every hyperparameter that may change.
 
     A number is multiplied by 0.8 or 1.2, and stays in its range and on its steps, of which it
-    moves by at least one unless it is at the end of the range. A choice is kept. Or else the entry
-    is drawn anew. A change that would make other entries come or go is left out.
+    moves by at least one unless it is at the end of the range. A choice is kept. Or else the value
+    is drawn anew. A change that would activate or deactivate others is left out.
 
     Args:
-        configuration: As drawn from `space`.
-        space: Says what every entry may be.
-        changeable: Whether the entry of this name may change in the middle of training.
-        rng: Where chance comes from.
-        resample: Probability that an entry is drawn anew, from 0 to 1.
+        configuration: Configuration from `space`.
+        space: Space of the configuration.
+        can_change: Function that returns whether the hyperparameter of this name may change in the
+            middle of training.
+        rng: Generator of random numbers.
+        resample: Probability that a value is drawn anew, from 0 to 1.
     """
     points = UnitCube(space)
-    anew = points.values(rng.random(len(points.names)))
+    resampled = points.values(rng.random(len(points.names)))
     changed = dict(configuration)
     for name, distribution in space.distributions.items():
-        if name in changed and changeable(name):
+        if name in changed and can_change(name):
             moved = _moved(changed[name], distribution, float(rng.choice(FACTORS)))
-            value = anew[name] if rng.random() < resample else moved
+            value = resampled[name] if rng.random() < resample else moved
             if _complete(space, {**changed, name: value}):
                 changed[name] = value
     return changed
 
 
 def _moved(value: Any, distribution: BaseDistribution, factor: float) -> Any:
-    """The product, at least a step away in its direction."""
+    """Return the product, at least a step away in its direction."""
     if isinstance(distribution, CategoricalDistribution):
         return value
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -137,7 +138,7 @@ def _moved(value: Any, distribution: BaseDistribution, factor: float) -> Any:
 
 
 def _inside(value: float, distribution: FloatDistribution | IntDistribution) -> float | int:
-    """The nearest number in the range and on its steps, whole where they are."""
+    """Return the nearest number in the range and on its steps, whole where they are."""
     low, high, step = distribution.low, distribution.high, distribution.step
     if step is not None:
         value = low + round((value - low) / step) * step
@@ -146,7 +147,7 @@ def _inside(value: float, distribution: FloatDistribution | IntDistribution) -> 
 
 
 def _complete(space: Space, configuration: Mapping[str, Any]) -> bool:
-    """Whether the entries that are there are those whose conditions hold."""
+    """Return whether the configuration has just the hyperparameters whose conditions hold."""
     try:
         return space.sample(lambda name, _: configuration[name]).keys() == configuration.keys()
     except KeyError:

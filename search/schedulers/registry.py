@@ -14,14 +14,14 @@ from search.schedulers.successive_halving import halving, hyperband
 
 
 class SchedulerSettings(NamedTuple):
-    """What schedulers are made of.
+    """Arguments of all schedulers.
 
     Attributes:
-        totals: How many trials in all, growing where the search was extended.
+        totals: Number of trials, then each larger number to which the search was extended.
         min_epochs: Epochs before the first comparison (r).
         max_epochs: Epochs of the trials that are never pruned (R).
-        eta: One in `eta` goes on.
-        seed: Of the search.
+        eta: Reduction factor: one trial in `eta` goes on.
+        seed: Seed of the search.
     """
 
     totals: tuple[int, ...]
@@ -51,18 +51,18 @@ def make_scheduler(
     eta: int = 3,
     seed: int = 0,
 ) -> Scheduler:
-    """The scheduler of this name.
+    """Return the scheduler of this name.
 
     Args:
         name: A key of `SCHEDULERS`.
-        trials: How many in all. Of a search that was extended, the totals one after the other:
-            `(256, 356)`; halving gives those that were added a bracket of their own, pbt can't
-            have any. None, for hyperband alone: all its brackets once.
+        trials: Number of trials. For a search that was extended, its totals one after the other,
+            `(256, 356)`: halving gives the added trials another bracket, pbt can't have any. None,
+            for hyperband alone: all its brackets once.
         min_epochs: Epochs before the first comparison, at least 1; also those between two of them
             where comparisons are regular (median, pbt). Without meaning for none.
         max_epochs: Epochs of the trials that are never pruned, at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2; where there are rungs.
-        seed: At least 0; where there is chance (pbt).
+        eta: Reduction factor where there are rungs, at least 2: one trial in `eta` goes on.
+        seed: Seed of what is drawn (pbt), at least 0.
 
     Raises:
         ValueError: An unknown name, an argument outside its range, or `trials` that this
@@ -79,7 +79,7 @@ def make_scheduler(
 
 
 def _totals(name: str, trials: int | Sequence[int] | None) -> tuple[int, ...]:
-    """Accept totals that grow, and those that the scheduler can have."""
+    """Return the totals, if they grow and the scheduler can have them."""
     if trials is None:
         if name != "hyperband":
             raise ValueError(f"`trials` is None, but {name} must be told how many.")

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.rungs import Bracket, Rung, check_whole, hyperband_brackets, rungs, trial_epochs
-from search.schedulers.ranking import best_first
-from search.schedulers.scheduler import Decision, NewTrial
+from search.schedulers.scheduler import Decision, NewTrial, best_first
 from search.trial import TrialView
 
 
@@ -18,17 +17,17 @@ class SuccessiveHalving:
     A rung is decided once all its trials have been scored at exactly its epochs; as many as the
     next one holds go on, the others stop. A trial that diverged ranks last, but fills the rung
     where there are too few others, so that rungs have the sizes of the plan whatever happens.
-    Brackets are filled one after the other, as there is room, and do not wait for each other.
+    Brackets are filled one after the other, in free slots, and do not wait for each other.
 
     Attributes:
-        brackets: The rungs of every bracket, all with the same epochs in the last one.
+        brackets: Rungs of every bracket, all with the same epochs in the last one.
     """
 
     brackets: tuple[Bracket, ...]
 
     @property
     def trials(self) -> int:
-        """How many it begins in all."""
+        """Number of trials that begin in all."""
         return sum(plan[0].trials for plan in self.brackets)
 
     @property
@@ -38,7 +37,7 @@ class SuccessiveHalving:
 
     @property
     def synchronous(self) -> bool:
-        """Within a bracket rungs are filled and left together."""
+        """Whether there is one bracket, whose rungs are filled and left together."""
         return len(self.brackets) == 1
 
     @property
@@ -47,47 +46,49 @@ class SuccessiveHalving:
         return sum(map(trial_epochs, self.brackets))
 
     def decide(self, trials: Sequence[TrialView], free_slots: int) -> Decision:
-        """Rungs that are full are ranked, brackets that are not are filled; see `Scheduler`."""
+        """Rank rungs that are full, and fill brackets that are not; see `Scheduler`."""
         members: dict[int, list[TrialView]] = defaultdict(list)
         for trial in trials:
             members[trial.bracket].append(trial)
         new: list[NewTrial] = []
-        go: dict[int, int] = {}
-        stop: list[int] = []
+        promote: dict[int, int] = {}
+        prune: list[int] = []
         for bracket, plan in enumerate(self.brackets):
             missing = plan[0].trials - len(members[bracket])
             if missing:
                 new += [NewTrial(bracket, plan[0].epochs)] * min(missing, free_slots - len(new))
             else:
-                _promote(plan, members[bracket], go, stop)
-        return Decision(tuple(new), go, tuple(sorted(stop)))
+                _decide_rungs(plan, members[bracket], promote, prune)
+        return Decision(tuple(new), promote, tuple(sorted(prune)))
 
 
-def _promote(plan: Bracket, members: list[TrialView], go: dict[int, int], stop: list[int]) -> None:
-    """Decide every rung that is full, from the first on; add who goes on, and who stops."""
+def _decide_rungs(
+    plan: Bracket, members: list[TrialView], promote: dict[int, int], prune: list[int]
+) -> None:
+    """Add the decisions on every rung that is full, from the first on."""
     for rung, following in itertools.pairwise(plan):
         if not all(rung.epochs in trial.scores for trial in members):
             return
         order = best_first(members, rung.epochs)
         members, losers = order[: following.trials], order[following.trials :]
-        go |= {trial.id: following.epochs for trial in members if _waits_at(trial, rung)}
-        stop += [trial.id for trial in losers if _waits_at(trial, rung)]
+        promote |= {trial.id: following.epochs for trial in members if _waits_at(trial, rung)}
+        prune += [trial.id for trial in losers if _waits_at(trial, rung)]
 
 
 def _waits_at(trial: TrialView, rung: Rung) -> bool:
-    """Whether it has not gone on or stopped already."""
+    """Return whether it has neither gone on nor stopped already."""
     return trial.waiting and trial.epochs == rung.epochs
 
 
 def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -> SuccessiveHalving:
-    """Successive halving of `totals[0]` trials.
+    """Return successive halving of `totals[0]` trials.
 
     Args:
-        totals: How many trials in all, growing where a search was extended: what each adds is a
-            bracket of its own, since the rungs of the first one are decided.
+        totals: Number of trials, then each larger number to which the search was extended: what it
+            adds is another bracket, since the rungs of the first one are decided.
         min_epochs: Epochs before the first comparison, at least 1.
         max_epochs: Epochs of the trials that are never pruned, at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2.
+        eta: Reduction factor, at least 2: one trial in `eta` goes on.
 
     Raises:
         ValueError: An argument outside its range.
@@ -97,14 +98,14 @@ def halving(totals: Sequence[int], min_epochs: int, max_epochs: int, eta: int) -
 
 
 def hyperband(trials: int | None, min_epochs: int, max_epochs: int, eta: int) -> SuccessiveHalving:
-    """Hyperband (Li et al. 2018): brackets from the one that prunes most to the one that does not.
+    """Return Hyperband (Li et al. 2018): brackets from the most pruning one to one without pruning.
 
     Args:
-        trials: At most how many in all: whole brackets in order, again from the first one after
-            the last, until the next does not fit. None: every bracket once.
-        min_epochs: The least epochs before a comparison (r_min), at least 1.
+        trials: Most trials in all: whole brackets in order, again from the first one after the
+            last, until the next does not fit. None: every bracket once.
+        min_epochs: Least epochs before a comparison (r_min), at least 1.
         max_epochs: Epochs of the trials that are never pruned (R), at least `min_epochs`.
-        eta: One in `eta` goes on, at least 2.
+        eta: Reduction factor, at least 2: one trial in `eta` goes on.
 
     Raises:
         ValueError: An argument outside its range, or `trials` too few for the first bracket.

@@ -1,4 +1,4 @@
-"""When an entry is searched: where others, its parents, have the values that it needs."""
+"""Conditions: a hyperparameter is searched only where others, its parents, have fitting values."""
 
 import graphlib
 import itertools
@@ -20,13 +20,13 @@ from search.space.suggestions import check_keys, near
 
 @dataclass(frozen=True)
 class Condition:
-    """What a parent must be.
+    """Values that a parent must have.
 
     Attributes:
-        parent: Its name.
+        parent: Name of the parent.
         names: Names and booleans that it may be.
-        intervals: Numbers that it may be, from low to high, both included.
-        words: The same for people, such as `at least 2`.
+        intervals: Intervals of numbers that it may be, from low to high, both included.
+        words: Description for people, such as `at least 2`.
     """
 
     parent: str
@@ -35,7 +35,7 @@ class Condition:
     words: str
 
     def allows(self, value: Any) -> bool:
-        """Whether a parent of this value is as it must be."""
+        """Return whether the parent may have this value."""
         if isinstance(value, (str, bool)):
             return value in self.names
         return any(low <= value <= high for low, high in self.intervals) or any(
@@ -43,35 +43,36 @@ class Condition:
         )
 
     def holds(self, configuration: Mapping[str, Any]) -> bool:
-        """Whether the parent is in the configuration, and as it must be."""
+        """Return whether the configuration has the parent with a value that it may have."""
         return self.parent in configuration and self.allows(configuration[self.parent])
 
 
 def conditions_of(
     entries: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, tuple[Condition, ...]]:
-    """What every entry of a space depends on, parents before children.
+    """Return the conditions of every entry of a space, parents before children.
 
     Args:
-        entries: Of the space, in plain types; the parents in a `when` of theirs must be among them.
-        known: By name, a `when` that holds for the entry in every space. It may name other
-            entries and parents than those of this space, which mean nothing here.
+        entries: Entries of the space, in plain types; they must hold the parents in their `when`.
+        known: A `when` by name that holds for the entry in every space. Names of entries and
+            parents that this space lacks mean nothing.
 
     Raises:
         ValueError: A bad `when`, an unknown parent, or entries that depend on each other.
     """
-    found: dict[str, tuple[Condition, ...]] = {}
+    conditions: dict[str, tuple[Condition, ...]] = {}
     for name, what in entries.items():
-        own = _read(name, what["when"]) if isinstance(what, dict) and "when" in what else []
-        for condition in own:
+        stated = _read(name, what["when"]) if isinstance(what, dict) and "when" in what else []
+        for condition in stated:
             if condition.parent not in entries:
                 raise ValueError(
                     f"`{name}` depends on `{condition.parent}`, which the space does not have"
                     f"{near(condition.parent, entries)}"
                 )
         more = _read(name, known[name]) if name in known else []
-        found[name] = (*own, *(condition for condition in more if condition.parent in entries))
-    return {name: found[name] for name in _parents_first(found)}
+        more = [condition for condition in more if condition.parent in entries]
+        conditions[name] = (*stated, *more)
+    return {name: conditions[name] for name in _parents_first(conditions)}
 
 
 def check_possible(
@@ -80,16 +81,16 @@ def check_possible(
     """Accept conditions that can all hold at once, for every entry by itself.
 
     Args:
-        needed: What every entry depends on, parents before children.
-        values: What every entry can be.
+        needed: Conditions of every entry, parents before children.
+        values: Values of every entry.
 
     Raises:
         ValueError: An entry that would never be searched.
     """
     needed_in_all: dict[str, list[Condition]] = {}
-    for name, own in needed.items():
-        inherited = (more for condition in own for more in needed_in_all[condition.parent])
-        needed_in_all[name] = list(dict.fromkeys((*own, *inherited)))
+    for name, conditions in needed.items():
+        inherited = (more for condition in conditions for more in needed_in_all[condition.parent])
+        needed_in_all[name] = list(dict.fromkeys((*conditions, *inherited)))
         for parent in dict.fromkeys(condition.parent for condition in needed_in_all[name]):
             rules = [rule for rule in needed_in_all[name] if rule.parent == parent]
             telling = _telling(values[parent], rules)
@@ -146,9 +147,9 @@ def _between(name: str, parent: str, must: dict[str, Any]) -> Condition:
     return Condition(parent, (), ((low, high),), words)
 
 
-def _parents_first(found: Mapping[str, Iterable[Condition]]) -> list[str]:
-    """All names; those without parents in the order given."""
-    graph = {name: [condition.parent for condition in own] for name, own in found.items()}
+def _parents_first(needed: Mapping[str, Iterable[Condition]]) -> list[str]:
+    """Return all names, parents before children."""
+    graph = {name: [condition.parent for condition in needed[name]] for name in needed}
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
@@ -160,7 +161,7 @@ def _parents_first(found: Mapping[str, Iterable[Condition]]) -> list[str]:
 
 
 def _telling(values: BaseDistribution, rules: Iterable[Condition]) -> Iterator[Any]:
-    """Some of the values, with one among them that all rules allow if there is any."""
+    """Yield some of the values, with one among them that all rules allow if there is any."""
     if isinstance(values, CategoricalDistribution):
         yield from values.choices
     elif isinstance(values, (FloatDistribution, IntDistribution)):
@@ -190,7 +191,7 @@ def _described(values: BaseDistribution) -> str:
 
 
 def _close(value: float, end: float) -> bool:
-    """Steps of 0.1 from 0.0 come to 0.30000000000000004, which is meant by 0.3."""
+    """Return whether they are alike, as 0.3 and 0.30000000000000004, three steps of 0.1."""
     return isinstance(value, float) and math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-12)
 
 

@@ -20,11 +20,11 @@ KEYS = ("low", "high", "log", "step", "choices", "value", "when")
 
 
 def read(name: str, what: Any) -> BaseDistribution | Value:
-    """An entry as Optuna's distribution, or its value if it is fixed.
+    """Return an entry as Optuna's distribution, or its value if it is fixed.
 
     Args:
-        name: Of the entry, for messages.
-        what: A range, a choice or a value in plain types (see `plain`).
+        name: Name of the entry, for messages.
+        what: Range, choice or value in plain types (see `plain`).
 
     Raises:
         ValueError: It is none of these.
@@ -42,7 +42,7 @@ def read(name: str, what: Any) -> BaseDistribution | Value:
 
 
 def plain(what: Any) -> Any:
-    """An entry, or all of a space, as TOML would hold it.
+    """Return an entry, or all of a space, as TOML would hold it.
 
     Raises:
         ValueError: A name that is not text, or that would break the line it is printed on.
@@ -116,7 +116,7 @@ def _choice(name: str, what: list[Any]) -> CategoricalDistribution:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it can be an end of a range, whose width must be a finite number, too."""
+    """Return whether it can be an end of a range, whose width must be a finite number, too."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and abs(value) <= sys.float_info.max / 2
 

@@ -1,4 +1,4 @@
-"""Where to search: what every entry of a configuration may be, and when it is there."""
+"""Spaces: the values that every hyperparameter may have, and when a configuration has it."""
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from search.space.hyperparameter import plain, read
 
 
 class Space:
-    """A range, a choice or a fixed value for each entry of a configuration.
+    """A range, a choice or a fixed value for each hyperparameter.
 
         Space(cell=["lstm", "gru"], hidden_size=dict(low=16, high=64, log=True), layers=1)
 
@@ -26,18 +26,18 @@ class Space:
     `log=True` drawn evenly in the logarithm, with `step=` in steps from `low`. A list is a choice.
     Anything else is fixed. A TOML file says the same: `hidden_size = { low = 16, high = 64 }`.
 
-    An entry may depend on others, its parents, and is absent where they are not as it needs them:
+    A hyperparameter may depend on others, its parents, and is absent unless they fit:
 
         Space(optimizer=["sgd", "adam"], momentum=dict(value=0.9, when={"optimizer": "sgd"}))
 
     `when` gives for each parent one value, a list of values, or a range `dict(low=, high=)`, one
-    end of which may be missing. All parents must be there and be so. A choice with `when` is
+    end of which may be missing. All parents must be present and fit. A choice with `when` is
     `dict(choices=[...], when=...)`, a fixed value `dict(value=..., when=...)`.
 
     Attributes:
-        entries: What was asked for, by name, in plain Python types.
-        distributions: Optuna's, for the entries that vary.
-        fixed: The other entries.
+        entries: Ranges, choices and values by name, in plain Python types.
+        distributions: Optuna's distributions of the ranges and choices.
+        fixed: Values of the other entries.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Space:
 
         Args:
             entries: Ranges, choices and fixed values by name.
-            conditions: What is known of entries in any space: a `when` by name, which holds
-                besides that of the entry. Entries and parents that this space lacks are ignored.
+            conditions: A `when` by name that holds in any space, besides that of the entry.
+                Entries and parents that this space lacks are ignored.
             more: Further entries.
 
         Raises:
@@ -74,7 +74,7 @@ class Space:
 
     @classmethod
     def from_toml(cls, path: str | Path, conditions: Mapping[str, Any] | None = None) -> "Space":
-        """The space in a TOML file.
+        """Return the space in a TOML file.
 
         Raises:
             ValueError: No such file, no TOML, or a bad entry.
@@ -90,37 +90,37 @@ class Space:
             raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
 
     def to_toml(self) -> str:
-        """The space as `from_toml` reads it, its entries in the same order.
+        """Return the space as `from_toml` reads it, its entries in the same order.
 
-        Conditions are those of the entries' own `when`.
+        Conditions are those in the `when` of the entries alone.
         """
         return "".join(f"{_key(name)} = {_toml(what)}\n" for name, what in self.entries.items())
 
     def sample(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
-        """A configuration: the entries whose conditions hold, in the order of the space.
+        """Return a configuration: values whose conditions hold, in the order of the space.
 
         Args:
-            suggest: Gives a value for a name and its distribution; asked about parents before
-                children, and not about entries that are absent.
+            suggest: Function that gives a value for a name and its distribution; it is called for
+                parents before children, and only for those that are present.
         """
-        drawn: dict[str, Any] = {}
+        sample: dict[str, Any] = {}
         for name, needed in self._conditions.items():
-            if all(condition.holds(drawn) for condition in needed):
+            if all(condition.holds(sample) for condition in needed):
                 varies = name in self.distributions
-                drawn[name] = (
+                sample[name] = (
                     suggest(name, self.distributions[name]) if varies else self.fixed[name]
                 )
-        return {name: drawn[name] for name in self.entries if name in drawn}
+        return {name: sample[name] for name in self.entries if name in sample}
 
     def varying(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a configuration has that is not fixed."""
         return {name: configuration[name] for name in self.distributions if name in configuration}
 
     def extremes(self) -> Iterator[tuple[str, Any]]:
-        """Values that show what the others are like, each with its entry's name.
+        """Yield values that stand for all others, each with its name.
 
-        Every choice, both ends of every range and every fixed value; for whole numbers that are
-        not drawn in the logarithm also the second one, since all are the first plus whole steps.
+        These are every choice, both ends of every range and every fixed value; for whole numbers
+        without `log` also the second one, since all are the first plus whole steps.
         """
         for name, distribution in self.distributions.items():
             if isinstance(distribution, CategoricalDistribution):
@@ -136,7 +136,7 @@ class Space:
 
 
 def _toml(what: Any) -> str:
-    """On one line; `tomli_w` would move a dictionary behind the entries that are none."""
+    """Return a value on one line; `tomli_w` would move tables behind the other entries."""
     if isinstance(what, dict):
         inside = (f"{_key(key)} = {_toml(value)}" for key, value in what.items())
         return f"{{ {', '.join(inside)} }}"

@@ -4,20 +4,30 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like `name`; None if none is like it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+
 def near(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `name`: the nearest known one, if any is near."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean `{found[0]}`?" if found else "."
+    """Return the end of a sentence about an unknown name.
+
+    Args:
+        name: Name that is not known.
+        known: Names that are known; the sentence suggests the nearest one, if any is near.
+    """
+    suggestion = nearest(name, known)
+    return "." if suggestion is None else f"; did you mean `{suggestion}`?"
 
 
 def check_keys(owner: str, keys: Iterable[str], known: Sequence[str], kind: str) -> None:
     """Accept known keys only.
 
     Args:
-        owner: Whose keys they are.
-        keys: What it has.
-        known: What it may have.
-        kind: What it is, for the message.
+        owner: Name of the entry that has the keys.
+        keys: Keys that it has.
+        known: Keys that it may have.
+        kind: Kind of the entry, for the message.
 
     Raises:
         ValueError: A key that is not among the known.

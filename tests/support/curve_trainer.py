@@ -52,7 +52,7 @@ class Curves:
         self, configurations: Sequence[dict[str, Any]], seeds: Sequence[int], max_epochs: int
     ) -> list[Runner]:
         pairs = zip(configurations, seeds, strict=True)
-        return [Runner(dict(one), seed, max_epochs) for one, seed in pairs]
+        return [Runner(dict(configuration), seed, max_epochs) for configuration, seed in pairs]
 
     def to_device(self, snapshots: Sequence[Runner]) -> list[Runner]:
         assert snapshots
@@ -72,8 +72,11 @@ class Curves:
         for _ in range(2):
             on_progress(sum(epochs) / 2 - sum(member.epochs for member in population) / 2)
         return [
-            replace(one, path=one.path + (json.dumps(one.configuration),) * (goal - one.epochs))
-            for one, goal in zip(population, epochs, strict=True)
+            replace(
+                member,
+                path=member.path + (json.dumps(member.configuration),) * (goal - member.epochs),
+            )
+            for member, goal in zip(population, epochs, strict=True)
         ]
 
     def evaluate(
@@ -82,34 +85,34 @@ class Curves:
         chosen = range(len(population)) if positions is None else positions
         scores = np.full(len(population), np.nan)
         for k in chosen:
-            one = population[k]
-            scores[k] = self.curve(one.configuration, one.epochs, one.seed)
+            member = population[k]
+            scores[k] = self.curve(member.configuration, member.epochs, member.seed)
         return {"loss": scores, "score": -scores}
 
     def history(self, population: list[Runner]) -> dict[str, np.ndarray]:
         """The training loss is half the validation loss; members and epochs stay apart."""
-        table = np.full((max(one.epochs for one in population), len(population)), np.nan)
-        for k, one in enumerate(population):
-            for epoch in range(1, one.epochs + 1):
-                table[epoch - 1, k] = self.curve(one.configuration, epoch, one.seed) / 2
+        table = np.full((max(member.epochs for member in population), len(population)), np.nan)
+        for k, member in enumerate(population):
+            for epoch in range(1, member.epochs + 1):
+                table[epoch - 1, k] = self.curve(member.configuration, epoch, member.seed) / 2
         return {"training_loss": table}
 
     def can_change(self, name: str) -> bool:
         return name in self._changeable
 
     def fork(self, snapshot: Runner, configuration: dict[str, Any], seed: int) -> Runner:
-        kept = {name for name in configuration if not self.can_change(name)}
-        assert all(configuration[name] == snapshot.configuration[name] for name in kept)
+        fixed = {name for name in configuration if not self.can_change(name)}
+        assert all(configuration[name] == snapshot.configuration[name] for name in fixed)
         return replace(snapshot, configuration=dict(configuration), seed=seed)
 
     def save(self, snapshots: Sequence[Runner], folder: Path) -> None:
         folder.mkdir(parents=True)
-        text = json.dumps([asdict(one) for one in snapshots])
+        text = json.dumps([asdict(member) for member in snapshots])
         (folder / "runners.json").write_text(text)
 
     def restore(self, folder: Path) -> list[Runner]:
-        read = json.loads((folder / "runners.json").read_text())
-        return [Runner(**{**one, "path": tuple(one["path"])}) for one in read]
+        rows = json.loads((folder / "runners.json").read_text())
+        return [Runner(**{**row, "path": tuple(row["path"])}) for row in rows]
 
 
 class Listed:
@@ -130,8 +133,8 @@ def named(scores: dict[str, Any]) -> Curve:
     """Curves by the name in a configuration: a score, or a function of the epochs."""
 
     def curve(configuration: dict[str, Any], epochs: int, seed: int) -> float:
-        found: Any = scores[configuration["name"]]
-        value: Any = found(epochs) if callable(found) else found
+        score: Any = scores[configuration["name"]]
+        value: Any = score(epochs) if callable(score) else score
         return value
 
     return curve

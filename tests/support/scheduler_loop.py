@@ -72,75 +72,77 @@ def play(
         curve: The score of a trial, by id and epochs. Once not finite, it stays infinite.
         capacity: By default, all trials.
     """
-    made, room = Play(), capacity or scheduler.trials
+    result, room = Play(), capacity or scheduler.trials
     while _decide(
-        scheduler, made, room - sum(trial.epochs < trial.target_epochs for trial in made.trials)
+        scheduler, result, room - sum(trial.epochs < trial.target_epochs for trial in result.trials)
     ):
-        _train(scheduler, made, curve)
-    assert all(trial.ended for trial in made.trials), "trials are left waiting"
-    return made
+        _train(scheduler, result, curve)
+    assert all(trial.ended for trial in result.trials), "trials are left waiting"
+    return result
 
 
-def _decide(scheduler: Any, made: Play, free_slots: int) -> bool:
+def _decide(scheduler: Any, result: Play, free_slots: int) -> bool:
     """Ask and obey; false at the end of the search."""
     free_slots = max(free_slots, 0)
-    decision = scheduler.decide(tuple(made.trials), free_slots)
+    decision = scheduler.decide(tuple(result.trials), free_slots)
     # No memory, no order of arrival.
-    others = random.Random(len(made.decisions)).sample(made.trials, len(made.trials))
+    others = random.Random(len(result.decisions)).sample(result.trials, len(result.trials))
     assert replace(scheduler).decide(others, free_slots) == decision
-    _check(scheduler, made.trials, decision, free_slots)
-    _obey(made, decision)
+    _check(scheduler, result.trials, decision, free_slots)
+    _obey(result, decision)
     used = len(decision.start) + (len(decision.promote) if isinstance(scheduler, Asha) else 0)
-    assert scheduler.decide(made.trials, free_slots - used) == Decision(), "decided twice"
-    made.decisions.append((decision, free_slots))
-    made.busy.append(sum(trial.epochs < trial.target_epochs for trial in made.trials))
-    return made.busy[-1] > 0
+    assert scheduler.decide(result.trials, free_slots - used) == Decision(), "decided twice"
+    result.decisions.append((decision, free_slots))
+    result.busy.append(sum(trial.epochs < trial.target_epochs for trial in result.trials))
+    return result.busy[-1] > 0
 
 
 def _check(
     scheduler: Scheduler, trials: list[TrialView], decision: Decision, free_slots: int
 ) -> None:
-    there = {trial.id: trial for trial in trials if trial.waiting}
+    waiting_trials = {trial.id: trial for trial in trials if trial.waiting}
     assert len(decision.start) <= free_slots
     assert len(trials) + len(decision.start) <= scheduler.trials
     if isinstance(scheduler, Asha):
         assert len(decision.start) + len(decision.promote) <= free_slots
     assert not set(decision.promote) & set(decision.prune)
     assert len(set(decision.prune)) == len(decision.prune)
-    assert set(decision.promote) | set(decision.prune) <= set(there)
-    for id, until in decision.promote.items():
-        assert there[id].epochs < until <= scheduler.max_epochs
+    assert set(decision.promote) | set(decision.prune) <= set(waiting_trials)
+    for id, target_epochs in decision.promote.items():
+        assert waiting_trials[id].epochs < target_epochs <= scheduler.max_epochs
     assert all(0 < fresh.target_epochs <= scheduler.max_epochs for fresh in decision.start)
     losers, winners = ({copy[side] for copy in decision.exploit} for side in (0, 1))
     assert len(losers) == len(decision.exploit) and not losers & winners
-    assert losers | winners <= set(there)
+    assert losers | winners <= set(waiting_trials)
 
 
-def _obey(made: Play, decision: Decision) -> None:
-    made.copies += [
-        (made.trials[loser].epochs, loser, winner) for loser, winner in decision.exploit
+def _obey(result: Play, decision: Decision) -> None:
+    result.copies += [
+        (result.trials[loser].epochs, loser, winner) for loser, winner in decision.exploit
     ]
-    for id, until in decision.promote.items():
-        made.trials[id] = made.trials[id]._replace(target_epochs=until)
+    for id, target_epochs in decision.promote.items():
+        result.trials[id] = result.trials[id]._replace(target_epochs=target_epochs)
     for id in decision.prune:
-        made.trials[id] = made.trials[id]._replace(ended=True)
-        made.stopped.add(id)
+        result.trials[id] = result.trials[id]._replace(ended=True)
+        result.stopped.add(id)
     for fresh in decision.start:
-        made.trials.append(TrialView(len(made.trials), {}, fresh.bracket, 0, fresh.target_epochs))
+        result.trials.append(
+            TrialView(len(result.trials), {}, fresh.bracket, 0, fresh.target_epochs)
+        )
 
 
-def _train(scheduler: Scheduler, made: Play, curve: Callable[[int, int], float]) -> None:
+def _train(scheduler: Scheduler, result: Play, curve: Callable[[int, int], float]) -> None:
     """Until the next of those that train is where it was sent to."""
     step = min(
         trial.target_epochs - trial.epochs
-        for trial in made.trials
+        for trial in result.trials
         if trial.epochs < trial.target_epochs
     )
-    apart = {trial.epochs for trial in made.trials if trial.epochs < trial.target_epochs}
-    assert len(apart) == 1 or not scheduler.synchronous
-    for id, trial in enumerate(made.trials):
+    epochs = {trial.epochs for trial in result.trials if trial.epochs < trial.target_epochs}
+    assert len(epochs) == 1 or not scheduler.synchronous
+    for id, trial in enumerate(result.trials):
         if trial.epochs < trial.target_epochs:
-            made.spent += step
+            result.spent += step
             trial = trial._replace(epochs=trial.epochs + step)
             if trial.epochs == trial.target_epochs:
                 lost = any(not math.isfinite(score) for score in trial.scores.values())
@@ -149,4 +151,4 @@ def _train(scheduler: Scheduler, made: Play, curve: Callable[[int, int], float])
                     scores={**trial.scores, trial.epochs: score},
                     ended=trial.epochs == scheduler.max_epochs,
                 )
-            made.trials[id] = trial
+            result.trials[id] = trial

@@ -52,7 +52,10 @@ def keeps(value: Any, must: Any) -> bool:
         number = not isinstance(value, (str, bool))
         return number and must.get("low", -math.inf) <= value <= must.get("high", math.inf)
     options = must if isinstance(must, list) else [must]
-    return any(value == o and isinstance(value, bool) == isinstance(o, bool) for o in options)
+    return any(
+        value == option and isinstance(value, bool) == isinstance(option, bool)
+        for option in options
+    )
 
 
 def present(name: str, hyperparameters: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from search.records.optuna_study import Study
 from search.space.space import Space
-from search.trial import Proposal, State, Trial
+from search.trial import Proposal, Trial, TrialStatus
 
 SPACE = Space(
     optimizer=["sgd", "adam"],
@@ -41,10 +41,10 @@ def begun(id: int) -> Trial:
 
 def stages(count: int = COUNT) -> list[list[Trial]]:
     """All trials at every moment of a search: halving with rungs at 1, 3 and 9 epochs."""
-    trials, seen = [], []
+    trials, moments = [], []
     for batch in np.array_split(np.arange(count), 2):  # the second half begins later
         trials += [begun(int(id)) for id in batch]
-        seen.append(copy.deepcopy(trials))
+        moments.append(copy.deepcopy(trials))
     alive = trials
     for epochs in (1, 3, 9):
         for trial in alive:
@@ -52,17 +52,17 @@ def stages(count: int = COUNT) -> list[list[Trial]]:
             dead = trial.id == 4 and epochs >= 3
             trial.metrics[epochs] = {"loss": math.nan if dead else loss, "accuracy": 1 - loss / 9}
             trial.errors[epochs] = {"loss": 0.25, "accuracy": math.nan}
-            trial.state = State.DIVERGED if dead else State.RUNNING
+            trial.state = TrialStatus.DIVERGED if dead else TrialStatus.RUNNING
             trial.epochs = epochs
-        seen.append(copy.deepcopy(trials))
+        moments.append(copy.deepcopy(trials))
         alive = sorted(alive, key=lambda trial: trial.id != 4)  # one that diverges must go on
         alive, out = alive[: len(alive) // 3 + 1], alive[len(alive) // 3 + 1 :]
         for trial in alive + out if epochs == 9 else out:
             trial.ended = True
-            if trial.state is State.RUNNING:
-                trial.state = State.COMPLETE if epochs == 9 else State.PRUNED
-        seen.append(copy.deepcopy(trials))
-    return seen
+            if trial.state is TrialStatus.RUNNING:
+                trial.state = TrialStatus.COMPLETE if epochs == 9 else TrialStatus.PRUNED
+        moments.append(copy.deepcopy(trials))
+    return moments
 
 
 def url_of(kind: str, folder: Path) -> str | None:
