@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from jaxrnn import GROUPS
-from jaxrnn.configuration.hyperparameter import Hyperparameter, words
+from jaxrnn.configuration.hyperparameter import Hyperparameter, describe
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -21,7 +21,7 @@ def hyperparameter_table() -> str:
     for group, entries in GROUPS.items():
         lines.append(f"| **{group}** | | | | |")
         for name, entry in entries.items():
-            where = ", ".join(filter(None, [words(entry.when), entry.asks]))
+            where = ", ".join(filter(None, [describe(entry.when), entry.requires]))
             cells = f"`{name}`", _default(name, entry), _allowed(entry), where, entry.meaning
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
-from jaxrnn.network.scan import chunk
+from jaxrnn.network.scan import chunk_length
 from jaxrnn.population import store
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.choices import Choices
@@ -104,7 +104,7 @@ class Trainer:
         """What compiles for the data."""
         validation, platform = self._splits["validation"], self.mesh.devices.flat[0].platform
         time = self.data.train.time
-        loop = chunk(time) if self._problem.lengths_differ else time
+        loop = chunk_length(time) if self._problem.lengths_differ else time
         options = options_of(autotune, platform, loop)
         names = "jax", "jaxlib", "jaxrnn"  # the last one may lie in a folder, not installed
         versions = [one.version for name in names for one in distributions(name=name)]
@@ -121,7 +121,7 @@ class Trainer:
         Raises:
             ValueError: Unknown name, a value outside the rule, or no sense for the task.
         """
-        rules.check(name, value, self.microbatch, without=self._problem.excluded)
+        rules.check(name, value, self.microbatch, excluded=self._problem.excluded)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
         """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""

@@ -9,18 +9,18 @@ import numpy as np
 from scipy.special import softmax
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.losses import cross_entropy, only, replicated
+from jaxrnn.tasks.losses import cross_entropy, replicated_losses, where_counted
 from jaxrnn.tasks.metrics import (
     Counts,
     accuracy,
     balanced_accuracy,
     f1,
-    mean_roc_auc,
     precision,
     recall,
+    roc_auc_one_vs_rest,
 )
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array, Value
 
 
@@ -45,7 +45,7 @@ class Classification(Task):
         return len(self.classes)
 
     @property
-    def ranked(self) -> range:
+    def scored_classes(self) -> range:
         """Classes that `roc_auc` is about: the second of two, or all."""
         return range(1 if len(self.classes) == 2 else 0, len(self.classes))
 
@@ -61,34 +61,34 @@ class Classification(Task):
             names += [f"precision_{average}", f"recall_{average}", f"f1_{average}"]
         return {"loss": MIN} | dict.fromkeys(names + ["roc_auc"] * self.ranks, MAX)
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Cross-entropy in nats, with label smoothing and target replication."""
 
         def loss(answers: Array) -> Array:
             return cross_entropy(answers, targets[:, None], hp.label_smoothing)
 
-        return replicated(hp.target_replication, outputs, loss)
+        return replicated_losses(hp.target_replication, outputs, loss)
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
         """Cross-entropy `()`, and counts of the classes."""
-        losses = only(cross_entropy(outputs.last, targets), weights > 0)
-        return losses.sum(), Counts.of_classes(outputs.last, targets, weights > 0)
+        losses = where_counted(cross_entropy(outputs.last, targets), weights > 0)
+        return losses.sum(), Counts.from_logits(outputs.last, targets, weights > 0)
 
     def per_sample(self, outputs: Outputs) -> Array | tuple[()]:
         """Probabilities of the classes that are ranked, `(batch, ranked)`."""
-        return jax.nn.softmax(outputs.last)[:, self.ranked.start :] if self.ranks else ()
+        return jax.nn.softmax(outputs.last)[:, self.scored_classes.start :] if self.ranks else ()
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over the sequences; of precision, recall and F1 over the classes."""
         loss, counts = scored.sums
         metrics = [loss / scored.weights.sum(), accuracy(counts), balanced_accuracy(counts)]
         for average in (counts.macro, counts.weighted):
             metrics += [average(of_classes(counts)) for of_classes in (precision, recall, f1)]
         if self.ranks:
-            classes = jnp.asarray(self.ranked)
+            classes = jnp.asarray(self.scored_classes)
             scores = scored.per_sample.reshape(-1, len(classes))
             targets, counted = scored.targets.reshape(-1), scored.weights.reshape(-1) > 0
-            metrics.append(mean_roc_auc(scores, classes, targets, counted))
+            metrics.append(roc_auc_one_vs_rest(scores, classes, targets, counted))
         return jnp.stack(metrics)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:

@@ -7,9 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.metrics import METRICS, Errors, in_units, scores
+from jaxrnn.tasks.metrics import (
+    REGRESSION_METRICS,
+    ErrorSums,
+    inverse_transform,
+    regression_metrics,
+)
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Losses, Scored, Task
+from jaxrnn.tasks.task import Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
@@ -46,26 +51,28 @@ class Forecasting(Task):
         All are means over the variables of what scikit-learn says of each, the rows ahead of all
         windows put together.
         """
-        return METRICS
+        return REGRESSION_METRICS
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Mean squared errors of standardised values."""
         del hp
         losses = ((self._rows(outputs.last) - targets) ** 2).mean((1, 2))
-        return Losses(losses, jnp.ones_like(losses))
+        return SequenceLosses(losses, jnp.ones_like(losses))
 
-    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> ErrorSums:
         """Errors of every variable."""
-        return Errors.of(self._rows(outputs.last), targets, weights > 0, self.mean, self.scale)
+        return ErrorSums.from_outputs(
+            self._rows(outputs.last), targets, weights > 0, self.mean, self.scale
+        )
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over windows and rows ahead, then over the variables."""
         standardised = (1.0,) * len(self.names)
-        return scores(scored.sums, scored.targets, scored.weights > 0, standardised)
+        return regression_metrics(scored.sums, scored.targets, scored.weights > 0, standardised)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Variables in their own units, `(samples, horizon, variables)`."""
-        return in_units(self._rows(outputs), self.mean, self.scale)
+        return inverse_transform(self._rows(outputs), self.mean, self.scale)
 
     def _rows(self, outputs: AnyArray) -> AnyArray:
         """Outputs `(samples, outputs)` as `(samples, horizon, variables)`."""

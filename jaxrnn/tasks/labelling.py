@@ -11,7 +11,7 @@ from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.tasks.losses import cross_entropy, step_losses, step_sums, true_steps, without_padding
 from jaxrnn.tasks.metrics import Counts, accuracy, f1
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array, Value
 
 
@@ -39,7 +39,7 @@ class Labelling(Task):
         """Nats per true step; the others over all true steps, in [0, 1], as in scikit-learn."""
         return {"loss": MIN, "accuracy": MAX, "f1_macro": MAX, "f1_weighted": MAX}
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Cross-entropy in nats with label smoothing; every true step counts alike."""
 
         def loss(answers: Array) -> Array:
@@ -51,9 +51,9 @@ class Labelling(Task):
         """Cross-entropy `()`, and counts of the classes."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        return losses.sum(), Counts.of_classes(outputs.per_step, targets, true_steps(outputs))
+        return losses.sum(), Counts.from_logits(outputs.per_step, targets, true_steps(outputs))
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over the true steps; of F1 over the classes."""
         loss, counts = scored.sums
         of_classes = f1(counts)

@@ -11,15 +11,15 @@ from scipy.special import softmax
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.tasks.losses import (
     cross_entropy,
-    only,
     step_losses,
     step_sums,
     true_steps,
+    where_counted,
     without_padding,
 )
 from jaxrnn.tasks.metrics import argmax
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
@@ -59,7 +59,7 @@ class Language(Task):
         """Nats, bits and share of right answers per token; perplexity is e to the nats."""
         return {"loss": MIN, "bits": MIN, "perplexity": MIN, "accuracy": MAX}
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Cross-entropy in nats with label smoothing; every token counts alike."""
 
         def loss(answers: Array) -> Array:
@@ -71,10 +71,10 @@ class Language(Task):
         """Cross-entropy and right answers, each `()`."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        right = only(argmax(outputs.per_step) == targets, true_steps(outputs))
+        right = where_counted(argmax(outputs.per_step) == targets, true_steps(outputs))
         return losses.sum(), right.sum()
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over the tokens."""
         steps = (scored.weights * scored.lengths).sum()
         loss, accuracy = (total / steps for total in scored.sums)

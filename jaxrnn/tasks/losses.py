@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Losses
+from jaxrnn.tasks.task import SequenceLosses
 from jaxrnn.types import AnyArray, Array, Number
 
 
@@ -16,7 +16,7 @@ def true_steps(outputs: Outputs) -> Array:
     return jnp.arange(outputs.per_step.shape[1])[None] < outputs.lengths[:, None]
 
 
-def only(values: AnyArray, counted: AnyArray) -> Array:
+def where_counted(values: AnyArray, counted: AnyArray) -> Array:
     """The `values` where `counted`, whose axes are their first ones, and 0 elsewhere, also for NaN.
 
     Of what a loss reads as well as of what it gives: the gradient of a masked NaN is NaN otherwise.
@@ -34,15 +34,17 @@ def without_padding(outputs: Outputs, weights: AnyArray) -> Outputs:
 def step_sums(outputs: Outputs, loss: Callable[[Array], Array]) -> Array:
     """A loss of `(batch, time, outputs)` that is `(batch, time)`, summed to `(batch,)`."""
     true = true_steps(outputs)
-    return only(loss(only(outputs.per_step, true)), true).sum(1)
+    return where_counted(loss(where_counted(outputs.per_step, true)), true).sum(1)
 
 
-def step_losses(outputs: Outputs, loss: Callable[[Array], Array]) -> Losses:
+def step_losses(outputs: Outputs, loss: Callable[[Array], Array]) -> SequenceLosses:
     """Training losses where every true step counts alike; see `step_sums`."""
-    return Losses(step_sums(outputs, loss), outputs.lengths.astype(jnp.float32))
+    return SequenceLosses(step_sums(outputs, loss), outputs.lengths.astype(jnp.float32))
 
 
-def replicated(share: Number, outputs: Outputs, loss: Callable[[Array], Array]) -> Losses:
+def replicated_losses(
+    share: Number, outputs: Outputs, loss: Callable[[Array], Array]
+) -> SequenceLosses:
     """The loss after the last step, `share` of it replaced by its mean over all true steps.
 
     Args:
@@ -53,9 +55,9 @@ def replicated(share: Number, outputs: Outputs, loss: Callable[[Array], Array]) 
     at_end = loss(outputs.last[:, None])[:, 0]
     ones = jnp.ones_like(at_end)
     if outputs.per_step is None:
-        return Losses(at_end, ones)
+        return SequenceLosses(at_end, ones)
     mean = step_sums(outputs, loss) / outputs.lengths
-    return Losses((1.0 - share) * at_end + share * mean, ones)
+    return SequenceLosses((1.0 - share) * at_end + share * mean, ones)
 
 
 def cross_entropy(outputs: Array, targets: AnyArray, smoothing: AnyArray = 0.0) -> Array:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.tasks.losses import only
+from jaxrnn.tasks.losses import where_counted
 from jaxrnn.tasks.task import MAX, MIN
 from jaxrnn.types import AnyArray, Array
 
@@ -27,26 +27,26 @@ class Counts(NamedTuple):
     actual: Array
 
     @classmethod
-    def of_marks(cls, answers: Array, targets: AnyArray, counted: Array) -> "Counts":
+    def from_indicators(cls, answers: Array, targets: AnyArray, counted: Array) -> "Counts":
         """Of any number of classes at once, `(..., classes)` bool, where `counted`."""
-        answers, targets = only(answers, counted), only(targets, counted)
+        answers, targets = where_counted(answers, counted), where_counted(targets, counted)
         axes = tuple(range(answers.ndim - 1))
         return cls(*(marks.sum(axes) for marks in (answers & targets, answers, targets)))
 
     @classmethod
-    def of_classes(cls, outputs: Array, targets: AnyArray, counted: Array) -> "Counts":
+    def from_logits(cls, outputs: Array, targets: AnyArray, counted: Array) -> "Counts":
         """Of the likeliest class by logits `(..., classes)`, and of indices `(...)`."""
         classes = outputs.shape[-1]
         answers = jax.nn.one_hot(argmax(outputs), classes, dtype=bool)
-        return cls.of_marks(answers, jax.nn.one_hot(targets, classes, dtype=bool), counted)
+        return cls.from_indicators(answers, jax.nn.one_hot(targets, classes, dtype=bool), counted)
 
-    def together(self) -> "Counts":
+    def pooled(self) -> "Counts":
         """Over all classes, for micro averages."""
         return Counts(*(count.sum() for count in self))
 
     def macro(self, values: Array) -> Array:
         """Mean over the classes that are answered or true."""
-        return _mean(values, self.predicted + self.actual > 0)
+        return _mean_where(values, self.predicted + self.actual > 0)
 
     def weighted(self, values: Array) -> Array:
         """Mean over the classes, weighted by how often they are true."""
@@ -60,35 +60,35 @@ def accuracy(counts: Counts) -> Array:
 
 def balanced_accuracy(counts: Counts) -> Array:
     """Mean recall of the classes that are true somewhere."""
-    return _mean(recall(counts), counts.actual > 0)
+    return _mean_where(recall(counts), counts.actual > 0)
 
 
 def precision(counts: Counts) -> Array:
     """Share of the answers that are right."""
-    return _share(counts.true_positives, counts.predicted)
+    return _ratio(counts.true_positives, counts.predicted)
 
 
 def recall(counts: Counts) -> Array:
     """Share of what is true that was answered."""
-    return _share(counts.true_positives, counts.actual)
+    return _ratio(counts.true_positives, counts.actual)
 
 
 def f1(counts: Counts) -> Array:
     """Harmonic mean of precision and recall."""
-    return _share(2 * counts.true_positives, counts.predicted + counts.actual)
+    return _ratio(2 * counts.true_positives, counts.predicted + counts.actual)
 
 
-def overlap(counts: Counts) -> Array:
+def jaccard(counts: Counts) -> Array:
     """True positives over all that is answered or true (Jaccard's index)."""
-    return _share(counts.true_positives, counts.predicted + counts.actual - counts.true_positives)
+    return _ratio(counts.true_positives, counts.predicted + counts.actual - counts.true_positives)
 
 
-def _share(some: Array, all_of_them: Array) -> Array:
+def _ratio(some: Array, all_of_them: Array) -> Array:
     return some / jnp.maximum(all_of_them, 1)
 
 
-def _mean(values: Array, counted: Array) -> Array:
-    return only(values, counted).sum() / counted.sum()
+def _mean_where(values: Array, counted: Array) -> Array:
+    return where_counted(values, counted).sum() / counted.sum()
 
 
 def roc_auc(scores: Array, positive: Array, counted: Array) -> Array:
@@ -111,7 +111,7 @@ def roc_auc(scores: Array, positive: Array, counted: Array) -> Array:
     return jnp.where(positive, wins, 0.0).sum() / positive.sum()
 
 
-def mean_roc_auc(scores: Array, classes: Array, targets: Array, counted: Array) -> Array:
+def roc_auc_one_vs_rest(scores: Array, classes: Array, targets: Array, counted: Array) -> Array:
     """Mean over classes of each against the rest, `()`.
 
     Args:
@@ -131,22 +131,22 @@ ROUNDING = 2.0**-21
 """Of the mean: as far from 0 a value that was 0 may come back, in single precision."""
 
 
-def of_values(numbers: tuple[float, ...], like: Any) -> np.ndarray:
+def along_last_axis(numbers: tuple[float, ...], like: Any) -> np.ndarray:
     """One number per value, with as many axes as `like` `(..., values)`."""
     return np.reshape(numbers, (1,) * (like.ndim - 1) + (-1,))
 
 
-def in_units(values: Any, mean: tuple[float, ...], scale: tuple[float, ...]) -> Any:
+def inverse_transform(values: Any, mean: tuple[float, ...], scale: tuple[float, ...]) -> Any:
     """Standardised `(..., values)` in units of their own, from NumPy (in float64) or JAX.
 
     What is 0 but for rounding is 0, or relative errors would not know what they divide by.
     """
-    centre = of_values(mean, values)
-    own = values * of_values(scale, values) + centre
+    centre = along_last_axis(mean, values)
+    own = values * along_last_axis(scale, values) + centre
     return own * (abs(own) > ROUNDING * abs(centre))
 
 
-METRICS: Mapping[str, str] = {
+REGRESSION_METRICS: Mapping[str, str] = {
     "loss": MIN,
     "mse": MIN,
     "rmse": MIN,
@@ -154,11 +154,11 @@ METRICS: Mapping[str, str] = {
     "mape": MIN,
     "r2": MAX,
 }
-LEAST = float(np.finfo(np.float64).eps)
+EPSILON = float(np.finfo(np.float64).eps)
 """What scikit-learn divides by where a target is 0."""
 
 
-class Errors(NamedTuple):
+class ErrorSums(NamedTuple):
     """Sums over rows, each `(values,)`.
 
     Attributes:
@@ -172,23 +172,25 @@ class Errors(NamedTuple):
     relative: Array
 
     @classmethod
-    def of(
+    def from_outputs(
         cls,
         outputs: Array,
         targets: AnyArray,
         counted: Array,
         mean: tuple[float, ...],
         scale: tuple[float, ...],
-    ) -> "Errors":
+    ) -> "ErrorSums":
         """Of standardised `(batch, ..., values)`, where `counted` `(batch,)`."""
-        outputs, targets = only(outputs, counted), only(targets, counted)
-        error, own = abs(outputs - targets), abs(in_units(targets, mean, scale))
-        relative = error * of_values(scale, error) / jnp.maximum(own, LEAST)
+        outputs, targets = where_counted(outputs, counted), where_counted(targets, counted)
+        error, own = abs(outputs - targets), abs(inverse_transform(targets, mean, scale))
+        relative = error * along_last_axis(scale, error) / jnp.maximum(own, EPSILON)
         kinds = error**2, error, relative
         return cls(*(kind.reshape(-1, kind.shape[-1]).sum(0) for kind in kinds))
 
 
-def scores(errors: Errors, targets: Array, counted: Array, scale: tuple[float, ...]) -> Array:
+def regression_metrics(
+    errors: ErrorSums, targets: Array, counted: Array, scale: tuple[float, ...]
+) -> Array:
     """`METRICS`, each a mean over the values, `(metrics,)`.
 
     Args:
@@ -201,7 +203,7 @@ def scores(errors: Errors, targets: Array, counted: Array, scale: tuple[float, .
     squared, absolute, relative = (total / rows for total in errors)
     units = jnp.asarray(scale)
     mse, rmse, mae = squared * units * units, jnp.sqrt(squared) * units, absolute * units
-    r2 = jnp.where(rows > 1, _r2(errors.squared, _spread(targets, counted)), jnp.nan)
+    r2 = jnp.where(rows > 1, _r2(errors.squared, _total_sum_of_squares(targets, counted)), jnp.nan)
     return jnp.stack([one.mean() for one in (squared, mse, rmse, mae, relative, r2)])
 
 
@@ -212,15 +214,15 @@ def _r2(squared: Array, spread: Array) -> Array:
     return jnp.where(constant, (squared == 0).astype(share.dtype), 1.0 - share)
 
 
-def _spread(targets: Array, counted: Array) -> Array:
+def _total_sum_of_squares(targets: Array, counted: Array) -> Array:
     """Squared deviations of targets from their mean, summed, `(values,)`."""
     repeats = math.prod(targets.shape[2:-1])
     rows, counted = targets.reshape(-1, targets.shape[-1]), jnp.repeat(counted.reshape(-1), repeats)
     # Relative to one of them first: equal targets then spread by 0, whatever they are.
     one = rows[argmax(counted.astype(rows.dtype))]
-    moved = only(rows - one[None], counted)
+    moved = where_counted(rows - one[None], counted)
     mean = moved.sum(0) / counted.sum()
-    return only((moved - mean[None]) ** 2, counted).sum(0)
+    return where_counted((moved - mean[None]) ** 2, counted).sum(0)
 
 
 def argmax(values: Array) -> Array:

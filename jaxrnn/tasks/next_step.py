@@ -10,9 +10,9 @@ from scipy.special import expit
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.tasks.losses import step_losses, step_sums, true_steps, without_padding
-from jaxrnn.tasks.metrics import Counts, f1, overlap, precision, recall
+from jaxrnn.tasks.metrics import Counts, f1, jaccard, precision, recall
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
@@ -53,7 +53,7 @@ class NextStep(Task):
         """
         return {"loss": MIN} | dict.fromkeys(("frame_accuracy", "precision", "recall", "f1"), MAX)
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Cross-entropy of all labels in nats; every true step counts alike."""
         del hp
         return step_losses(outputs, lambda answers: _loss(answers, targets))
@@ -62,14 +62,14 @@ class NextStep(Task):
         """Cross-entropy `()`, and counts of all labels together, each `()`."""
         outputs = without_padding(outputs, weights)
         losses = step_sums(outputs, lambda answers: _loss(answers, targets))
-        counts = Counts.of_marks(outputs.per_step > 0, targets > 0, true_steps(outputs))
-        return losses.sum(), counts.together()
+        counts = Counts.from_indicators(outputs.per_step > 0, targets > 0, true_steps(outputs))
+        return losses.sum(), counts.pooled()
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over the true steps, or over all decisions."""
         loss, counts = scored.sums
         steps = (scored.weights * scored.lengths).sum()
-        shares = [share(counts) for share in (overlap, precision, recall, f1)]
+        shares = [share(counts) for share in (jaccard, precision, recall, f1)]
         return jnp.stack([loss / steps, *shares])
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.losses import replicated
-from jaxrnn.tasks.metrics import METRICS, Errors, in_units, scores
+from jaxrnn.tasks.losses import replicated_losses
+from jaxrnn.tasks.metrics import (
+    REGRESSION_METRICS,
+    ErrorSums,
+    inverse_transform,
+    regression_metrics,
+)
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Losses, Scored, Task
+from jaxrnn.tasks.task import Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
@@ -41,24 +46,24 @@ class Regression(Task):
 
         All are means over the values of what scikit-learn says of each.
         """
-        return METRICS
+        return REGRESSION_METRICS
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Squared errors of standardised values, with target replication."""
 
         def loss(answers: Array) -> Array:
             return ((answers - targets[:, None]) ** 2).mean(-1)
 
-        return replicated(hp.target_replication, outputs, loss)
+        return replicated_losses(hp.target_replication, outputs, loss)
 
-    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> ErrorSums:
         """Errors of every value."""
-        return Errors.of(outputs.last, targets, weights > 0, self.mean, self.scale)
+        return ErrorSums.from_outputs(outputs.last, targets, weights > 0, self.mean, self.scale)
 
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """Means over the sequences, then over the values."""
-        return scores(scored.sums, scored.targets, scored.weights > 0, self.scale)
+        return regression_metrics(scored.sums, scored.targets, scored.weights > 0, self.scale)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Values in their own units, `(samples, values)`."""
-        return in_units(outputs, self.mean, self.scale)
+        return inverse_transform(outputs, self.mean, self.scale)

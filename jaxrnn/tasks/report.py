@@ -12,7 +12,7 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
-from jaxrnn.tasks.metrics import in_units
+from jaxrnn.tasks.metrics import inverse_transform
 from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.regression import Regression
 from jaxrnn.tasks.task import Task
@@ -106,7 +106,9 @@ def _(
 ) -> dict[str, Table]:
     del lengths
     outputs = outputs.reshape(targets.shape)
-    answers, truth = (in_units(values, task.mean, task.scale) for values in (outputs, targets))
+    answers, truth = (
+        inverse_transform(values, task.mean, task.scale) for values in (outputs, targets)
+    )
     table: Table = []
     for k, name in enumerate(task.names):
         raw = {"mape": _mape(answers[..., k].ravel(), truth[..., k].ravel())}
@@ -149,7 +151,7 @@ def _of_classes(
 def _roc(task: Classification, outputs: np.ndarray, targets: np.ndarray) -> Table:
     """Of the second of two classes, or of each against the rest, where both sides occur."""
     scores, table = softmax(outputs, -1), []
-    for k in task.ranked:
+    for k in task.scored_classes:
         positive = targets == k
         if positive.any() and not positive.all():
             curve = metrics.roc_curve(positive, scores[:, k])

@@ -13,7 +13,7 @@ from jaxrnn.types import AnyArray, Array
 MIN, MAX = "min", "max"
 
 
-class Losses(NamedTuple):
+class SequenceLosses(NamedTuple):
     """Of the sequences of a batch.
 
     Attributes:
@@ -25,7 +25,7 @@ class Losses(NamedTuple):
     weights: Array
 
 
-class Scored(NamedTuple):
+class Evaluation(NamedTuple):
     """All sequences of an evaluation, in batches of which some may be padding.
 
     Attributes:
@@ -73,7 +73,7 @@ class Task(ABC):
         """Names of what `metrics_from` returns, `loss` first, and which values are better."""
 
     @abstractmethod
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Training losses; whatever lies behind the true lengths has no effect."""
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Task(ABC):
         return ()
 
     @abstractmethod
-    def metrics_from(self, scored: Scored) -> Array:
+    def metrics_from(self, scored: Evaluation) -> Array:
         """The metrics, `(metrics,)`."""
 
     @abstractmethod
