@@ -1,4 +1,4 @@
-"""Write README.md's table of all entries from the code.
+"""Write README.md's table of all hyperparameters from the code.
 
 python benchmarks/hyperparameter_table.py
 """
@@ -12,45 +12,51 @@ from jaxrnn.configuration.hyperparameter import Hyperparameter, describe
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BETWEEN = re.compile(r"(<!-- entries: [^>]*-->\n).*?(<!-- end of entries -->)", re.DOTALL)
+BETWEEN = re.compile(
+    r"(<!-- hyperparameters: [^>]*-->\n).*?(<!-- end of hyperparameters -->)", re.DOTALL
+)
 
 
 def hyperparameter_table() -> str:
-    """Every entry: default, what is allowed, where it acts, and what it means."""
-    lines = ["| entry | default | allowed | acts where | meaning |", "|---|---|---|---|---|"]
-    for group, entries in GROUPS.items():
+    """Build a row per hyperparameter: default, allowed values, when it acts, and its meaning."""
+    lines = ["| hyperparameter | default | allowed | acts if | meaning |", "|---|---|---|---|---|"]
+    for group, hyperparameters in GROUPS.items():
         lines.append(f"| **{group}** | | | | |")
-        for name, entry in entries.items():
-            where = ", ".join(filter(None, [describe(entry.when), entry.requires]))
-            cells = f"`{name}`", _default(name, entry), _allowed(entry), where, entry.meaning
+        for name, known in hyperparameters.items():
+            acts = ", ".join(filter(None, [describe(known.when), known.requires]))
+            cells = f"`{name}`", _default(name, known), _allowed(known), acts, known.meaning
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _default(name: str, entry: Hyperparameter) -> str:
-    own = {o: arguments(o)[name] for o in OPTIMIZERS if name in arguments(o)}
-    if own:
-        common, _ = Counter(own.values()).most_common(1)[0]
-        others = (f"`{o}` {value:g}" for o, value in own.items() if value != common)
+def _default(name: str, hyperparameter: Hyperparameter) -> str:
+    defaults = {o: arguments(o)[name] for o in OPTIMIZERS if name in arguments(o)}
+    if defaults:
+        common, _ = Counter(defaults.values()).most_common(1)[0]
+        others = (f"`{o}` {value:g}" for o, value in defaults.items() if value != common)
         return ", ".join([f"{common:g}", *others])
-    if entry.default_is:
-        return entry.default_is
-    if isinstance(entry.default, bool):
-        return str(entry.default).lower()
-    return f"`{entry.default}`" if entry.kind is str else f"{entry.default:g}"
+    if hyperparameter.default_is:
+        return hyperparameter.default_is
+    if isinstance(hyperparameter.default, bool):
+        return str(hyperparameter.default).lower()
+    return (
+        f"`{hyperparameter.default}`"
+        if hyperparameter.kind is str
+        else f"{hyperparameter.default:g}"
+    )
 
 
-def _allowed(entry: Hyperparameter) -> str:
-    if entry.choices:
-        return ", ".join(f"`{choice}`" for choice in entry.choices)
-    if entry.kind is bool:
+def _allowed(hyperparameter: Hyperparameter) -> str:
+    if hyperparameter.choices:
+        return ", ".join(f"`{choice}`" for choice in hyperparameter.choices)
+    if hyperparameter.kind is bool:
         return "true, false"
     ends = (
-        f"{entry.low:g} to {entry.high:g}"
-        if entry.high < float("inf")
-        else (f"at least {entry.low:g}" + ("" if entry.finite else ", or inf"))
+        f"{hyperparameter.low:g} to {hyperparameter.high:g}"
+        if hyperparameter.high < float("inf")
+        else (f"at least {hyperparameter.low:g}" + ("" if hyperparameter.finite else ", or inf"))
     )
-    return f"whole, {ends}" if entry.kind is int else ends
+    return f"whole, {ends}" if hyperparameter.kind is int else ends
 
 
 def main() -> None:

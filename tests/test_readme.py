@@ -65,7 +65,7 @@ def test_toml_block_of_conditions() -> None:
         assert ("dropout" in c) == (c["layers"] >= 2)
 
 
-def test_table_of_entries_is_that_of_the_code() -> None:
+def test_table_of_hyperparameters_is_that_of_the_code() -> None:
     table = hyperparameter_table()
     assert table in README
     rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The next rows of a series."""
+"""Forecasting: the next rows of a series."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from jaxrnn.types import AnyArray, Array
 
 @dataclass(frozen=True)
 class Forecasting(Task):
-    """Variables after a window; targets are standardised, `(samples, horizon, variables)`.
+    """Forecast of variables; targets are standardised, `(samples, horizon, variables)`.
 
     Attributes:
-        names: Of the variables.
-        mean: Of each in the training rows, subtracted from targets.
-        scale: Of each, divides targets then.
-        features: Where each is found among the inputs.
+        names: Names of the variables.
+        mean: Means of the variables in the training rows, subtracted from targets.
+        scale: Standard deviations of the variables, which divide targets then.
+        features: Index of each variable among the inputs.
         horizon: Rows ahead, at least 1.
     """
 
@@ -41,39 +41,41 @@ class Forecasting(Task):
 
     @property
     def outputs(self) -> int:
-        """One number per variable of every row ahead, row after row."""
+        """Number of outputs: one per variable of every row ahead, row after row."""
         return self.horizon * len(self.names)
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Errors of standardised values, as the literature has them; `mape` in units of their own.
+        """Errors of standardised values, as in the literature; `mape` in the units of the data.
 
-        All are means over the variables of what scikit-learn says of each, the rows ahead of all
-        windows put together.
+        Each is scikit-learn's metric of every variable over the rows ahead of all windows, averaged
+        over the variables.
         """
         return REGRESSION_METRICS
 
     def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
-        """Mean squared errors of standardised values."""
+        """Compute mean squared errors of standardised values."""
         del hp
         losses = ((self._rows(outputs.last) - targets) ** 2).mean((1, 2))
         return SequenceLosses(losses, jnp.ones_like(losses))
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> ErrorSums:
-        """Errors of every variable."""
+        """Sum errors of every variable."""
         return ErrorSums.from_outputs(
             self._rows(outputs.last), targets, weights > 0, self.mean, self.scale
         )
 
-    def metrics_from(self, scored: Evaluation) -> Array:
-        """Means over windows and rows ahead, then over the variables."""
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Average over windows and rows ahead, then over the variables."""
         standardised = (1.0,) * len(self.names)
-        return regression_metrics(scored.sums, scored.targets, scored.weights > 0, standardised)
+        return regression_metrics(
+            evaluation.sums, evaluation.targets, evaluation.weights > 0, standardised
+        )
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Variables in their own units, `(samples, horizon, variables)`."""
+        """Return variables in the units of the data, `(samples, horizon, variables)`."""
         return inverse_transform(self._rows(outputs), self.mean, self.scale)
 
     def _rows(self, outputs: AnyArray) -> AnyArray:
-        """Outputs `(samples, outputs)` as `(samples, horizon, variables)`."""
+        """Shape outputs `(samples, outputs)` to `(samples, horizon, variables)`."""
         return outputs.reshape(-1, self.horizon, len(self.names))

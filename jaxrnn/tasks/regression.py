@@ -1,4 +1,4 @@
-"""Some numbers per sequence."""
+"""Regression: one or more numbers per sequence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from jaxrnn.types import AnyArray, Array
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """Values of a sequence; targets are standardised, `(samples, values)`.
+    """Prediction of values of a sequence; targets are standardised, `(samples, values)`.
 
     Attributes:
-        names: Of the values.
-        mean: Of each in the training part, subtracted from targets.
-        scale: Of each, divides targets then.
+        names: Names of the values.
+        mean: Means of the values in the training part, subtracted from targets.
+        scale: Standard deviations of the values, which divide targets then.
     """
 
     names: tuple[str, ...]
@@ -37,33 +37,35 @@ class Regression(Task):
 
     @property
     def outputs(self) -> int:
-        """One number per value."""
+        """Number of outputs: one per value."""
         return len(self.names)
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Mean squared error of standardised values; the others in units of the values.
+        """Mean squared error of standardised values; the others in the units of the data.
 
-        All are means over the values of what scikit-learn says of each.
+        Each is scikit-learn's metric of every value, averaged over the values.
         """
         return REGRESSION_METRICS
 
     def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
-        """Squared errors of standardised values, with target replication."""
+        """Compute squared errors of standardised values, with target replication."""
 
-        def loss(answers: Array) -> Array:
-            return ((answers - targets[:, None]) ** 2).mean(-1)
+        def loss(predictions: Array) -> Array:
+            return ((predictions - targets[:, None]) ** 2).mean(-1)
 
         return replicated_losses(hp.target_replication, outputs, loss)
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> ErrorSums:
-        """Errors of every value."""
+        """Sum errors of every value."""
         return ErrorSums.from_outputs(outputs.last, targets, weights > 0, self.mean, self.scale)
 
-    def metrics_from(self, scored: Evaluation) -> Array:
-        """Means over the sequences, then over the values."""
-        return regression_metrics(scored.sums, scored.targets, scored.weights > 0, self.scale)
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Average over the sequences, then over the values."""
+        return regression_metrics(
+            evaluation.sums, evaluation.targets, evaluation.weights > 0, self.scale
+        )
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Values in their own units, `(samples, values)`."""
+        """Return values in the units of the data, `(samples, values)`."""
         return inverse_transform(outputs, self.mean, self.scale)
