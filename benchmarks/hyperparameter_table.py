@@ -8,16 +8,16 @@ from collections import Counter
 from pages import ROOT, replace_between
 
 from jaxrnn import GROUPS
-from jaxrnn.configuration.hyperparameter import Hyperparameter, words
+from jaxrnn.configuration.hyperparameter import Hyperparameter, describe
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
 
 README = ROOT / "README.md"
 
 
 def hyperparameter_table() -> str:
-    """Every hyperparameter: default, allowed values, where it acts, and what it means."""
+    """Every hyperparameter: default, allowed values, condition, and what it means."""
     lines = [
-        "| hyperparameter | default | allowed | acts where | meaning |",
+        "| hyperparameter | default | allowed | condition | meaning |",
         "|---|---|---|---|---|",
     ]
     for group, hyperparameters in GROUPS.items():
@@ -28,9 +28,9 @@ def hyperparameter_table() -> str:
 
 
 def _cells(name: str, hyperparameter: Hyperparameter) -> list[str]:
-    where = ", ".join(filter(None, [words(hyperparameter.when), hyperparameter.asks]))
+    condition = ", ".join(filter(None, [describe(hyperparameter.when), hyperparameter.requires]))
     default, allowed = _default(name, hyperparameter), _allowed(hyperparameter)
-    cells = [f"`{name}`", default, allowed, where, hyperparameter.meaning]
+    cells = [f"`{name}`", default, allowed, condition, hyperparameter.meaning]
     return [cell.replace("|", "/") for cell in cells]
 
 

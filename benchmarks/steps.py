@@ -30,9 +30,8 @@ import jaxrnn
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.configuration.rules import complete
 from jaxrnn.network import rnn_vjp
-from jaxrnn.network.architecture import GATES, STATES
+from jaxrnn.network.architecture import GATES, STATES, architecture_of
 from jaxrnn.network.cells import Constants
-from jaxrnn.network.structure import architecture_of
 from jaxrnn.population.devices import population_mesh
 from jaxrnn.population.options import ALONE
 from jaxrnn.tasks.spec import TaskSpec
@@ -125,10 +124,12 @@ def scan(variant: Variant, cell: str, parameters: Any, carry: Any, x: Any) -> An
     return jax.lax.scan(step, carry, x @ w + bias if variant.hoisted else x, unroll=variant.unroll)
 
 
-def fixed(case: Case) -> tuple[rnn_vjp.Form, Constants]:
+def fixed(case: Case) -> tuple[rnn_vjp.StaticArguments, Constants]:
     """The arguments besides weights of the layer with its own backward pass."""
     entries = complete({"cell": case.cell, "hidden_size": case.hidden_size}, BATCH, 1)
-    form = rnn_vjp.Form(architecture_of(entries, TaskSpec(case.features, 1, lengths_differ=False)))
+    form = rnn_vjp.StaticArguments(
+        architecture_of(entries, TaskSpec(case.features, 1, lengths_differ=False))
+    )
     numbers = hyperparameters(entries, ("adamw",))
     return form, Constants(numbers, jnp.int32(case.hidden_size), None)
 
@@ -152,7 +153,7 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
         carry = tuple(jnp.zeros((BATCH, units)) for _ in range(STATES[case.cell]))
         x = x.swapaxes(0, 1)
         if variant.written_out:
-            answer: Any = rnn_vjp.layer(form, parameters, carry, x, None, constants)
+            answer: Any = rnn_vjp.run_layer(form, parameters, carry, x, None, constants)
         else:
             answer = scan(variant, case.cell, parameters, carry, x)
         return (answer[1].swapaxes(0, 1)[:, -1] ** 2).sum()

@@ -16,8 +16,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.data import encoding
 from jaxrnn.data.dataset import spec_of
-from jaxrnn.network.network import Carries, RecurrentNetwork
-from jaxrnn.network.structure import architecture_of
+from jaxrnn.network.architecture import architecture_of
+from jaxrnn.network.network import NetworkCarry, RecurrentNetwork
 from jaxrnn.tasks import registry
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
@@ -49,12 +49,12 @@ class Predictor:
         return RecurrentNetwork(architecture_of(self.configuration, problem))
 
     @cached_property
-    def _apply(self) -> Callable[..., tuple[jax.Array, Carries | None]]:
+    def _apply(self) -> Callable[..., tuple[jax.Array, NetworkCarry | None]]:
         numbers = hyperparameters(self.configuration, self.network.architecture.optimizers)
 
         def apply(
-            parameters: Any, inputs: np.ndarray, lengths: np.ndarray, carry: Carries | None
-        ) -> tuple[jax.Array, Carries | None]:
+            parameters: Any, inputs: np.ndarray, lengths: np.ndarray, carry: NetworkCarry | None
+        ) -> tuple[jax.Array, NetworkCarry | None]:
             x = jnp.asarray(inputs), jnp.asarray(lengths)
             outputs = self.network.apply({"params": parameters}, *x, numbers, carry=carry)
             assert isinstance(outputs, Outputs)

@@ -14,7 +14,6 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
-from jaxrnn.network.scan import chunk
 from jaxrnn.population import store
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.compiler import Compiler
@@ -93,7 +92,7 @@ class Trainer:
         self.compiler = Compiler(
             data.task, self.training_data, self._splits["validation"], self.mesh, precision
         )
-        time = chunk(data.train.time) if data.spec.lengths_differ else data.train.time
+        time = chunk_length(data.train.time) if data.spec.lengths_differ else data.train.time
         self.placement = self._placement(lane_plan, autotune, time)
         self._memory_check = MemoryCheck(self.placement, memory_limit)
         self._loop = Loop(
@@ -124,7 +123,7 @@ class Trainer:
         Raises:
             ValueError: Unknown name, a value outside the rule, or no sense for the task.
         """
-        rules.check(name, value, self.microbatch, without=self._spec.excluded)
+        rules.check(name, value, self.microbatch, excluded=self._spec.excluded)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
         """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""

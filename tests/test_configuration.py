@@ -17,13 +17,13 @@ from support.single_member import PROBLEM, TASK, TIME, WITHOUT, jit_by_architect
 
 import jaxrnn
 import search
-from jaxrnn.configuration.hyperparameter import holds
+from jaxrnn.configuration.hyperparameter import is_met
 from jaxrnn.configuration.hyperparameters import Hyperparameters, hyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
-from jaxrnn.configuration.registry import CROPS, SCHEDULES
+from jaxrnn.configuration.registry import CROPS, SCHEDULES, TRACED
 from jaxrnn.configuration.rules import check, check_parents, complete
-from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import Architecture, OptionalCode, architecture_of
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.spec import Outputs
@@ -79,7 +79,7 @@ def test_completing_twice_is_completing_once(configuration: Entries) -> None:
 def test_exactly_the_active_hyperparameters_are_there(configuration: Entries) -> None:
     entries, conditions = full(configuration), jaxrnn.conditions()
     for name in jaxrnn.HYPERPARAMETERS:
-        assert (name in entries) == holds(conditions.get(name, {}), entries), name
+        assert (name in entries) == is_met(conditions.get(name, {}), entries), name
 
 
 @pytest.mark.parametrize("optimizer", ["lamb", "sm3", "lars", "novograd", "adabelief", "adamax"])
@@ -143,12 +143,19 @@ def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     assert [trial.configuration for trial in first] == [trial.configuration for trial in second]
 
 
-# Entries
+# Hyperparameters
 
 
-def test_every_entry_is_traced_or_structural() -> None:
-    assert set(jaxrnn.HYPERPARAMETERS) - STRUCTURAL == set(Hyperparameters._fields)
-    assert set(jaxrnn.HYPERPARAMETERS) >= STRUCTURAL
+def test_every_hyperparameter_is_traced_or_structural() -> None:
+    """The typed fields are those of the registry, in its order."""
+    assert Hyperparameters._fields == TRACED
+    assert set(jaxrnn.HYPERPARAMETERS) - set(TRACED) == STRUCTURAL
+
+
+def test_every_optional_code_is_needed_by_a_hyperparameter() -> None:
+    """Except for that of lengths, which the data needs."""
+    needed = {known.code for known in jaxrnn.HYPERPARAMETERS.values()} - {""}
+    assert needed == set(OptionalCode._fields) - {"lengths"}
 
 
 @given(one_drawn)
@@ -333,7 +340,7 @@ def training_outputs(
 def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: int) -> None:
     drawn, samples = of_cell(cell, 6)[position], sequences(5)
     entries = {name: value for name, value in drawn.items() if name not in WITHOUT}
-    architecture = structure.architecture_of(entries, PROBLEM)
+    architecture = architecture_of(entries, PROBLEM)
     weights = initial.init(architecture, entries, seed=1)
     numbers = hyperparameters(entries, architecture.optimizers)
     x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)

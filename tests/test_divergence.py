@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.datasets import sequences
+from support.padding import merged
 
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import FLOATS, PackedHyperparameters, hyperparameters
-from jaxrnn.network import initial, structure
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.spec import TaskSpec
@@ -146,13 +148,13 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     """Steps after the bad one, though good by themselves, change neither weights nor optimizer."""
     entries = rules.complete({**GOOD, "batch_size": batch_size}, 8, 10)
     problem = TaskSpec(3, 3, False)
-    architecture = structure.together([entries], problem, 16, 8)
+    architecture = merged([entries], problem, 16, 8)
     assert architecture.uses.accumulation == (batch_size == 16)
     packing = Packing(architecture.shapes())
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.init(structure.architecture_of(entries, problem), entries, 1)
+    drawn = initial.init(architecture_of(entries, problem), entries, 1)
     first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
     setting = PackedHyperparameters.of(
         hyperparameters(entries, architecture.optimizers), jnp.uint32(1)

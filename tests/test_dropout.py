@@ -21,7 +21,7 @@ from support.single_member import (
 
 from jaxrnn.configuration.hyperparameters import hyperparameters
 from jaxrnn.network import dropout
-from jaxrnn.network.dropout import Use, uniform
+from jaxrnn.network.dropout import RngStream, uniform
 from jaxrnn.network.inputs import crop
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.tasks.spec import Outputs
@@ -60,8 +60,8 @@ def test_draws_do_not_depend_on_padding(cell: str, bidirectional: bool) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 7, 5)])
 def test_what_is_kept_of_a_unit_does_not_depend_on_the_others(shape: tuple[int, ...]) -> None:
-    narrow = dropout.kept(KEY, jnp.float32(0.5), shape)
-    wide = dropout.kept(KEY, jnp.float32(0.5), (*shape[:-1], 32))
+    narrow = dropout.dropout_mask(KEY, jnp.float32(0.5), shape)
+    wide = dropout.dropout_mask(KEY, jnp.float32(0.5), (*shape[:-1], 32))
     np.testing.assert_array_equal(wide[..., :5], narrow)
 
 
@@ -160,9 +160,9 @@ def test_noise_has_its_deviation() -> None:
 
 def test_uses_of_a_key_never_meet() -> None:
     layers = range(4)
-    given = [Use.NOISE, Use.INPUTS, Use.CROP, Use.READOUT]
-    given += [Use.LAYER + layer for layer in layers]
-    given += [Use.RECURRENT + 2 * layer + side for layer in layers for side in (0, 1)]
+    given = [RngStream.NOISE, RngStream.INPUTS, RngStream.CROP, RngStream.READOUT]
+    given += [RngStream.LAYER + layer for layer in layers]
+    given += [RngStream.RECURRENT + 2 * layer + side for layer in layers for side in (0, 1)]
     assert len(set(map(int, given))) == len(given)
 
 
@@ -173,7 +173,7 @@ def test_directions_have_masks_of_their_own_in_every_layer() -> None:
         RecurrentNetwork(member.architecture),
         [(k, d) for k in range(3) for d in (0, 1)],
     )
-    masks = [network._constants(*place, 4, member.numbers, KEY).keep for place in places]
+    masks = [network._constants(*place, 4, member.numbers, KEY).dropout_mask for place in places]
     assert len({np.asarray(mask).tobytes() for mask in masks}) == 6
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.network import structure
+from jaxrnn.network.architecture import architecture_of
 
 LSTM: dict[str, Any] = {"cell": "lstm", "hidden_size": 8}
 CHANGEABLE = {
@@ -123,7 +123,7 @@ def test_no_change_asks_for_another_state(trainer: jaxrnn.Trainer, name: str) ->
     heir = trainer.fork(before, {**LSTM, **parents, name: value}, 1)
     entries = {**before.configuration, name: value}
     assert heir.configuration == entries
-    assert heir.architecture.covers(structure.architecture_of(entries, trainer.data.spec, 8))
+    assert heir.architecture.covers(architecture_of(entries, trainer.data.spec, 8))
     assert float(getattr(heir.packed.hp, name)) == value
     packing = trainer.compiler.member(heir.architecture).step.update.packing
     own = trainer.compiler.member(before.architecture).step.update.packing

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.padding import merged
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.initialisers import INITIALISERS
-from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import GATES
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import GATES, architecture_of
 from jaxrnn.network.dropout import dropout
 from jaxrnn.network.packing import Packing
+from jaxrnn.population.planner import bucket
 from jaxrnn.tasks.spec import TaskSpec
 
 cells = pytest.mark.parametrize("cell", list(GATES))
@@ -26,9 +28,7 @@ def complete(**given: Any) -> dict[str, Any]:
 
 def draw(inputs: int = 5, outputs: int = 3, seed: int = 1, **given: Any) -> initial.Layers:
     entries = complete(**given)
-    return initial.init(
-        structure.architecture_of(entries, TaskSpec(inputs, outputs, False)), entries, seed
-    )
+    return initial.init(architecture_of(entries, TaskSpec(inputs, outputs, False)), entries, seed)
 
 
 def shapes(weights: initial.Layers) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -195,13 +195,13 @@ def test_padding_changes_nothing_inside(
 ) -> None:
     """Every member of a cohort, whatever it has in common with the others."""
     problem = TaskSpec(inputs, outputs, False)
-    layers = [structure.architecture_of(entries, problem).sizes.layers for entries in members]
-    width = structure.bucket(max(map(max, layers)))
-    wide = structure.together(members, problem, width, 8)
+    layers = [architecture_of(entries, problem).sizes.layers for entries in members]
+    width = bucket(max(map(max, layers)))
+    wide = merged(members, problem, width, 8)
     assert wide.sizes.layers == (width,) * members[0]["layers"]
     packing = Packing(wide.shapes())
     for entries in members:
-        true = structure.architecture_of(entries, problem)
+        true = architecture_of(entries, problem)
         sizes = [
             entries[f"hidden_size{'' if k == 1 else f'_{k}'}"]
             for k in range(1, 5)
@@ -223,7 +223,7 @@ def test_padding_changes_nothing_inside(
 @given(members())
 def test_packing_separates_what_decays(members: list[dict[str, Any]]) -> None:
     """Kernels in one vector, the rest in the other; there and back, every number its own place."""
-    architecture = structure.architecture_of(members[0], TaskSpec(3, 4, False))
+    architecture = architecture_of(members[0], TaskSpec(3, 4, False))
     packing = Packing(architecture.shapes())
     count = iter(range(10**9))
     tree = {
@@ -252,7 +252,7 @@ BUCKETS = [
 
 @pytest.mark.parametrize(("size", "width"), BUCKETS)
 def test_buckets_are_tight(size: int, width: int) -> None:
-    assert structure.bucket(size) == width
+    assert bucket(size) == width
 
 
 def test_dropout_draws_do_not_depend_on_padding() -> None:
@@ -267,7 +267,5 @@ def test_dropout_draws_do_not_depend_on_padding() -> None:
 def test_the_unknown_token_means_nothing() -> None:
     problem = TaskSpec(0, 3, True, vocabulary=7, excluded=frozenset({"input_noise"}))
     entries = rules.complete({}, 8, 10, problem.excluded)
-    table = initial.init(structure.architecture_of(entries, problem), entries, 0)["embedding"][
-        "embedding"
-    ]
+    table = initial.init(architecture_of(entries, problem), entries, 0)["embedding"]["embedding"]
     assert not table[0].any() and table[1:].all()

@@ -22,7 +22,7 @@ from jaxrnn.tasks.metrics import roc_auc
 from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.regression import Regression
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Scored, Task
+from jaxrnn.tasks.task import Evaluation, Task
 
 TIME = 5
 UNUSED = 1
@@ -63,7 +63,7 @@ def finished(
     kept = jax.eval_shape(lambda: task.per_sample(answered(0)))
     start = zeros(sums), zeros(kept, len(outputs))
     total, kept = jax.lax.fori_loop(0, len(outputs) - UNUSED, add, start)
-    return task.metrics_from(Scored(total, kept, targets, lengths, weights))
+    return task.metrics_from(Evaluation(total, kept, targets, lengths, weights))
 
 
 def evaluate(

@@ -14,7 +14,8 @@ from support.tolerance import Following
 
 import jaxrnn
 from jaxrnn.data.split import Split
-from jaxrnn.network import initial, structure
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.population.population import Population
 
 ORDER_SEED, MICROBATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
@@ -125,9 +126,7 @@ def alone(data: jaxrnn.Data, population: Population, position: int) -> Following
             max_epochs=population.max_epochs,
         )
 
-    return Following(
-        run, initial.init(structure.architecture_of(entries, data.spec), entries, seed)
-    )
+    return Following(run, initial.init(architecture_of(entries, data.spec), entries, seed))
 
 
 def compare(

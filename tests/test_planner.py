@@ -13,10 +13,20 @@ from hypothesis import strategies as st
 import jaxrnn
 import search
 from jaxrnn.configuration import rules
-from jaxrnn.network import structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.population.lanes import LanePlan
-from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, costs_of, fit, plan
+from jaxrnn.population.planner import (
+    CERTAIN,
+    CPU,
+    GPU,
+    TPU,
+    Costs,
+    Group,
+    bucket,
+    costs_of,
+    fit,
+    plan,
+)
 from jaxrnn.spaces import Asked
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.spec import TaskSpec
@@ -90,7 +100,7 @@ def test_members_fit_their_architecture(entries: list[Entries], costs: Costs) ->
         assert set(arch.sizes.layers) == {min(size for size in BUCKETS if size >= widest)}
         shapes = arch.shapes()
         for one in own:
-            for layer, named in structure.architecture_of(one, PROBLEM).shapes().items():
+            for layer, named in architecture_of(one, PROBLEM).shapes().items():
                 for name, shape in named.items():
                     assert all(a <= b for a, b in zip(shape, shapes[layer][name], strict=True))
             assert one["optimizer"] in arch.optimizers and one["activation"] in arch.activations
@@ -101,7 +111,7 @@ def test_members_fit_their_architecture(entries: list[Entries], costs: Costs) ->
 @given(populations)
 def test_compile_time_decides_how_many_groups_there_are(entries: list[Entries]) -> None:
     kinds = {kind(one) for one in entries}
-    buckets = {(kind(one), structure.bucket(max(units(one)))) for one in entries}
+    buckets = {(kind(one), bucket(max(units(one)))) for one in entries}
     cheap, dear = planned(entries, CHEAP), planned(entries, DEAR)
     assert len(dear) == len(kinds)
     assert len(cheap) == len(buckets)
@@ -150,7 +160,7 @@ def test_every_configuration_fits_and_no_other_matters(
         assert list(group.members) == sorted(group.members) and 0 <= group.padded < 1
         for position in group.members:
             assert own[position] == group.architecture
-            alone = structure.architecture_of(entries[position], PROBLEM, MICROBATCH)
+            alone = architecture_of(entries[position], PROBLEM, MICROBATCH)
             assert group.architecture.covers(alone)
             covering = [one.architecture for one in expected if one.architecture.covers(alone)]
             if covering:
@@ -169,7 +179,7 @@ def test_planned_configurations_are_covered(entries: list[Entries], costs: Costs
     expected = planned(entries, costs)
     for group in expected:
         for position in group.members:
-            alone = structure.architecture_of(entries[position], PROBLEM, MICROBATCH)
+            alone = architecture_of(entries[position], PROBLEM, MICROBATCH)
             assert group.architecture.covers(alone) and alone.covers(alone)
     known = {group.architecture for group in expected}
     assert set(homes(entries, expected)) <= known
@@ -221,11 +231,9 @@ def test_what_an_architecture_covers(given: Entries, covered: bool) -> None:
 
 def test_other_data_is_not_covered() -> None:
     (group,) = planned([complete(PLAIN)], CPU)
-    alone = structure.architecture_of(complete(PLAIN), PROBLEM, MICROBATCH)
+    alone = architecture_of(complete(PLAIN), PROBLEM, MICROBATCH)
     for other in (PROBLEM._replace(inputs=2), PROBLEM._replace(outputs=3)):
-        assert not group.architecture.covers(
-            structure.architecture_of(complete(PLAIN), other, MICROBATCH)
-        )
+        assert not group.architecture.covers(architecture_of(complete(PLAIN), other, MICROBATCH))
     assert group.architecture.covers(alone)
 
 
@@ -233,9 +241,7 @@ def test_wider_embeddings_are_not_covered() -> None:
     tokens = TaskSpec(0, 5, lengths_differ=False, vocabulary=5, per_step=True, stateful=True)
     (group,) = plan([complete(PLAIN)], tokens, MICROBATCH, STEPS, CPU)
     for size, covered in ((31, True), (32, True), (33, False)):
-        own = structure.architecture_of(
-            complete({**PLAIN, "embedding_size": size}), tokens, MICROBATCH
-        )
+        own = architecture_of(complete({**PLAIN, "embedding_size": size}), tokens, MICROBATCH)
         assert group.architecture.covers(own) == covered
 
 
@@ -258,7 +264,7 @@ def test_the_cheapest_cover_is_chosen_and_the_first_of_equal_ones() -> None:
 
 @given(st.integers(1, 4096))
 def test_buckets(size: int) -> None:
-    assert structure.bucket(size) == min(bucket for bucket in BUCKETS if bucket >= size)
+    assert bucket(size) == min(bucket for bucket in BUCKETS if bucket >= size)
 
 
 def test_the_padded_share_by_hand() -> None:
@@ -324,14 +330,14 @@ def lstm(units: int) -> Entries:
 
 
 def test_tiles_by_hand() -> None:
-    arch = structure.architecture_of(lstm(16), PROBLEM)
+    arch = architecture_of(lstm(16), PROBLEM)
     assert arch.arithmetic() == 3 * 4 * 16 + 16 * 4 * 16 + 16 * 4
     assert arch.arithmetic(128) == 128 * 128 + 128 * 128 + 128 * 128
-    wide = structure.architecture_of(lstm(130), PROBLEM)
+    wide = architecture_of(lstm(130), PROBLEM)
     assert wide.arithmetic(128) == 128 * 640 + 256 * 640 + 256 * 128
     (gpu, tpu), other = (costs_of(name, 1) for name in ("gpu", "tpu")), lstm(32)
-    assert gpu.computing(arch, 1e6) < gpu.computing(structure.architecture_of(other, PROBLEM), 1e6)
-    assert tpu.computing(arch, 1e6) == tpu.computing(structure.architecture_of(other, PROBLEM), 1e6)
+    assert gpu.computing(arch, 1e6) < gpu.computing(architecture_of(other, PROBLEM), 1e6)
+    assert tpu.computing(arch, 1e6) == tpu.computing(architecture_of(other, PROBLEM), 1e6)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +352,7 @@ def test_on_a_tpu_narrow_members_join_others(platform: str, wide: int, groups: i
 
 
 def test_devices_share_the_arithmetic() -> None:
-    arch = structure.architecture_of(lstm(64), PROBLEM)
+    arch = architecture_of(lstm(64), PROBLEM)
     for platform in ("gpu", "tpu"):
         one, four = (costs_of(platform, devices) for devices in (1, 4))
         assert four.computing(arch, 8.0) == pytest.approx(one.computing(arch, 2.0))
@@ -370,7 +376,7 @@ def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: i
     """Of devices that are not here, of which only kind and number count."""
     one = SimpleNamespace(platform=platform)
     mesh: Any = SimpleNamespace(devices=np.array([one] * devices), size=devices)
-    arch = structure.architecture_of(lstm(16), PROBLEM)
+    arch = architecture_of(lstm(16), PROBLEM)
     assert LanePlan(None, mesh).lanes(arch, members) == lanes
     assert LanePlan(512, mesh).lanes(arch, members) == 512
 
@@ -382,15 +388,14 @@ def test_lanes_to_begin_with(platform: str, devices: int, members: int, lanes: i
         ("accumulation", {"batch_growth_epochs": 2}),
         ("validation", {"patience": 3}),
         ("validation", {"schedule": "plateau"}),
-        ("blocks", {"tbptt_length": 4}),
-        ("overlap", {"tbptt_length": 4, "tbptt_overlap": 0.5}),
+        ("tbptt", {"tbptt_length": 4}),
+        ("tbptt_overlap", {"tbptt_length": 4, "tbptt_overlap": 0.5}),
         ("crop", {"crop_length": 2}),
     ],
 )
 def test_code_is_there_where_a_hyperparameter_needs_it(use: str, given: Entries) -> None:
     """Nowhere else, or all members would pay for it."""
     without, needed = (
-        structure.architecture_of(complete(entries), PROBLEM, MICROBATCH).uses
-        for entries in ({}, given)
+        architecture_of(complete(entries), PROBLEM, MICROBATCH).uses for entries in ({}, given)
     )
     assert (getattr(without, use), getattr(needed, use)) == (False, True)

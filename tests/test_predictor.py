@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from support.datasets import sequences, uneven
 from support.marks import slow
+from support.padding import merged
 from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
-from jaxrnn.network import initial, structure
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.spec import TaskSpec
@@ -71,7 +73,7 @@ def test_it_learned_and_speaks_the_users_labels(predictor: jaxrnn.Predictor) -> 
 
 
 def test_parameters_have_the_true_width(predictor: jaxrnn.Predictor) -> None:
-    expected = structure.architecture_of(predictor.configuration, TaskSpec(3, 3, True)).shapes()
+    expected = architecture_of(predictor.configuration, TaskSpec(3, 3, True)).shapes()
     assert expected["layer_0"]["recurrent_kernel"] == (11, 3, 11)
     assert set(predictor.parameters) == set(expected)
     for layer, own in predictor.parameters.items():
@@ -171,12 +173,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
 def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     """Loss, gradients and update keep their bits, whatever the padding holds."""
     problem, entries = TaskSpec(3, 3, True), rules.complete(NETWORKS[name], 8, 10)
-    architecture = structure.together([entries], problem, 16, 8)
+    architecture = merged([entries], problem, 16, 8)
     packing = Packing(architecture.shapes())
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.init(structure.architecture_of(entries, problem), entries, 3)
+    drawn = initial.init(architecture_of(entries, problem), entries, 3)
     learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
     setting = PackedHyperparameters.of(
         hyperparameters(entries, architecture.optimizers), jnp.uint32(3)

@@ -72,10 +72,10 @@ def written_out(
 ) -> tuple[Any, Any]:
     """Our layer; `given` is what its configuration has besides a default one's."""
     member = alone({"hidden_size": 6, **given})
-    form = rnn_vjp.Form(member.architecture, unroll)
+    form = rnn_vjp.StaticArguments(member.architecture, unroll)
     units = given.get("hidden_size", carry[0].shape[-1])
     constants = Constants(member.numbers, jnp.asarray(units), keep)
-    return rnn_vjp.layer(form, own, carry, x, stop_gradient_at, constants)
+    return rnn_vjp.run_layer(form, own, carry, x, stop_gradient_at, constants)
 
 
 def read(cell: str, own: Tree, carry: Any, x: Any, keep: Any) -> tuple[Any, Any]:
@@ -276,9 +276,9 @@ def test_networks_learn_as_by_the_scan(
             member.weights(), member.numbers, given, jax.random.key(3), jnp.int32(0)
         )[0]
 
-    assert cells_of(member).written_out
+    assert cells_of(member).has_custom_vjp
     ours = gradient()
-    monkeypatch.setattr(Cell, "written_out", False)
+    monkeypatch.setattr(Cell, "has_custom_vjp", False)
     # Statistics of six units magnify what is rounded.
     assert_close(ours, gradient(), 1e-5, 1e-5 if own.get("layer_norm") else 3e-6)
     felt = [abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(ours)]
@@ -291,7 +291,7 @@ def test_kernels_have_the_same_gradient_on_every_platform() -> None:
     shapes = (3, 4), (5, 3, 4), (6, 3, 8)
     first, later, ds = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
     wanted = np.einsum("tbu,tbg->ug", np.concatenate([first[None], later]), ds)
-    for product in (rnn_vjp._of_kernel, rnn_vjp._of_kernel_at_once):
+    for product in (rnn_vjp._kernel_gradient_in_parts, rnn_vjp._kernel_gradient_at_once):
         np.testing.assert_allclose(product(*map(jnp.asarray, (first, later, ds))), wanted, 1e-5)
 
 
@@ -302,5 +302,5 @@ def test_gates_are_summed_and_spread_alike_on_every_platform() -> None:
     wanted = np.arange(2 * 15).reshape(2, 3, 5).sum(-1)
     for sums in (norm._sums, norm._sums_by_slices):
         np.testing.assert_array_equal(sums(flat), wanted)
-    for spread in (norm._spread_by_axis, norm._spread_by_slices):
+    for spread in (norm._expand_by_axis, norm._expand_by_slices):
         np.testing.assert_array_equal(spread(jnp.asarray(wanted)), np.repeat(wanted, 5, axis=1))

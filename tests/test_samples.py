@@ -115,7 +115,7 @@ def test_without_padding_the_share_is_zero() -> None:
 
 def test_chunks_cover_every_step_once() -> None:
     for time in range(1, 70):
-        size = scan.chunk(time)
+        size = scan.chunk_length(time)
         assert 1 <= size <= time and -(-time // size) <= 8
         assert size >= min(4, time)
         for longest in range(1, time + 1):

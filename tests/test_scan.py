@@ -16,7 +16,8 @@ from support.task_data import made
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import initial, network, scan, structure
+from jaxrnn.network import initial, network, scan
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.spec import Outputs, TaskSpec
@@ -79,7 +80,14 @@ CASE = pytest.mark.parametrize(
 def test_chunks_read_as_one_scan_does(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     member, given = among(CASES[case]), [short(longest) for longest in (1, 4, 5, 12, 18, TIME)]
     ours = [*map(reader(member), given)]
-    monkeypatch.setattr(network, "in_chunks", scan.over_time)
+
+    def without_chunks(
+        cell: Any, carry: Any, x: Any, stops: Any, constants: Any, longest: Any, unroll: int
+    ) -> Any:
+        del longest
+        return scan.scan_layer(cell, carry, x, stops, constants, unroll)
+
+    monkeypatch.setattr(network, "scan_layer_in_chunks", without_chunks)
     theirs = [*map(reader(member), given)]
     # Gradients of weights are summed chunk by chunk, so in another order. What is rounded there,
     # statistics of six units magnify: with layer normalisation the two scans are 1e-5 apart, too.
@@ -110,7 +118,7 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     data = made(kind)
     entries = rules.complete({"hidden_size": 5}, 20, 10, data.spec.excluded)
     problem = data.spec._replace(lengths_differ=True)  # of windows and texts, too
-    arch = structure.architecture_of(entries, problem, 20)
+    arch = architecture_of(entries, problem, 20)
     numbers = hyperparameters(entries, arch.optimizers)
     step = Step(arch, data.task, Update(arch.optimizers, Packing(arch.shapes())))
 
@@ -150,7 +158,7 @@ class Counting(nn.Module):
     """A cell that calls back at every step, for all lanes at once."""
 
     on_progress: Callable[[Any], Any]
-    written_out = False
+    has_custom_vjp = False
 
     @nn.compact
     def parameters(self) -> Any:
@@ -179,7 +187,7 @@ def test_steps_in_skipped_chunks_never_run(longest: int) -> None:
             carry = (jnp.zeros(x.shape[::2]),)
             cell: Any = Counting(tell, name="cell")
             constants: Any = None
-            return scan.in_chunks(cell, carry, x, None, constants, longest)[1]
+            return scan.scan_layer_in_chunks(cell, carry, x, None, constants, longest)[1]
 
     x = jnp.ones((2, TIME, 3))
     weights = {"params": {"cell": {"weight": jnp.arange(3.0)}}}
@@ -223,7 +231,7 @@ def test_both_directions_meet_at_every_step() -> None:
     )
     given = {"cell": "rnn", "activation": "relu", "hidden_size": 1, "bidirectional": True}
     entries = rules.complete(given, 4, 10, problem.excluded)
-    arch = structure.architecture_of(entries, problem)
+    arch = architecture_of(entries, problem)
     one = jnp.ones((1, 1, 1))
     gates = {"input_kernel": one, "recurrent_kernel": one, "bias": jnp.zeros((1, 1))}
     head = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}

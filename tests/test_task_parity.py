@@ -19,7 +19,8 @@ from support.tolerance import Following
 import jaxrnn
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.split import Split
-from jaxrnn.network import initial, structure
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.population import Population
 from jaxrnn.training.update import Update
@@ -91,7 +92,7 @@ def alone(data: Data, population: Population, position: int) -> Following:
             microbatch=MICROBATCH,
         )
 
-    first = initial.init(structure.architecture_of(given, data.spec), given, 11 + position)
+    first = initial.init(architecture_of(given, data.spec), given, 11 + position)
     return Following(run, first)
 
 
@@ -130,7 +131,7 @@ def check_zeros(data: Data, population: Population) -> None:
         update = Update(architecture.optimizers, Packing(architecture.shapes()))
         for k, member in enumerate(cohort.members):
             given = population.configurations[member]
-            padded = padding(architecture, structure.architecture_of(given, data.spec))
+            padded = padding(architecture, architecture_of(given, data.spec))
             assert any(map(np.any, jax.tree.leaves(padded)))
             learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
             kept = moments(update, given["optimizer"], learner.opt_state)

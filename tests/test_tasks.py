@@ -20,7 +20,7 @@ from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.registry import TASKS, from_json, to_json
 from jaxrnn.tasks.regression import Regression
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 
 BATCH, TIME, HORIZON = 4, 5, 2
 LENGTHS = np.array([1, 5, 3, 4], np.int32)
@@ -109,7 +109,9 @@ def expected(task: Task, outputs: Outputs, targets: Any, smoothing: float, share
 
 
 @partial(jax.jit, static_argnums=0)
-def losses(task: Task, smoothing: Any, share: Any, outputs: Outputs, targets: Any) -> Losses:
+def losses(
+    task: Task, smoothing: Any, share: Any, outputs: Outputs, targets: Any
+) -> SequenceLosses:
     numbers: Any = Numbers()
     numbers.label_smoothing, numbers.target_replication = smoothing, share
     return task.losses(numbers, outputs, targets)
@@ -220,7 +222,7 @@ def test_the_loss_of_an_evaluation_is_that_of_training(task: Task) -> None:
         targets[1] = np.nan
     outputs = outputs._replace(**{name: array, "lengths": np.where(weights > 0, LENGTHS, 99)})
     arrays = (targets, outputs.lengths, weights)
-    scored = Scored(
+    scored = Evaluation(
         task.sums(outputs, targets, weights),
         jax.tree.map(lambda leaf: leaf[None], task.per_sample(outputs)),
         *(jnp.asarray(array)[None] for array in arrays),

@@ -120,7 +120,7 @@ def test_one_block_over_the_sequence_gives_the_full_gradient(cell: str) -> None:
 def test_without_blocks_the_gradient_is_that_of_a_program_that_knows_none(cell: str) -> None:
     given = {"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.4, "learned_start": True}
     plain, samples = alone(given), sequences(3)
-    assert not plain.architecture.uses.blocks
+    assert not plain.architecture.uses.tbptt
     mixed = plain.using(blocks=True, overlap=True).gradient(samples)
     assert_close(mixed, plain.gradient(samples), rtol=1e-6)
 
@@ -199,5 +199,5 @@ def test_gradients_of_a_simple_network_written_out(length: int, overlap: float) 
 def test_two_streams_without_overlap_are_one() -> None:
     member = alone({**UNEVEN_LAYERS, "target_replication": 0.4, "tbptt_length": 2})
     samples = sequences(3)
-    assert not member.architecture.uses.overlap
+    assert not member.architecture.uses.tbptt_overlap
     assert_close(member.using(overlap=True).gradient(samples), member.gradient(samples))

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.marks import slow
+from support.padding import merged
 from support.splits import raw_of
 
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import structure
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.population.devices import enable_x64, population_mesh
 from jaxrnn.population.layout import Layout
@@ -303,7 +303,7 @@ def test_linen_holds_the_parameters_that_are_drawn(cell: str, more: dict) -> Non
     """Same tree, same shapes as Linen's own init, whose values nobody can use by mistake."""
     entries = rules.complete({"cell": cell, **more}, 8, 1)
     # In a cohort: alone, layers of different sizes have no shortcut between them yet.
-    architecture = structure.together([entries], TaskSpec(4, 5, False), 16, 8)
+    architecture = merged([entries], TaskSpec(4, 5, False), 16, 8)
     numbers = hyperparameters(entries, architecture.optimizers)
     given = jnp.zeros((2, 6, 4)), jnp.full(2, 6), numbers
     init = jax.jit(RecurrentNetwork(architecture).init)  # compiles no more than the values
@@ -555,7 +555,7 @@ BAD_CONFIGURATIONS = [
     ({"cell": "gru", "output_activation": "relu"}, "`output_activation` is 'relu', but acts only"),
     ({"min_delta": 0.1}, "`min_delta` is 0.1, but acts only where `patience` is at least 1"),
     ({"schedule": "cosine", "decay_rate": 0.9}, "`decay_rate` is 0.9, but acts only where"),
-    (["cell"], "`configuration` is ['cell'], but must be a mapping of entries."),
+    (["cell"], "`configuration` is ['cell'], but must be a mapping of hyperparameters."),
 ]
 
 

@@ -23,8 +23,8 @@ from support.single_member import (
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
 from jaxrnn.configuration.optimizers import OPTIMIZERS, arguments
-from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import EpochContext, GradientSum, Step, StepInfo, TrainState
@@ -66,7 +66,7 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
     states = cohort.of_members(cohort.state)
     update = Update(NAMES, Packing(architecture.shapes()))
     for k, name in enumerate(NAMES):
-        true = structure.architecture_of(population.configurations[k], data.spec)
+        true = architecture_of(population.configurations[k], data.spec)
         padded = padding(architecture, true)
         learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
         assert not learner.diverged and states.epochs[k] == 17

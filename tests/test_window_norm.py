@@ -9,7 +9,8 @@ import pytest
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import initial, inputs, structure
+from jaxrnn.network import initial, inputs
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.tasks.spec import Outputs, TaskSpec
 
@@ -31,7 +32,7 @@ def windows(seed: int = 0) -> np.ndarray:
 def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndarray:
     """Of a fresh network, whose code for windows is compiled in any case."""
     entries = rules.complete({"hidden_size": 8, "window_norm": True, **given}, 4, 10)
-    arch = structure.architecture_of({**entries, "window_norm": True}, PROBLEM)
+    arch = architecture_of({**entries, "window_norm": True}, PROBLEM)
     numbers = hyperparameters(entries, arch.optimizers)
     weights = {"params": initial.init(arch, entries, 1)}
     apply = jax.jit(RecurrentNetwork(arch).apply)
@@ -42,14 +43,14 @@ def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndar
 
 def test_against_numpy() -> None:
     x, lengths = windows(), np.array([6, 1, 3, 5], np.int32)
-    y, seen = inputs.normalise(jnp.asarray(x), jnp.asarray(lengths), ON)
+    y, seen = inputs.normalise_windows(jnp.asarray(x), jnp.asarray(lengths), ON)
     outputs = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
-    back = inputs.undo(jnp.asarray(outputs), seen, FORECAST)
+    back = inputs.restore_units(jnp.asarray(outputs), seen, FORECAST)
     for k, length in enumerate(lengths):
         own = x[k, :length].astype(float)
         end, spread = own[-1], np.sqrt(own.var(0) + 1e-4)
         np.testing.assert_allclose(seen.last[k], end, rtol=1e-6)
-        np.testing.assert_allclose(seen.spread[k], spread, rtol=1e-5)
+        np.testing.assert_allclose(seen.scale[k], spread, rtol=1e-5)
         np.testing.assert_allclose(y[k, :length], (own - end) / spread, rtol=1e-4, atol=1e-5)
         expected = [outputs[k, n] * spread[f] + end[f] for n, f in enumerate(FORECAST)]
         np.testing.assert_allclose(back[k], expected, rtol=1e-5, atol=1e-5)
@@ -69,10 +70,10 @@ def test_a_forecast_moves_and_grows_with_its_window() -> None:
 
 def test_off_is_the_identity_to_the_bit() -> None:
     x, lengths = jnp.asarray(windows()), jnp.array([6, 1, 3, 5])
-    y, seen = inputs.normalise(x, lengths, jnp.bool_(False))
+    y, seen = inputs.normalise_windows(x, lengths, jnp.bool_(False))
     np.testing.assert_array_equal(y, x)
     outputs = jax.random.normal(jax.random.key(0), (4, 4))
-    np.testing.assert_array_equal(inputs.undo(outputs, seen, FORECAST), outputs)
+    np.testing.assert_array_equal(inputs.restore_units(outputs, seen, FORECAST), outputs)
 
 
 @pytest.mark.parametrize("garbage", [1e6, np.nan])
@@ -96,7 +97,7 @@ def test_flat_windows_stay_finite_and_are_carried_on(level: float) -> None:
     np.testing.assert_allclose(forecasts, level, atol=0.05, rtol=1e-5)
 
     def loss(x: jax.Array) -> jax.Array:
-        y, seen = inputs.normalise(x, jnp.asarray(FULL), ON)
-        return (inputs.undo(y[:, 0, jnp.array(FORECAST)], seen, FORECAST) ** 2).sum()
+        y, seen = inputs.normalise_windows(x, jnp.asarray(FULL), ON)
+        return (inputs.restore_units(y[:, 0, jnp.array(FORECAST)], seen, FORECAST) ** 2).sum()
 
     assert np.isfinite(jax.grad(loss)(jnp.asarray(x))).all()

@@ -1,1 +1,1 @@
-"""What a configuration may hold, and the numbers that programs take from it."""
+"""Hyperparameters: which exist, what values they may have, and how compiled programs take them."""

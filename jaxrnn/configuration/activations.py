@@ -1,4 +1,4 @@
-"""Activation functions by name, and the choice among them by number."""
+"""Activation functions by name, and the choice among them inside a compiled program."""
 
 from collections.abc import Callable
 
@@ -16,17 +16,20 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
 }
 NOT_ZERO_AT_ZERO = frozenset({"sigmoid"})
-"""Those that would wake padded units, so that a mask must silence them."""
+"""Activations that would make padded units nonzero, so that a mask must keep these at 0."""
 
 
 def activate(names: tuple[str, ...], index: Number, x: Array, mask: Array) -> Array:
     """Apply the activation that stands at `index` in `ACTIVATIONS`.
 
     Args:
-        names: Those that are compiled; `index` is one of theirs.
-        index: `()`, traced.
-        x: `(..., units)`.
-        mask: `(units,)`, 1 for a member's own units and 0 for padding.
+        names: Activations that are compiled; `index` must belong to one of them.
+        index: Position in `ACTIVATIONS`, `()`, traced.
+        x: Values before the activation, `(..., units)`.
+        mask: 1 for a member's true units and 0 for padding, `(units,)`.
+
+    Returns:
+        Activated values in the shape of `x`.
     """
     order = tuple(ACTIVATIONS)
     y = ACTIVATIONS[names[0]](x)

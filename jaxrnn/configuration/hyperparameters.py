@@ -1,4 +1,4 @@
-"""Hyperparameters of a member: numbers that its cohort's programs take as arguments."""
+"""Hyperparameters of a member, as the compiled programs of its cohort take them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,10 +11,13 @@ from jaxrnn.types import AnyArray, Number
 
 
 class Hyperparameters(NamedTuple):
-    """One entry of the configuration each, by the same name, `()`.
+    """The traced hyperparameters of one member by name, `()`.
 
-    Names are given as positions among their entry's choices, and 0 stands where an entry is not
+    Names are given as positions among the choices, and 0 stands where a hyperparameter is not
     active. `optimizer` is a position in `Architecture.optimizers`.
+
+    The fields are those that the registry calls traced, in its order, and they are written out for
+    type checkers and editors, which can't see the fields of a class made at run time.
     """
 
     layer_norm: Number
@@ -72,26 +75,29 @@ class Hyperparameters(NamedTuple):
 
     @property
     def hidden_sizes(self) -> tuple[Number, ...]:
-        """Units of layer after layer."""
+        """Units of all four layers, from bottom to top."""
         return self.hidden_size, self.hidden_size_2, self.hidden_size_3, self.hidden_size_4
 
 
-def hyperparameters(entries: Mapping[str, Any], optimizers: tuple[str, ...]) -> Hyperparameters:
-    """The numbers of a complete configuration, as NumPy scalars of 32 bits.
+def hyperparameters(
+    configuration: Mapping[str, Any], optimizers: tuple[str, ...]
+) -> Hyperparameters:
+    """Convert a complete configuration to NumPy scalars of 32 bits.
 
     Args:
-        entries: The active entries.
-        optimizers: Names, of which the configuration's is one.
+        configuration: Values of all active hyperparameters.
+        optimizers: Names of optimizers, among them that of the configuration.
     """
 
     def number(name: str) -> Any:
-        entry, value = HYPERPARAMETERS[name], entries.get(name)
+        kind, value = HYPERPARAMETERS[name].kind, configuration.get(name)
         if name == "optimizer":
-            return np.int32(optimizers.index(entries["optimizer"]))
-        if entry.kind is str:
-            return np.int32(entry.choices.index(value) if value is not None else 0)
-        kinds = {bool: np.bool_, int: np.int32, float: np.float32}
-        return kinds[entry.kind](value if value is not None else 0)
+            return np.int32(optimizers.index(configuration["optimizer"]))
+        if kind is str:
+            choices = HYPERPARAMETERS[name].choices
+            return np.int32(choices.index(value) if value is not None else 0)
+        dtypes = {bool: np.bool_, int: np.int32, float: np.float32}
+        return dtypes[kind](value if value is not None else 0)
 
     return Hyperparameters(*map(number, Hyperparameters._fields))
 
@@ -105,9 +111,9 @@ class PackedHyperparameters(NamedTuple):
     """Hyperparameters as two vectors, since a device takes two arrays much faster than fifty.
 
     Attributes:
-        floats: Of `FLOATS`, `(..., len(FLOATS))` float32.
-        integers: Of `INTEGERS`, `(..., len(INTEGERS))` int32; those that are true or false too.
-        seed: `(...)` uint32.
+        floats: Values of `FLOATS`, `(..., len(FLOATS))` float32.
+        integers: Values of `INTEGERS`, also of switches, `(..., len(INTEGERS))` int32.
+        seed: Seed of the member, `(...)` uint32.
     """
 
     floats: AnyArray
@@ -116,7 +122,7 @@ class PackedHyperparameters(NamedTuple):
 
     @classmethod
     def of(cls, hp: Hyperparameters, seed: AnyArray) -> "PackedHyperparameters":
-        """The setting of these numbers, on the host."""
+        """Pack hyperparameters on the host."""
 
         def vector(names: tuple[str, ...], kind: type) -> np.ndarray:
             return np.stack([getattr(hp, name) for name in names], axis=-1).astype(kind)
@@ -125,7 +131,7 @@ class PackedHyperparameters(NamedTuple):
 
     @property
     def hp(self) -> Hyperparameters:
-        """Each by its name, `(...)`."""
+        """The hyperparameters by name, `(...)`; the inverse of `of`."""
         parts = [*zip(FLOATS, jnp.unstack(self.floats, axis=-1), strict=True)]
         parts += zip(INTEGERS, jnp.unstack(self.integers, axis=-1), strict=True)
         return Hyperparameters(

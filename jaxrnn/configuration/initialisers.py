@@ -11,49 +11,49 @@ import numpy as np
 from jaxrnn.types import Shape
 
 Initialiser = Callable[[np.random.Generator, Shape], np.ndarray]
-SPREAD = 0.05
-"""Of the two that know no sizes, as in Keras."""
+SCALE = 0.05
+"""Limit of `uniform` and standard deviation of `normal`, as in Keras."""
 
 
 def uniform(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Even within -0.05 and 0.05."""
-    return rng.uniform(-SPREAD, SPREAD, shape)
+    """Draw uniformly within -0.05 and 0.05."""
+    return rng.uniform(-SCALE, SCALE, shape)
 
 
 def normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Normal of deviation 0.05."""
-    return SPREAD * rng.standard_normal(shape)
+    """Draw normally with standard deviation 0.05."""
+    return SCALE * rng.standard_normal(shape)
 
 
 def lecun_normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Normal of variance 1 / inputs (LeCun et al. 1998)."""
+    """Draw normally with variance 1 / inputs (LeCun et al. 1998)."""
     return rng.standard_normal(shape) / np.sqrt(shape[0])
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Even, of variance 2 / (inputs + units) (Glorot and Bengio 2010, also Xavier)."""
+    """Draw uniformly with variance 2 / (inputs + units) (Glorot and Bengio 2010, also Xavier)."""
     limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
     return rng.uniform(-limit, limit, shape)
 
 
 def glorot_normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Normal of variance 2 / (inputs + units)."""
+    """Draw normally with variance 2 / (inputs + units)."""
     return rng.standard_normal(shape) * np.sqrt(2.0 / (shape[0] + shape[-1]))
 
 
 def he_uniform(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Even, of variance 2 / inputs (He et al. 2015)."""
+    """Draw uniformly with variance 2 / inputs (He et al. 2015)."""
     limit = np.sqrt(6.0 / shape[0])
     return rng.uniform(-limit, limit, shape)
 
 
 def he_normal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Normal of variance 2 / inputs."""
+    """Draw normally with variance 2 / inputs."""
     return rng.standard_normal(shape) * np.sqrt(2.0 / shape[0])
 
 
 def orthogonal(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014)."""
+    """Draw orthonormal rows or columns, whichever are fewer (Saxe et al. 2014)."""
     inputs, gates, units = shape
     tall = rng.standard_normal((gates, max(inputs, units), min(inputs, units)))
     q, r = np.linalg.qr(tall)

@@ -15,19 +15,19 @@ import numpy as np
 import optax
 
 ARGUMENTS = ("momentum", "b1", "b2", "eps", "weight_decay")
-"""Entries that act where a factory has an argument of that name."""
+"""Hyperparameters that act where a factory has an argument of that name."""
 LEAST_EPS = 1e-30
-"""Without any, padding would be zero divided by zero."""
+"""Lower limit of `eps`: with 0, updates of padding would be zero divided by zero."""
 Factory = Callable[..., optax.GradientTransformation]
 
 
 def decays(name: str) -> bool:
-    """Whether a parameter is pulled towards 0: kernels are, and nothing else ever."""
+    """Tell if weight decay acts on a parameter: it does on kernels, and on nothing else."""
     return name.endswith(("kernel", "kernels"))
 
 
 def kernels(parameters: Any) -> Any:
-    """A tree like `parameters` of what `decays`, as Optax's masks want it."""
+    """Build a tree like `parameters` that is true where one `decays`, as masks of Optax are."""
 
     def last(path: tuple[Any, ...], _: Any) -> bool:
         return decays(str(getattr(path[-1], "key", getattr(path[-1], "name", ""))))
@@ -41,7 +41,7 @@ def sgd(learning_rate: float) -> optax.GradientTransformation:
 
 
 def momentum(learning_rate: float, momentum: float = 0.9) -> optax.GradientTransformation:
-    """Heavy ball (Polyak 1964)."""
+    """Stochastic gradient descent with momentum, or heavy ball (Polyak 1964)."""
     return optax.sgd(learning_rate, momentum)
 
 
@@ -109,10 +109,10 @@ OPTIMIZERS: dict[str, Factory] = {
 
 @cache
 def factory(name: str) -> Factory:
-    """The factory called `name`.
+    """Return the factory called `name`.
 
     Raises:
-        ValueError: No such optimizer, one that needs more than a learning rate, or one that
+        ValueError: If there is no such optimizer, or it needs more than a learning rate, or it
             would move padding.
     """
     if name in OPTIMIZERS:
@@ -120,58 +120,59 @@ def factory(name: str) -> Factory:
     module, _, attribute = name.rpartition(".")
     if not module:
         near = difflib.get_close_matches(name, OPTIMIZERS, n=1, cutoff=0.0)[0]
-        names = ", ".join(f"'{one}'" for one in OPTIMIZERS)
+        names = ", ".join(f"'{known}'" for known in OPTIMIZERS)
         raise ValueError(
             f"`optimizer` is {name!r}, but must be one of {names}, or the dotted name of an Optax "
             f"factory such as 'optax.lamb'; the nearest is '{near}'."
         )
     try:
-        found = getattr(import_module(module), attribute)
-        known = inspect.signature(found).parameters
+        imported = getattr(import_module(module), attribute)
+        parameters = inspect.signature(imported).parameters
     except Exception as error:  # importing runs code of others
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(
             f"`optimizer` is {name!r}, but there is no such factory to import ({reason})."
         ) from error
-    needed = [n for n, argument in known.items() if argument.default is argument.empty]
-    if "learning_rate" not in known or set(needed) - {"learning_rate", "kwargs"}:
+    needed = [n for n, argument in parameters.items() if argument.default is argument.empty]
+    if "learning_rate" not in parameters or set(needed) - {"learning_rate", "kwargs"}:
         raise ValueError(
-            f"`optimizer` is {name!r}, which takes {', '.join(known) or 'nothing'}, but must be a "
-            "factory that takes `learning_rate` and needs nothing else."
+            f"`optimizer` is {name!r}, which takes {', '.join(parameters) or 'nothing'}, but must "
+            "be a factory that takes `learning_rate` and needs nothing else."
         )
-    if not _fits(found):
+    if not _fits(imported):
         raise ValueError(
             f"`optimizer` is {name!r}, which does not fit populations: its updates must be the "
             "same with zeros around the weights, and its first state must not depend on its "
             "numbers."
         )
-    return found
+    return imported
 
 
-def _fits(made: Factory) -> bool:
-    """Whether padding changes nothing and stays zero, and first states need no numbers."""
+def _fits(factory: Factory) -> bool:
+    """Tell if padding changes nothing and stays zero, and first states need no hyperparameters."""
     rng = np.random.default_rng(0)
-    own = {"layer": {"kernel": rng.normal(size=(130, 2, 140)), "bias": rng.normal(size=(2, 140))}}
-    own = jax.tree.map(np.float32, own)  # larger than what some factor into rows and columns
+    # Kernels that are large enough for optimizers that factor them into rows and columns.
+    true = {"layer": {"kernel": rng.normal(size=(130, 2, 140)), "bias": rng.normal(size=(2, 140))}}
+    true = jax.tree.map(np.float32, true)
     ends = {"kernel": [(0, 8), (0, 0), (0, 9)], "bias": [(0, 0), (0, 9)]}
-    padded = {"layer": {name: np.pad(own["layer"][name], ends[name]) for name in ends}}
+    padded = {"layer": {name: np.pad(true["layer"][name], ends[name]) for name in ends}}
     padded["unused"] = jax.tree.map(np.zeros_like, padded["layer"])
 
     def updated(weights: Any) -> Any:
-        optimizer = _injectable(made)
+        optimizer = _injectable(factory)
         state: Any = optimizer.init(weights)
         state = state._replace(hyperparams={**state.hyperparams, "learning_rate": 0.5})
         return jax.tree.map(np.asarray, jax.jit(optimizer.update)(weights, state, weights)[0])
 
     try:
-        numbers = {"learning_rate": 0.0, **_arguments(made)}
-        other = {name: value + 0.01 for name, value in numbers.items()}
-        states = (jax.tree.leaves(made(**given).init(own)) for given in (numbers, other))
-        if not all(np.array_equal(one, two) for one, two in zip(*states, strict=True)):
+        defaults = {"learning_rate": 0.0, **_arguments(factory)}
+        others = {name: value + 0.01 for name, value in defaults.items()}
+        states = (jax.tree.leaves(factory(**values).init(true)) for values in (defaults, others))
+        if not all(np.array_equal(first, second) for first, second in zip(*states, strict=True)):
             return False
-        narrow, wide = updated(own)["layer"], updated(padded)
+        narrow, wide = updated(true)["layer"], updated(padded)
         expected = {name: np.pad(narrow[name], ends[name]) for name in ends}
-    except Exception:  # whatever it is that others' code does not like
+    except Exception:  # foreign code may raise anything
         return False
     close = (np.allclose(wide["layer"][n], expected[n], rtol=1e-4, atol=1e-6) for n in ends)
     silent = not any(leaf.any() for leaf in jax.tree.leaves(wide["unused"]))
@@ -180,26 +181,28 @@ def _fits(made: Factory) -> bool:
 
 @cache
 def arguments(name: str) -> Mapping[str, float]:
-    """Those of `ARGUMENTS` that the optimizer `name` takes, with its defaults."""
+    """Return those of `ARGUMENTS` that the optimizer `name` takes, with its defaults."""
     return _arguments(factory(name))
 
 
 def injectable(name: str) -> optax.GradientTransformationExtraArgs:
-    """The optimizer `name` with every number injectable."""
+    """Build the optimizer `name` with every number injectable."""
     return _injectable(factory(name))
 
 
-def _arguments(made: Factory) -> dict[str, float]:
-    known = inspect.signature(made).parameters
-    own = {entry: float(known[entry].default or 0.0) for entry in ARGUMENTS if entry in known}
-    return own | {"eps": max(own["eps"], LEAST_EPS)} if "eps" in own else own
+def _arguments(factory: Factory) -> dict[str, float]:
+    parameters = inspect.signature(factory).parameters
+    defaults = {
+        name: float(parameters[name].default or 0.0) for name in ARGUMENTS if name in parameters
+    }
+    if "eps" in defaults:
+        defaults["eps"] = max(defaults["eps"], LEAST_EPS)
+    return defaults
 
 
-def _injectable(made: Factory) -> optax.GradientTransformationExtraArgs:
-    numbers = {"learning_rate": 0.0, **_arguments(made)}
-    others = [
-        argument for argument in inspect.signature(made).parameters if argument not in numbers
-    ]
+def _injectable(factory: Factory) -> optax.GradientTransformationExtraArgs:
+    numbers = {"learning_rate": 0.0, **_arguments(factory)}
+    others = [name for name in inspect.signature(factory).parameters if name not in numbers]
     masked = {name: kernels for name in ("mask", "weight_decay_mask") if name in others}
-    build = optax.inject_hyperparams(made, static_args=others)
+    build = optax.inject_hyperparams(factory, static_args=others)
     return build(**numbers, **masked)

@@ -1,4 +1,4 @@
-"""A configuration: checked entry by entry and as a whole, and completed with defaults."""
+"""A configuration is checked, one hyperparameter after the other and as a whole, and completed."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Set
@@ -7,54 +7,57 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.configuration.hyperparameter import MOST, holds, words
+from jaxrnn.configuration.hyperparameter import MAX, describe, is_met
 from jaxrnn.configuration.optimizers import ARGUMENTS, OPTIMIZERS, arguments, factory
-from jaxrnn.configuration.registry import GROUPS, HYPERPARAMETERS, takers
+from jaxrnn.configuration.registry import GROUPS, HYPERPARAMETERS, optimizers_with
 from jaxrnn.types import Configuration
 
 UNITS_OF_LAYERS = ("hidden_size", "hidden_size_2", "hidden_size_3", "hidden_size_4")
-
-
-NOTHING: frozenset[str] = frozenset()
+NONE_EXCLUDED: frozenset[str] = frozenset()
+EVERY_STEP = ("regularisation", "optimizer", "learning rate", "batch", "stability")
+"""Groups of hyperparameters that act in every step; others shape arrays, or act at the start or
+end."""
 
 
 def check(
     name: str,
     value: Any,
     microbatch: int | None = None,
-    called: str | None = None,
-    without: Set[str] = NOTHING,
+    label: str | None = None,
+    excluded: Set[str] = NONE_EXCLUDED,
 ) -> None:
-    """Accept one entry of a configuration.
+    """Accept the value of one hyperparameter.
 
     Args:
-        name: Of the entry.
-        value: Of the entry.
+        name: Name of the hyperparameter.
+        value: Value in the configuration.
         microbatch: Sequences per step; without it, any batch size is accepted.
-        called: What to call the entry in a message; `name` by default.
-        without: Entries that make no sense for the task and its data.
+        label: Name to use in a message; `name` by default.
+        excluded: Hyperparameters that have no meaning for the task and its data.
 
     Raises:
-        ValueError: Unknown name (the nearest known one is suggested), or a value outside the rule
-            (the nearest allowed one is suggested), or an entry that makes no sense.
+        ValueError: If the name is unknown (the nearest known one is suggested), the value is
+            outside the rule (the nearest allowed one is suggested), or `name` is excluded.
     """
-    entry = HYPERPARAMETERS.get(name)
-    if entry is None:
+    hyperparameter = HYPERPARAMETERS.get(name)
+    if hyperparameter is None:
         near = difflib.get_close_matches(name, HYPERPARAMETERS, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else "; README.md lists them all."
         raise ValueError(f"`{name}` is no hyperparameter{hint}")
-    if name in without:
+    if name in excluded:
         raise ValueError(f"`{name}` is {value!r}, but has no meaning for this task and its data.")
-    if not entry.allows(value):
-        near = entry.nearest(value)
+    if not hyperparameter.allows(value):
+        near = hyperparameter.nearest(value)
         if name == "batch_size" and isinstance(near, int):
-            near = _multiple(near, microbatch or 1)
+            near = _nearest_multiple(near, microbatch or 1)
         hint = "" if near is None else f"; the nearest is {near!r}"
-        raise ValueError(f"`{called or name}` is {value!r}, but must be {entry.rule}{hint}.")
+        raise ValueError(
+            f"`{label or name}` is {value!r}, but must be {hyperparameter.rule}{hint}."
+        )
     if name == "optimizer":
         factory(value)
     if name == "batch_size" and microbatch is not None and value % microbatch:
-        near = _multiple(value, microbatch)
+        near = _nearest_multiple(value, microbatch)
         raise ValueError(
             f"`batch_size` is {value}, but must be a multiple of the microbatch, {microbatch}; "
             f"the nearest is {near} (`microbatch` can be set)."
@@ -62,78 +65,99 @@ def check(
 
 
 def complete(
-    configuration: Configuration, microbatch: int, max_epochs: int, without: Set[str] = NOTHING
+    configuration: Configuration,
+    microbatch: int,
+    max_epochs: int,
+    excluded: Set[str] = NONE_EXCLUDED,
 ) -> dict[str, Any]:
-    """A checked copy of `configuration`: every active entry, values as plain Python numbers.
+    """Return a checked copy of `configuration` that has every active hyperparameter.
 
     Args:
-        configuration: The entries given; the others take their defaults.
+        configuration: Values by name; what it does not set takes its default.
         microbatch: Sequences per step, the default batch size.
-        max_epochs: The default of `epochs`, and the most that it can be.
-        without: Entries that make no sense for the task and its data; they are absent.
+        max_epochs: Default of `epochs`, and its upper limit.
+        excluded: Hyperparameters that have no meaning for the task and its data; they are absent.
+
+    Returns:
+        Values by name as plain Python numbers, in the order of `HYPERPARAMETERS`.
 
     Raises:
-        ValueError: As `check`, or an entry that is not active.
+        ValueError: If `check` refuses a value, or a hyperparameter is set that is not active.
     """
     if not isinstance(configuration, Mapping):
-        raise ValueError(f"`configuration` is {configuration!r}, but must be a mapping of entries.")
+        raise ValueError(
+            f"`configuration` is {configuration!r}, but must be a mapping of hyperparameters."
+        )
     for name, value in configuration.items():
-        check(name, value, microbatch, without=without)
+        check(name, value, microbatch, excluded=excluded)
     plain = {n: v.item() if isinstance(v, np.generic) else v for n, v in configuration.items()}
     optimizer = str(plain.get("optimizer", HYPERPARAMETERS["optimizer"].default))
-    own = {"batch_size": microbatch, "epochs": max_epochs, **arguments(optimizer)}
+    defaults = {"batch_size": microbatch, "epochs": max_epochs, **arguments(optimizer)}
     whens = _conditions(optimizer)
-    entries: dict[str, Any] = {}
+    active: dict[str, Any] = {}
     for name in _parents_first():
-        entry = HYPERPARAMETERS[name]
-        if holds(whens.get(name, {}), entries):
+        if is_met(whens.get(name, {}), active):
             if name in UNITS_OF_LAYERS[1:]:
-                own[name] = entries["hidden_size"]
-            entries[name] = plain.get(name, own.get(name, entry.default))
+                defaults[name] = active["hidden_size"]
+            default = defaults.get(name, HYPERPARAMETERS[name].default)
+            active[name] = plain.get(name, default)
         elif name in plain:
-            raise ValueError(_inactive(name, plain[name], whens[name], entries))
-    entries["epochs"] = min(entries["epochs"], max_epochs)
+            raise ValueError(_inactive(name, plain[name], whens[name], active))
+    active["epochs"] = min(active["epochs"], max_epochs)
     return {
-        name: entries[name] for name in HYPERPARAMETERS if name in entries and name not in without
+        name: active[name] for name in HYPERPARAMETERS if name in active and name not in excluded
     }
 
 
 def conditions(optimizers: Iterable[str] = ()) -> dict[str, Mapping[str, Any]]:
-    """When every entry is active that is not always: what `search.Space` wants to know.
+    """Return when each hyperparameter is active that is not always: what `search.Space` takes.
 
     Args:
-        optimizers: Those in question; only dotted names need telling.
+        optimizers: Optimizers in question; only dotted names need to be given.
     """
     known = dict.fromkeys((*OPTIMIZERS, *optimizers))
-    dynamic = {name: {"optimizer": takers(name, known)} for name in ARGUMENTS}
-    return {name: entry.when for name, entry in HYPERPARAMETERS.items() if entry.when} | dynamic
+    dynamic = {name: {"optimizer": optimizers_with(name, known)} for name in ARGUMENTS}
+    return {
+        name: hyperparameter.when
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if hyperparameter.when
+    } | dynamic
 
 
-def check_parents(given: Iterable[str], optimizers: Iterable[str] = ()) -> None:
-    """Accept entries whose parents are not among them: their defaults must make them active.
+def check_parents(names: Iterable[str], optimizers: Iterable[str] = ()) -> None:
+    """Accept hyperparameters whose parents are not among them: defaults must make them active.
 
     Args:
-        given: Names of the entries.
-        optimizers: As for `conditions`.
+        names: Names of the hyperparameters of a space.
+        optimizers: Optimizers in question, as for `conditions`.
 
     Raises:
-        ValueError: An entry that could never act.
+        ValueError: If a hyperparameter could never act.
     """
-    defaults, given = complete({}, 1, 1), set(given)
+    defaults, names = complete({}, 1, 1), set(names)
     for name, when in conditions(optimizers).items():
-        absent = {parent: what for parent, what in when.items() if parent not in given}
+        absent = {parent: values for parent, values in when.items() if parent not in names}
         # A parent that is itself conditional, such as `tbptt_length`, has its own default.
         known = {parent: defaults.get(parent, HYPERPARAMETERS[parent].default) for parent in absent}
-        if name in given and not holds(absent, known):
+        if name in names and not is_met(absent, known):
             parent = next(iter(absent))
             raise ValueError(
-                f"`{name}` acts only where {words(absent)}, but the space leaves `{parent}` at "
+                f"`{name}` acts only where {describe(absent)}, but the space leaves `{parent}` at "
                 f"{known[parent]!r}."
             )
 
 
-def _multiple(value: int, microbatch: int) -> int:
-    return max(1, min(round(value / microbatch), MOST[int] // microbatch)) * microbatch
+def can_change(name: str) -> bool:
+    """Tell if the hyperparameter `name` may change in the middle of training.
+
+    Numbers that act in every step may. Names pick code, and what counts epochs sets the clock.
+    """
+    acts = any(name in GROUPS[group] for group in EVERY_STEP)
+    return acts and HYPERPARAMETERS[name].kind is not str and not name.endswith("epochs")
+
+
+def _nearest_multiple(value: int, microbatch: int) -> int:
+    return max(1, min(round(value / microbatch), MAX[int] // microbatch)) * microbatch
 
 
 @cache
@@ -143,33 +167,26 @@ def _conditions(optimizer: str) -> dict[str, Mapping[str, Any]]:
 
 @cache
 def _parents_first() -> list[str]:
-    """All names, each after those that its condition names."""
-    order = [name for name, entry in HYPERPARAMETERS.items() if not entry.when]
+    """Order all names such that each comes after those that its condition names."""
+    order = [name for name, hyperparameter in HYPERPARAMETERS.items() if not hyperparameter.when]
     while len(order) < len(HYPERPARAMETERS):
         order += [
-            n for n, e in HYPERPARAMETERS.items() if n not in order and set(e.when) <= set(order)
+            name
+            for name, hyperparameter in HYPERPARAMETERS.items()
+            if name not in order and set(hyperparameter.when) <= set(order)
         ]
     return order
 
 
-def _inactive(name: str, value: Any, when: Mapping[str, Any], entries: Mapping[str, Any]) -> str:
+def _inactive(name: str, value: Any, when: Mapping[str, Any], active: Mapping[str, Any]) -> str:
     parents = ", ".join(
-        f"`{parent}` is {entries[parent]!r}" if parent in entries else f"`{parent}` does not act"
+        f"`{parent}` is {active[parent]!r}" if parent in active else f"`{parent}` does not act"
         for parent in when
     )
     if name in ARGUMENTS:
-        when = {"optimizer": [one for one in when["optimizer"] if one in OPTIMIZERS]}
-    return f"`{name}` is {value!r}, but acts only where {words(when)}, and {parents}; leave it out."
-
-
-EVERY_STEP = ("regularisation", "optimizer", "learning rate", "batch", "stability")
-"""Groups of entries that act in every step; others shape arrays, or act at the start or end."""
-
-
-def can_change(name: str) -> bool:
-    """Whether the entry `name` may change in mid-run.
-
-    Numbers that act in every step may. Names pick code, and what counts epochs sets the clock.
-    """
-    acts = any(name in GROUPS[group] for group in EVERY_STEP)
-    return acts and HYPERPARAMETERS[name].kind is not str and not name.endswith("epochs")
+        when = {
+            "optimizer": [optimizer for optimizer in when["optimizer"] if optimizer in OPTIMIZERS]
+        }
+    return (
+        f"`{name}` is {value!r}, but acts only where {describe(when)}, and {parents}; leave it out."
+    )

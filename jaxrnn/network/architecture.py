@@ -1,9 +1,12 @@
-"""What is fixed when a program is compiled: array sizes, and the code that its members use."""
+"""What is fixed when a program is compiled: sizes of arrays, and the code that members need."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+from jaxrnn.configuration.registry import HYPERPARAMETERS
+from jaxrnn.configuration.rules import UNITS_OF_LAYERS
 from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.types import Shape
 
@@ -11,25 +14,25 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 STATES = {"lstm": 2, "gru": 1, "rnn": 1}
 DIRECTIONS = ("", "_backward")
 """Suffixes of a layer's name, by direction of reading."""
-NAMES = (
+NAME_LISTS = (
     "activations",
     "output_activations",
     "before_activations",
     "after_activations",
     "optimizers",
 )
-"""Attributes of an architecture that list names which occur."""
+"""Attributes of an architecture that list the names which are compiled."""
 
 
 class Sizes(NamedTuple):
-    """Units from bottom to top.
+    """Sizes of all layers, from bottom to top.
 
     Attributes:
-        inputs: Numbers per time step: features, or what stands for a token.
+        inputs: Numbers per time step: features, or the embedding of a token.
         before: Units of every dense layer below the recurrent ones.
         layers: Units of every recurrent layer, in each direction.
         after: Units of every dense layer above them.
-        outputs: Numbers that the head puts out.
+        outputs: Outputs of the head.
     """
 
     inputs: int
@@ -38,24 +41,45 @@ class Sizes(NamedTuple):
     after: tuple[int, ...]
     outputs: int
 
-    def hold(self, own: "Sizes") -> bool:
-        """Whether a member of the sizes `own` finds room in these, with as many layers."""
+    def cover(self, member: "Sizes") -> bool:
+        """Tell if a member of smaller or equal sizes fits in, with as many recurrent layers."""
 
-        def within(units: tuple[int, ...], room: tuple[int, ...]) -> bool:
-            pairs = zip(units, room, strict=False)
-            return len(units) <= len(room) and all(one <= most for one, most in pairs)
+        def fits(units: tuple[int, ...], limits: tuple[int, ...]) -> bool:
+            pairs = zip(units, limits, strict=False)
+            return len(units) <= len(limits) and all(size <= limit for size, limit in pairs)
 
         return (
-            (own.outputs, len(own.layers)) == (self.outputs, len(self.layers))
-            and own.inputs <= self.inputs
-            and within(own.before, self.before)
-            and within(own.layers, self.layers)
-            and within(own.after, self.after)
+            (member.outputs, len(member.layers)) == (self.outputs, len(self.layers))
+            and member.inputs <= self.inputs
+            and fits(member.before, self.before)
+            and fits(member.layers, self.layers)
+            and fits(member.after, self.after)
         )
 
 
 class OptionalCode(NamedTuple):
-    """Code that is compiled only where a member of the cohort needs it."""
+    """Code that is compiled only where a member of the cohort needs it.
+
+    The hyperparameters that need it are told by `Hyperparameter.code` in the registry.
+
+    Attributes:
+        layer_norm: Layer normalisation.
+        learned_start: Learned initial states.
+        residual: Residual connections between recurrent layers.
+        window_norm: Normalisation of windows.
+        crop: Crops of sequences.
+        lengths: True lengths that differ from sequence to sequence.
+        input_noise: Noise on inputs.
+        input_dropout: Dropout of inputs.
+        dropout: Dropout between layers and before the head.
+        recurrent_dropout: Dropout of the state from step to step.
+        target_replication: Losses after every step.
+        tbptt: Truncated back-propagation through time.
+        tbptt_overlap: Blocks of it that overlap.
+        accumulation: Batches of several microbatches.
+        validation: Training that the validation loss steers: early stopping, or the plateau
+            schedule.
+    """
 
     layer_norm: bool = False
     learned_start: bool = False
@@ -63,37 +87,32 @@ class OptionalCode(NamedTuple):
     window_norm: bool = False
     crop: bool = False
     lengths: bool = False
-    """True lengths differ from sequence to sequence."""
     input_noise: bool = False
     input_dropout: bool = False
     dropout: bool = False
     recurrent_dropout: bool = False
     target_replication: bool = False
-    blocks: bool = False
-    """Truncated back-propagation."""
-    overlap: bool = False
-    """Its blocks overlap."""
+    tbptt: bool = False
+    tbptt_overlap: bool = False
     accumulation: bool = False
-    """Batches of several microbatches."""
     validation: bool = False
-    """The validation loss steers training: early stopping, or the plateau schedule."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Members that share one share a compiled program.
+    """The static part of a program; members with the same one share a compiled program.
 
     Attributes:
-        spec: What data and task ask.
-        cell: A name of `jaxrnn.network.cells.CELLS`.
-        bidirectional: Whether every layer also reads backwards.
-        sizes: Units as compiled; a member's own may be smaller.
-        uses: The optional code.
-        activations: Of the cells, those that occur.
-        output_activations: Of an LSTM's output, likewise.
-        before_activations: Of the dense layers below, likewise.
-        after_activations: Of the dense layers above, likewise.
-        optimizers: Names of `jaxrnn.configuration.optimizers`, likewise.
+        spec: Requirements of data and task.
+        cell: Name of a cell in `jaxrnn.network.cells.CELLS`.
+        bidirectional: True if every layer also reads backwards.
+        sizes: Sizes as compiled; those of a member may be smaller.
+        uses: Optional code that is compiled.
+        activations: Activations of cells that are compiled.
+        output_activations: Activations of an LSTM's output that are compiled.
+        before_activations: Activations of the dense layers below that are compiled.
+        after_activations: Activations of the dense layers above that are compiled.
+        optimizers: Optimizers that are compiled.
     """
 
     spec: TaskSpec
@@ -107,29 +126,35 @@ class Architecture:
     after_activations: tuple[str, ...]
     optimizers: tuple[str, ...]
 
-    def covers(self, own: "Architecture") -> bool:
-        """Whether a member that needs `own` by itself can live in this one."""
-        same = (own.spec, own.cell, own.bidirectional)
+    def covers(self, member: "Architecture") -> bool:
+        """Tell if a member that needs the architecture `member` can live in this one."""
+        kind = (member.spec, member.cell, member.bidirectional)
+        code = zip(member.uses, self.uses, strict=True)
         return (
-            same == (self.spec, self.cell, self.bidirectional)
-            and self.sizes.hold(own.sizes)
-            and all(here or not needed for needed, here in zip(own.uses, self.uses, strict=True))
-            and all(set(getattr(own, name)) <= set(getattr(self, name)) for name in NAMES)
+            kind == (self.spec, self.cell, self.bidirectional)
+            and self.sizes.cover(member.sizes)
+            and all(compiled or not needed for needed, compiled in code)
+            and all(set(getattr(member, name)) <= set(getattr(self, name)) for name in NAME_LISTS)
         )
+
+    def with_code_for(self, member: "Architecture") -> "Architecture":
+        """Add the optional code that `member` needs; sizes and names stay."""
+        uses = OptionalCode(*map(any, zip(self.uses, member.uses, strict=True)))
+        return replace(self, uses=uses)
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """A suffix for each direction of reading."""
+        """Suffixes of the directions of reading."""
         return DIRECTIONS[: 1 + self.bidirectional]
 
     @property
     def inputs_of_layers(self) -> tuple[int, ...]:
-        """Numbers per time step that every recurrent layer reads, and the readout after them."""
+        """Inputs per time step of every recurrent layer, and of the readout after them."""
         first = (self.sizes.inputs, *self.sizes.before)[-1]
         return first, *(len(self.directions) * units for units in self.sizes.layers)
 
     def shapes(self) -> dict[str, dict[str, Shape]]:
-        """Shape of every parameter by layer and name: the tree that `RecurrentNetwork` holds."""
+        """Return shapes of all parameters by layer and name, the tree of `RecurrentNetwork`."""
         sizes, tree = self.sizes, {}
         below = sizes.inputs
         if self.spec.vocabulary:
@@ -163,10 +188,10 @@ class Architecture:
         return shapes
 
     def arithmetic(self, tile: int = 1) -> int:
-        """Multiplications per sequence and time step: the sizes of all kernels together.
+        """Count multiplications per sequence and time step: the sizes of all kernels together.
 
         Args:
-            tile: What a device takes rows and columns of a kernel in multiples of.
+            tile: Rows and columns of a kernel that a device multiplies at once, at least 1.
         """
         layers = self.shapes().values()
         return sum(
@@ -175,6 +200,59 @@ class Architecture:
             for name, shape in layer.items()
             if name.endswith("kernel")
         )
+
+
+def architecture_of(
+    configuration: Mapping[str, Any], spec: TaskSpec, microbatch: int | None = None
+) -> Architecture:
+    """Return the architecture that one member needs by itself, at its true sizes.
+
+    Args:
+        configuration: Complete configuration of the member.
+        spec: Requirements of its data and task.
+        microbatch: Sequences of a step; by default, the member's whole batch.
+    """
+
+    def names(hyperparameter: str) -> tuple[str, ...]:
+        return (configuration[hyperparameter],) if hyperparameter in configuration else ()
+
+    return Architecture(
+        spec=spec,
+        cell=configuration["cell"],
+        bidirectional=configuration.get("bidirectional", False),
+        sizes=_sizes(configuration, spec),
+        uses=_optional_code(configuration, spec, microbatch or configuration["batch_size"]),
+        activations=names("activation"),
+        output_activations=names("output_activation"),
+        before_activations=names("dense_before_activation"),
+        after_activations=names("dense_after_activation"),
+        optimizers=names("optimizer"),
+    )
+
+
+def _sizes(configuration: Mapping[str, Any], spec: TaskSpec) -> Sizes:
+    def dense(place: str) -> tuple[int, ...]:
+        units = configuration.get(f"dense_{place}_units", 0)
+        return (units,) * configuration[f"dense_{place}"]
+
+    layers = tuple(configuration[name] for name in UNITS_OF_LAYERS[: configuration["layers"]])
+    inputs = configuration["embedding_size"] if spec.vocabulary else spec.inputs
+    return Sizes(inputs, dense("before"), layers, dense("after"), spec.outputs)
+
+
+def _optional_code(
+    configuration: Mapping[str, Any], spec: TaskSpec, microbatch: int
+) -> OptionalCode:
+    needed = {
+        hyperparameter.code
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if hyperparameter.needs_code(configuration.get(name))
+    }
+    if spec.lengths_differ:
+        needed.add("lengths")
+    if configuration["batch_size"] > microbatch:
+        needed.add("accumulation")
+    return OptionalCode(**dict.fromkeys(needed, True))
 
 
 def _rounded(size: int, tile: int) -> int:

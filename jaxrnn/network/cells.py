@@ -20,80 +20,82 @@ Carry: TypeAlias = tuple[Array, ...]
 
 
 def shape_only(key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
-    """NaN of `shape`: Linen tells the shapes, the values are drawn by `jaxrnn.network.initial`."""
+    """Return NaN of `shape`: Linen only needs shapes, `jaxrnn.network.initial` draws values."""
     del key
     return jnp.full(shape, jnp.nan, dtype)
 
 
 class Constants(NamedTuple):
-    """What a layer reads at every time step alike.
+    """Values of a layer that are the same at every time step.
 
     Attributes:
-        hp: The member's.
-        units: `()`, its own units of this layer.
-        keep: `(batch, units)` factors of recurrent dropout, or None.
+        hp: Hyperparameters of the member.
+        units: True units of the layer, `()`.
+        dropout_mask: Factors of recurrent dropout, `(batch, units)`, or None.
     """
 
     hp: Hyperparameters
     units: Array
-    keep: Array | None
+    dropout_mask: Array | None
 
     def mask(self, width: int) -> Array:
-        """1 for the member's own units, 0 for padding, `(width,)`."""
+        """Return 1 for the member's true units and 0 for padding, `(width,)`."""
         return (jnp.arange(width) < self.units).astype(jnp.float32)
 
     def layer_norm(self, scale: Array) -> LayerNorm:
-        """The normalisation of a map whose gates have this `scale`, `(gates, units)`."""
+        """Return the normalisation of a map whose gates have this `scale`, `(gates, units)`."""
         mask = self.mask(scale.shape[-1])
         return LayerNorm(jnp.asarray(self.hp.layer_norm), self.units, mask, scale)
 
-    def kept(self, h: Array) -> Array:
-        """The state `(..., batch, units)` on its way to the next step."""
+    def drop_state(self, h: Array) -> Array:
+        """Apply recurrent dropout to a state `(..., batch, units)` on its way to the next step."""
         return (
-            h if self.keep is None else h * self.keep.reshape((1,) * (h.ndim - 2) + self.keep.shape)
+            h
+            if self.dropout_mask is None
+            else h * self.dropout_mask.reshape((1,) * (h.ndim - 2) + self.dropout_mask.shape)
         )
 
 
 class Cell(nn.Module):
-    """What all cells share: the two maps that feed the gates, and activations under a mask.
+    """The part that all cells share: the two maps of the gates, and activations under a mask.
 
     Attributes:
-        architecture: Which code is compiled.
-        shapes: Of the parameters, by name.
-        written_out: Whether `jaxrnn.network.rnn_vjp` has its gradients. Calling the cell is its
-            definition, which `nn.scan` lifts over time for cells that have none, and in tests.
+        architecture: Architecture, for the code that is compiled.
+        shapes: Shapes of the parameters, by name.
+        has_custom_vjp: True if `jaxrnn.network.rnn_vjp` has its gradients. Calling the cell is its
+            definition, which `nn.scan` lifts over time for cells without, and in tests.
     """
 
-    written_out: ClassVar[bool] = True
+    has_custom_vjp: ClassVar[bool] = True
     architecture: Architecture
     shapes: tuple[tuple[str, Shape], ...]
 
     @nn.compact
     def parameters(self) -> dict[str, Array]:
-        """The layer's, by name."""
+        """Return the parameters of the layer by name."""
         return {name: self.param(name, shape_only, shape) for name, shape in self.shapes}
 
-    def cut(self, carry: Carry, stop: Array | None) -> Carry:
-        """The carry, a constant for gradients where `stop` `()` says so."""
+    def stop_gradient(self, carry: Carry, stop: Array | None) -> Carry:
+        """Make the carry a constant for gradients if `stop` `()` is true."""
         if stop is None:
             return carry
         return tuple(jnp.where(stop, jax.lax.stop_gradient(state), state) for state in carry)
 
     def maps(
-        self, own: dict[str, Array], x: Array, h: Array, constants: Constants
+        self, weights: dict[str, Array], x: Array, h: Array, constants: Constants
     ) -> tuple[Array, Array]:
-        """The maps x W and h R, each `(batch, gates * units)`, normalised if asked for."""
-        h = constants.kept(h)
-        w, r = own["input_kernel"], own["recurrent_kernel"]
+        """Compute the maps x W and h R, each `(batch, gates * units)`, normalised if compiled."""
+        h = constants.drop_state(h)
+        w, r = weights["input_kernel"], weights["recurrent_kernel"]
         from_input = x @ w.reshape(w.shape[0], -1)
         from_state = h @ r.reshape(r.shape[0], -1)
         if self.architecture.uses.layer_norm:
-            from_input = constants.layer_norm(own["input_scale"])(from_input)
-            from_state = constants.layer_norm(own["recurrent_scale"])(from_state)
+            from_input = constants.layer_norm(weights["input_scale"])(from_input)
+            from_state = constants.layer_norm(weights["recurrent_scale"])(from_state)
         return from_input, from_state
 
     def activation(self, x: Array, constants: Constants) -> Array:
-        """The member's activation, of `(batch, units)`."""
+        """Apply the member's activation to `(batch, units)`."""
         names, mask = self.architecture.activations, constants.mask(x.shape[-1])
         return activate(names, constants.hp.activation, x, mask)
 
@@ -108,11 +110,11 @@ class LSTM(Cell):
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:
-        """One time step: carry (h, c), each `(batch, units)`; x `(batch, inputs)`."""
-        own = self.parameters()
-        h, c = self.cut(carry, stop)
-        from_input, from_state = self.maps(own, x, h, constants)
-        gates = from_input + from_state + own["bias"].reshape(1, -1)
+        """Compute one time step: carry (h, c), each `(batch, units)`; x `(batch, inputs)`."""
+        weights = self.parameters()
+        h, c = self.stop_gradient(carry, stop)
+        from_input, from_state = self.maps(weights, x, h, constants)
+        gates = from_input + from_state + weights["bias"].reshape(1, -1)
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = nn.sigmoid(f) * c + nn.sigmoid(i) * self.activation(g, constants)
         names, index = self.architecture.output_activations, constants.hp.output_activation
@@ -130,14 +132,14 @@ class GRU(Cell):
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:
-        """One time step: carry (h,), `(batch, units)`; d is the parameter `candidate_bias`."""
-        own = self.parameters()
-        (h,) = self.cut(carry, stop)
-        from_input, from_state = self.maps(own, x, h, constants)
-        x_r, x_z, x_n = jnp.split(from_input + own["bias"].reshape(1, -1), 3, axis=-1)
+        """Compute one time step: carry (h,), `(batch, units)`; d is `candidate_bias`."""
+        weights = self.parameters()
+        (h,) = self.stop_gradient(carry, stop)
+        from_input, from_state = self.maps(weights, x, h, constants)
+        x_r, x_z, x_n = jnp.split(from_input + weights["bias"].reshape(1, -1), 3, axis=-1)
         h_r, h_z, h_n = jnp.split(from_state, 3, axis=-1)
         z = nn.sigmoid(x_z + h_z)
-        reset = nn.sigmoid(x_r + h_r) * (h_n + own["candidate_bias"][None])
+        reset = nn.sigmoid(x_r + h_r) * (h_n + weights["candidate_bias"][None])
         h = (1.0 - z) * self.activation(x_n + reset, constants) + z * h
         return (h,), h
 
@@ -148,11 +150,11 @@ class RNN(Cell):
     def __call__(
         self, carry: Carry, x: Array, stop: Array | None, constants: Constants
     ) -> tuple[Carry, Array]:
-        """One time step: carry (h,), `(batch, units)`; x `(batch, inputs)`."""
-        own = self.parameters()
-        (h,) = self.cut(carry, stop)
-        from_input, from_state = self.maps(own, x, h, constants)
-        h = self.activation(from_input + from_state + own["bias"].reshape(1, -1), constants)
+        """Compute one time step: carry (h,), `(batch, units)`; x `(batch, inputs)`."""
+        weights = self.parameters()
+        (h,) = self.stop_gradient(carry, stop)
+        from_input, from_state = self.maps(weights, x, h, constants)
+        h = self.activation(from_input + from_state + weights["bias"].reshape(1, -1), constants)
         return (h,), h
 
 

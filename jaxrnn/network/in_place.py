@@ -1,4 +1,4 @@
-"""A step of an array over time, read and written in place, also under `vmap`.
+"""One step of an array over time is read and written in place, also under `vmap`.
 
 `jax.vmap` makes a gather of a slice and a scatter of an update, although all lanes are at the same
 time step. On a GPU or TPU these cost a kernel more each, and the clamping of their indices; here
@@ -15,16 +15,16 @@ from jaxrnn.types import Array
 
 
 def at(array: Array, t: Array) -> Array:
-    """`array[t]` for an index within, the same for every lane."""
+    """Return `array[t]` for an index within bounds that is the same for every lane."""
     return _lifted(_at, 0)(array, t)
 
 
 def put(array: Array, row: Array, t: Array) -> Array:
-    """`array` with `row` at index `t`, likewise."""
+    """Return `array` with `row` at such an index `t`."""
     return _lifted(_put, 0)(array, row, t)
 
 
-# Indices are known to lie within, which `x[t]` and `x.at[t].set` would check at every step.
+# Indices are known to lie within bounds, which `x[t]` and `x.at[t].set` would check at every step.
 def _at(array: Array, t: Array, axis: int) -> Array:
     return jax.lax.dynamic_index_in_dim(array, t, axis, False, allow_negative_indices=False)
 
@@ -34,15 +34,15 @@ def _put(array: Array, row: Array, t: Array, axis: int) -> Array:
 
 
 def _lifted(function: Callable[..., Array], axis: int) -> Callable[..., Array]:
-    """`function` at `axis`, and under `vmap` at the next one."""
+    """Return `function` at `axis`, and under `vmap` at the next one."""
 
     @jax.custom_batching.custom_vmap
-    def lifted(*given: Array) -> Array:
-        return function(*given, axis)
+    def lifted(*arguments: Array) -> Array:
+        return function(*arguments, axis)
 
     @lifted.def_vmap
-    def _(size: int, batched: list[bool], *given: Array) -> Any:
-        *arrays, t = given
+    def _(size: int, batched: list[bool], *arguments: Array) -> Any:
+        *arrays, t = arguments
         assert not batched[-1], "lanes are at the same time step"
         stacked = [
             array if has_lanes else jnp.broadcast_to(array[None], (size, *array.shape))

@@ -1,4 +1,4 @@
-"""Inputs of a network: cropped, embedded, or relative to the end of their window."""
+"""The way of inputs into a network: embedded, normalised, disturbed by noise, cropped."""
 
 from typing import NamedTuple
 
@@ -7,81 +7,143 @@ import jax.numpy as jnp
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.configuration.registry import CROPS
-from jaxrnn.network.dropout import Use
+from jaxrnn.network import dropout
+from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.dropout import RngStream
+from jaxrnn.network.masking import without_padding
 from jaxrnn.types import Array, Key
 
+ONE_HOT_LIMIT = 512
+"""Vocabularies up to this size are embedded by a product with one-hot rows, which is faster than
+to gather and scatter rows."""
+EPSILON = 1e-2
+"""Least scale of a window, in units of the training data: noise of a flat window stays small."""
 
-def crop(
-    hp: Hyperparameters, inputs: Array, lengths: Array, key: Key | None
-) -> tuple[Array, Array]:
-    """At most `crop_length` steps of each sequence, moved to the front, and the new lengths.
+
+class WindowStatistics(NamedTuple):
+    """What the normalisation of windows takes away from them.
+
+    Attributes:
+        last: Last values, `(batch, features)`.
+        scale: Standard deviations, `(batch, features)`.
+    """
+
+    last: Array
+    scale: Array
+
+
+class PreparedInputs(NamedTuple):
+    """Inputs as the first layer takes them.
+
+    Attributes:
+        x: Numbers, `(batch, time, inputs)`.
+        lengths: True steps of each sequence after cropping, `(batch,)`.
+        window: Statistics for `restore_units`; None where windows are not normalised.
+    """
+
+    x: Array
+    lengths: Array
+    window: WindowStatistics | None
+
+
+def prepare(
+    architecture: Architecture,
+    inputs: Array,
+    lengths: Array,
+    hp: Hyperparameters,
+    key: Key | None,
+    embedding: Array | None,
+) -> PreparedInputs:
+    """Prepare inputs for the first layer.
 
     Args:
-        hp: The member's; `crop_at` says which steps.
-        inputs: `(batch, time, features)`.
-        lengths: True steps, `(batch,)`.
-        key: Of a training step; without one, a crop at random is the whole sequence.
+        architecture: Architecture, for its optional code.
+        inputs: Numbers `(batch, time, features)`, or tokens `(batch, time)`.
+        lengths: True steps of each sequence, `(batch,)`.
+        hp: Hyperparameters of the member.
+        key: Randomness of a training step; without one nothing is dropped or disturbed.
+        embedding: Vectors of tokens, `(vocabulary, units)`; None where inputs are numbers.
     """
-    at_random = hp.crop_at == CROPS.index("random")
-    keep = jnp.where(hp.crop_length > 0, jnp.minimum(lengths, hp.crop_length), lengths)
-    if key is None:
-        keep = jnp.where(at_random, lengths, keep)
-    spare = lengths - keep
-    begin = jnp.where(hp.crop_at == CROPS.index("end"), spare, 0)
-    if key is not None:
-        draws = jax.random.uniform(jax.random.fold_in(key, Use.CROP), lengths.shape)
-        drawn = jnp.minimum((draws * (spare + 1)).astype(jnp.int32), spare)
-        begin = jnp.where(at_random, drawn, begin)
-    time = jnp.arange(inputs.shape[1])[None]
-    index = jnp.minimum(begin[:, None] + time, inputs.shape[1] - 1)
-    return jnp.take_along_axis(inputs, index[..., None], axis=1), keep
-
-
-FEW = 512
-"""Up to so many tokens a product with one-hot rows is faster than to gather and scatter rows."""
+    uses, window = architecture.uses, None
+    x = inputs if embedding is None else embed(embedding, inputs)
+    if uses.lengths:
+        x = without_padding(x, lengths)
+    if uses.window_norm:
+        x, window = normalise_windows(x, lengths, hp.window_norm)
+    if key is not None and uses.input_noise:
+        x = dropout.noise(key, hp.input_noise, x)
+    if key is not None and uses.input_dropout:
+        x = dropout.dropout(jax.random.fold_in(key, RngStream.INPUTS), hp.input_dropout, x)
+    if uses.crop:
+        x, lengths = crop(hp, x, lengths, key)
+    return PreparedInputs(x, lengths, window)
 
 
 def embed(table: Array, tokens: Array) -> Array:
-    """The row of `table` `(vocabulary, units)` of every token `(batch, time)`."""
-    if table.shape[0] > FEW:
+    """Look up the row of `table` `(vocabulary, units)` of every token `(batch, time)`."""
+    if table.shape[0] > ONE_HOT_LIMIT:
         return table[tokens]
     return jax.nn.one_hot(tokens, table.shape[0], dtype=table.dtype) @ table
 
 
-EPSILON = 1e-2
-"""Least deviation, in units of the training data's: a flat window is not blown up."""
-
-
-class Window(NamedTuple):
-    """Where windows end and how far they spread, each `(batch, features)`."""
-
-    last: Array
-    spread: Array
-
-
-def normalise(x: Array, lengths: Array, wanted: Array) -> tuple[Array, Window]:
-    """Windows `(batch, time, features)` relative to their ends, if `wanted` `()` says so.
+def normalise_windows(x: Array, lengths: Array, enabled: Array) -> tuple[Array, WindowStatistics]:
+    """Express windows relative to their last values, in units of their standard deviations.
 
     Args:
-        x: Standardised inputs.
-        lengths: True steps of each, `(batch,)`.
-        wanted: `()` bool.
+        x: Standardised inputs, `(batch, time, features)`.
+        lengths: True steps of each window, `(batch,)`.
+        enabled: True if the member normalises; otherwise nothing changes, `()` bool.
 
     Returns:
-        The windows in the shape of `x`, and what `undo` needs.
+        The windows in the shape of `x`, and what `restore_units` needs.
     """
     true = (jnp.arange(x.shape[1])[None] < lengths[:, None])[..., None]
     last = jnp.take_along_axis(x, (lengths - 1)[:, None, None], axis=1)[:, 0]
     steps = lengths.astype(x.dtype)[:, None]
     mean = jnp.where(true, x, 0.0).sum(1) / steps
-    square = jnp.where(true, (x - mean[:, None]) ** 2, 0.0).sum(1) / steps
-    own = Window(
-        jnp.where(wanted, last, 0.0), jnp.where(wanted, jnp.sqrt(square + EPSILON**2), 1.0)
+    variance = jnp.where(true, (x - mean[:, None]) ** 2, 0.0).sum(1) / steps
+    window = WindowStatistics(
+        jnp.where(enabled, last, 0.0), jnp.where(enabled, jnp.sqrt(variance + EPSILON**2), 1.0)
     )
-    return (x - own.last[:, None]) / own.spread[:, None], own
+    return (x - window.last[:, None]) / window.scale[:, None], window
 
 
-def undo(outputs: Array, window: Window, features: tuple[int, ...]) -> Array:
-    """Outputs `(batch, outputs)`, each a later value of one of the `features`, as they were."""
+def restore_units(outputs: Array, window: WindowStatistics, features: tuple[int, ...]) -> Array:
+    """Undo the normalisation for outputs `(batch, outputs)`.
+
+    Args:
+        outputs: Forecasts relative to their windows.
+        window: Statistics of the windows.
+        features: Feature that each output is a later value of.
+    """
     index = jnp.asarray(features)
-    return outputs * window.spread[:, index] + window.last[:, index]
+    return outputs * window.scale[:, index] + window.last[:, index]
+
+
+def crop(
+    hp: Hyperparameters, inputs: Array, lengths: Array, key: Key | None
+) -> tuple[Array, Array]:
+    """Keep at most `crop_length` steps of each sequence, and move them to the front.
+
+    Args:
+        hp: Hyperparameters of the member; `crop_at` says which steps are kept.
+        inputs: Sequences, `(batch, time, features)`.
+        lengths: True steps, `(batch,)`.
+        key: Randomness of a training step; without one, a random crop is the whole sequence.
+
+    Returns:
+        The sequences in the shape of `inputs`, and their new lengths.
+    """
+    at_random = hp.crop_at == CROPS.index("random")
+    steps = jnp.where(hp.crop_length > 0, jnp.minimum(lengths, hp.crop_length), lengths)
+    if key is None:
+        steps = jnp.where(at_random, lengths, steps)
+    spare = lengths - steps
+    begin = jnp.where(hp.crop_at == CROPS.index("end"), spare, 0)
+    if key is not None:
+        draws = jax.random.uniform(jax.random.fold_in(key, RngStream.CROP), lengths.shape)
+        offset = jnp.minimum((draws * (spare + 1)).astype(jnp.int32), spare)
+        begin = jnp.where(at_random, offset, begin)
+    time = jnp.arange(inputs.shape[1])[None]
+    index = jnp.minimum(begin[:, None] + time, inputs.shape[1] - 1)
+    return jnp.take_along_axis(inputs, index[..., None], axis=1), steps

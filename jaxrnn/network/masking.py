@@ -1,4 +1,4 @@
-"""Reading sequences of different true lengths forwards and backwards."""
+"""Sequences of different true lengths, read forwards and backwards."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from jaxrnn.types import Array
 
 
 def without_padding(x: Array, lengths: Array) -> Array:
-    """Steps of `(batch, time, units)` behind the true lengths as 0, whatever they hold.
+    """Set steps of `(batch, time, units)` behind the true lengths to 0, whatever they hold.
 
     Gradients pass through them as 0, and 0 times NaN would be NaN.
     """
@@ -17,7 +17,7 @@ def without_padding(x: Array, lengths: Array) -> Array:
 
 
 def reverse(x: Array, lengths: Array | None) -> Array:
-    """The true steps of `(batch, time, units)` in reverse order, padding still behind them."""
+    """Reverse the true steps of `(batch, time, units)`; padding stays behind them."""
     if lengths is None:
         return x[:, ::-1]
     time = jnp.arange(x.shape[1])[None]
@@ -26,7 +26,7 @@ def reverse(x: Array, lengths: Array | None) -> Array:
 
 
 def interleave(directions: Sequence[Array]) -> Array:
-    """The units of all directions, `(..., units * directions)`, directions of a unit side by side.
+    """Join directions to `(..., units * directions)`, the directions of a unit side by side.
 
     So units that are padding come last, whatever the number of directions.
     """
@@ -36,14 +36,14 @@ def interleave(directions: Sequence[Array]) -> Array:
 
 
 def ends(x: Array, lengths: Array) -> Array:
-    """Where every direction stops reading: forwards at the last true step, backwards at step 0.
+    """Pick outputs at the end of reading: forwards at the last true step, backwards at step 0.
 
     Args:
-        x: `(batch, time, units, directions)`, in order of time.
+        x: Outputs in order of time, `(batch, time, units, directions)`.
         lengths: True steps, `(batch,)`.
 
     Returns:
-        `(batch, units, directions)`.
+        Outputs, `(batch, units, directions)`.
     """
     index = (lengths - 1).reshape(-1, 1, 1, 1)
     forwards = jnp.take_along_axis(x[..., :1], index, axis=1)[:, 0]

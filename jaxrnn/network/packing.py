@@ -1,4 +1,4 @@
-"""All parameters of a member in two long vectors: those that decay, and those that never do.
+"""All parameters of a member as two long vectors: those that decay, and those that never do.
 
 Optimizers, clipping, accumulation and copies treat every weight alike. On two vectors they are a
 few operations, on a tree of forty small arrays hundreds, each compiled and started by itself.
@@ -18,8 +18,8 @@ class Packed(NamedTuple):
     """Parameters, or anything of their shape such as gradients.
 
     Attributes:
-        kernels: `(kernel_weights,)`.
-        others: `(other_weights,)`, biases, scales, initial states and embeddings.
+        kernels: All kernels, `(kernel_weights,)`.
+        others: Biases, scales, initial states and embeddings, `(other_weights,)`.
     """
 
     kernels: AnyArray
@@ -27,7 +27,7 @@ class Packed(NamedTuple):
 
 
 class Packing:
-    """The places of a tree's arrays in the vectors."""
+    """The layout of a tree's arrays in the two vectors."""
 
     def __init__(self, shapes: Mapping[str, Mapping[str, Shape]]) -> None:
         """Lay out a tree of `shapes`, by layer and name."""
@@ -42,7 +42,7 @@ class Packing:
         self.sizes = Packed(ends[True], ends[False])
 
     def pack(self, tree: Parameters) -> Packed:
-        """The arrays of `tree` behind each other, on the host if they are there."""
+        """Concatenate the arrays of `tree`, on the host if they are NumPy arrays."""
         parts: dict[bool, list[AnyArray]] = {True: [], False: []}
         for (layer, name), (kind, _, _) in self._places.items():
             parts[kind].append(tree[layer][name].reshape(-1))
@@ -51,7 +51,7 @@ class Packing:
         return Packed(join(parts[True]), join(parts[False]))
 
     def unpack(self, packed: Packed) -> Parameters:
-        """The inverse of `pack`."""
+        """Undo `pack`."""
         tree: Parameters = {layer: {} for layer in self.shapes}
         for (layer, name), (kind, place, shape) in self._places.items():
             vector = packed.kernels if kind else packed.others

@@ -13,13 +13,20 @@ network as two streams that differ in their stops alone. Two are enough while O 
 
 import jax.numpy as jnp
 
-from jaxrnn.configuration.growth import floor, grown
+from jaxrnn.configuration.growth import floor, size_at
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.types import Array
 
 
 def stop_gradient_at(hp: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
-    """Steps whose incoming state is a constant, `(streams, time)` bool."""
+    """Return the steps whose incoming state is a constant, `(streams, time)` bool.
+
+    Args:
+        hp: Hyperparameters of the member.
+        epoch: Index of the epoch, `()`, since blocks may grow.
+        time: Steps of a sequence.
+        streams: Streams that the blocks are dealt to: 2 with overlap, else 1.
+    """
     _, stride = _overlap_and_stride(hp, epoch)
     step = jnp.arange(time)[None]
     starts = (step % stride == 0) & (step > 0) & (hp.tbptt_length > 0)
@@ -27,13 +34,16 @@ def stop_gradient_at(hp: Hyperparameters, epoch: Array, time: int, streams: int)
 
 
 def stream_of(hp: Hyperparameters, epoch: Array, time: int, streams: int) -> Array:
-    """The stream whose gradients the loss at every step takes, `(time,)` int32."""
+    """Return the stream whose gradients the loss at every step takes, `(time,)` int32.
+
+    Arguments are those of `stop_gradient_at`.
+    """
     overlap, stride = _overlap_and_stride(hp, epoch)
     block = jnp.maximum((jnp.arange(time) - overlap) // stride, 0)
     return jnp.where(hp.tbptt_length > 0, block % streams, 0)
 
 
 def _overlap_and_stride(hp: Hyperparameters, epoch: Array) -> tuple[Array, Array]:
-    length = grown(hp.tbptt_length, hp.tbptt_growth, hp.tbptt_growth_epochs, epoch)
+    length = size_at(hp.tbptt_length, hp.tbptt_growth, hp.tbptt_growth_epochs, epoch)
     overlap = floor(hp.tbptt_overlap * length)
     return overlap, jnp.maximum(length - overlap, 1)

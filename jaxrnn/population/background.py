@@ -56,7 +56,7 @@ def release_memory() -> None:
 
     With glibc each thread that ever compiled keeps as much as its largest program took.
     """
-    rnn_vjp.traced.cache_clear()
+    rnn_vjp.traced_layer.cache_clear()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
         trim(0)

@@ -5,20 +5,23 @@ arithmetic wasted on padding would clearly take longer than compiling one progra
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from jax.sharding import Mesh
 
 from jaxrnn.configuration import rules
+from jaxrnn.configuration.activations import ACTIVATIONS
+from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.data.dataset import Data
-from jaxrnn.network import structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.architecture import Architecture, OptionalCode, architecture_of
 from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.types import Configuration
 
 Entries = Mapping[str, Any]
+MIN_BUCKET = 16
+"""Units of the narrowest bucket."""
 FORWARDS_AND_BACKWARDS = 3
 """Arithmetic of a training step in units of that of the forward pass."""
 CERTAIN = 4.0
@@ -94,6 +97,58 @@ class Group:
         }
 
 
+def bucket(units: int) -> int:
+    """Round up to 16, 32, 48, 64, 96, 128, 192, ...: a power of two, or one and a half of it."""
+    power = max(MIN_BUCKET, 1 << (units - 1).bit_length())
+    return power * 3 // 4 if power > 2 * MIN_BUCKET and units <= power * 3 // 4 else power
+
+
+def merge(architectures: Sequence[Architecture], width: int) -> Architecture:
+    """Return the architecture that covers several of one cell, depth and direction.
+
+    Args:
+        architectures: Architectures to cover, at least one.
+        width: Units of every recurrent layer, at least as many as in any of them.
+    """
+    first = architectures[0]
+    inputs = max(member.sizes.inputs for member in architectures)
+    sizes = first.sizes._replace(
+        inputs=inputs,
+        before=_stack([member.sizes.before for member in architectures], inputs),
+        layers=(width,) * len(first.sizes.layers),
+        after=_stack(
+            [member.sizes.after for member in architectures], width * len(first.directions)
+        ),
+    )
+
+    def names(known: Iterable[str], attribute: str) -> tuple[str, ...]:
+        """All that occur: the known ones in their order, then the others."""
+        occurring = {name for member in architectures for name in getattr(member, attribute)}
+        return (
+            *(name for name in known if name in occurring),
+            *sorted(occurring.difference(known)),
+        )
+
+    return Architecture(
+        spec=first.spec,
+        cell=first.cell,
+        bidirectional=first.bidirectional,
+        sizes=sizes,
+        uses=OptionalCode(*map(any, zip(*(member.uses for member in architectures), strict=True))),
+        activations=names(ACTIVATIONS, "activations"),
+        output_activations=names(ACTIVATIONS, "output_activations"),
+        before_activations=names(ACTIVATIONS, "before_activations"),
+        after_activations=names(ACTIVATIONS, "after_activations"),
+        optimizers=names(OPTIMIZERS, "optimizers"),
+    )
+
+
+def _stack(units_of_members: Sequence[tuple[int, ...]], least: int) -> tuple[int, ...]:
+    """Take as many dense layers as anyone has, wide enough to pass on what others don't use."""
+    widest = max((units for layers in units_of_members for units in layers), default=0)
+    return (max(bucket(widest), least),) * max(map(len, units_of_members))
+
+
 def plan(
     entries: Sequence[Entries], spec: TaskSpec, microbatch: int, steps: float, costs: Costs
 ) -> list[Group]:
@@ -106,7 +161,7 @@ def plan(
         steps: Time steps of sequences that a member is expected to train on.
         costs: Of the machine.
     """
-    own = [structure.architecture_of(one, spec, microbatch) for one in entries]
+    own = [architecture_of(one, spec, microbatch) for one in entries]
     kinds: dict[tuple[str, int, bool], list[int]] = {}
     for position, one in enumerate(own):
         kind = one.cell, len(one.sizes.layers), one.bidirectional
@@ -118,7 +173,7 @@ def plan(
 
     parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
     return [
-        _group(structure.merge([own[position] for position in members], width), members, own)
+        _group(merge([own[position] for position in members], width), members, own)
         for width, members in parts
     ]
 
@@ -140,10 +195,10 @@ def fit(
         spec: What their data asks.
         microbatch: Sequences of a step.
     """
-    own = [structure.architecture_of(one, spec, microbatch) for one in entries]
+    own = [architecture_of(one, spec, microbatch) for one in entries]
     parts: dict[Architecture, list[int]] = {}
     for position, one in enumerate(own):
-        alone = structure.merge([one], structure.bucket(max(one.sizes.layers)))
+        alone = merge([one], bucket(max(one.sizes.layers)))
         covering = [other for other in expected if other.covers(one)]
         home = min(covering, key=Architecture.arithmetic, default=alone)
         parts.setdefault(home, []).append(position)
@@ -162,16 +217,16 @@ def _cut(
     """
     buckets: dict[int, list[int]] = {}
     for position in positions:
-        width = structure.bucket(max(own[position].sizes.layers))
+        width = bucket(max(own[position].sizes.layers))
         buckets.setdefault(width, []).append(position)
     widths = sorted(buckets)
-    alike = [structure.merge([own[p] for p in buckets[width]], width) for width in widths]
+    alike = [merge([own[p] for p in buckets[width]], width) for width in widths]
     best: list[tuple[float, list[tuple[int, list[int]]]]] = [(0.0, [])]
     for end, width in enumerate(widths, start=1):
         options = []
         for begin in range(end):
             members = sorted(p for narrow in widths[begin:end] for p in buckets[narrow])
-            last = seconds(structure.merge(alike[begin:end], width), len(members))
+            last = seconds(merge(alike[begin:end], width), len(members))
             before, parts = best[begin]
             options.append((before + last, [*parts, (width, members)]))
         best.append(min(options, key=lambda option: option[0]))
@@ -204,7 +259,7 @@ class CohortPlanner:
         Raises:
             ValueError: An unknown, bad or inactive entry, or bad `max_epochs`.
         """
-        rules.check("epochs", max_epochs, called="max_epochs")
+        rules.check("epochs", max_epochs, label="max_epochs")
         return [
             rules.complete(one, self._microbatch, max_epochs, self._problem.excluded)
             for one in configurations

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.network import initial, structure
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import architecture_of
 from jaxrnn.population.cohort import Cohort
 from jaxrnn.population.snapshot import Snapshot
 from jaxrnn.training.batches import Batches
@@ -155,5 +156,5 @@ class Population:
         if not 0 <= position < len(self):
             raise ValueError(f"`index` is {position}, but must be from 0 to {len(self) - 1}.")
         (cohort,) = (cohort for cohort in self.cohorts if position in cohort.members)
-        own = structure.architecture_of(self.configurations[position], cohort.architecture.spec)
+        own = architecture_of(self.configurations[position], cohort.architecture.spec)
         return initial.trim(cohort.parameters(position), own.shapes())

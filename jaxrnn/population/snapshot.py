@@ -9,8 +9,8 @@ import numpy as np
 from jaxrnn.configuration.hyperparameters import PackedHyperparameters, hyperparameters
 from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
-from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.planner import CohortPlanner
 from jaxrnn.training.epoch_metrics import EpochMetrics
@@ -77,8 +77,8 @@ def forked(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: i
                 "can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
-    own = structure.architecture_of(entries, snapshot.architecture.spec, microbatch)
-    architecture = structure.with_code_for(snapshot.architecture, own)
+    own = architecture_of(entries, snapshot.architecture.spec, microbatch)
+    architecture = snapshot.architecture.with_code_for(own)
     setting = pack_hyperparameters(entries, seed, architecture)
     return replace(snapshot, configuration=entries, architecture=architecture, packed=setting)
 
@@ -120,7 +120,7 @@ def init(
 
 def _first(member: Member, entries: dict[str, Any], seed: int, max_epochs: int) -> Snapshot:
     architecture, packing = member.step.architecture, member.step.update.packing
-    weights = initial.init(structure.architecture_of(entries, architecture.spec), entries, seed)
+    weights = initial.init(architecture_of(entries, architecture.spec), entries, seed)
     parameters = packing.pack(initial.pad(weights, packing.shapes))
     return Snapshot(
         configuration=entries,

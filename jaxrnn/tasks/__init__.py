@@ -1,1 +1,1 @@
-"""What there is to learn: losses, read-outs and metrics."""
+"""Tasks: losses, metrics, and the meaning of outputs."""

@@ -1,4 +1,4 @@
-"""The next token of a text."""
+"""Language modelling: the next token of a text."""
 
 import math
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ from scipy.special import softmax
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.tasks.losses import (
     cross_entropy,
-    only,
     step_losses,
     step_sums,
     true_steps,
+    where_counted,
     without_padding,
 )
 from jaxrnn.tasks.metrics import argmax
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
 @dataclass(frozen=True)
 class Language(Task):
-    """Which token comes next, after each; targets are indices `(blocks, time)`.
+    """Prediction of the next token after each; targets are indices of tokens, `(blocks, time)`.
 
     Attributes:
-        tokens: What texts are made of, the unknown token first.
-        unit: What a token is: `character` or `word`.
+        tokens: All tokens, the unknown token first.
+        unit: Kind of token: `character` or `word`.
     """
 
     tokens: tuple[str, ...]
@@ -51,39 +51,39 @@ class Language(Task):
 
     @property
     def outputs(self) -> int:
-        """One logit per token."""
+        """Number of logits: one per token."""
         return len(self.tokens)
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Nats, bits and share of right answers per token; perplexity is e to the nats."""
+        """Nats, bits and accuracy per token; perplexity is e to the nats."""
         return {"loss": MIN, "bits": MIN, "perplexity": MIN, "accuracy": MAX}
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
-        """Cross-entropy in nats with label smoothing; every token counts alike."""
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
+        """Compute cross-entropy in nats with label smoothing; every token counts alike."""
 
-        def loss(answers: Array) -> Array:
-            return cross_entropy(answers, targets, hp.label_smoothing)
+        def loss(predictions: Array) -> Array:
+            return cross_entropy(predictions, targets, hp.label_smoothing)
 
         return step_losses(outputs, loss)
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Array]:
-        """Cross-entropy and right answers, each `()`."""
+        """Sum cross-entropy and correct predictions, each `()`."""
         outputs = without_padding(outputs, weights)
-        losses = step_sums(outputs, lambda answers: cross_entropy(answers, targets))
-        right = only(argmax(outputs.per_step) == targets, true_steps(outputs))
-        return losses.sum(), right.sum()
+        losses = step_sums(outputs, lambda predictions: cross_entropy(predictions, targets))
+        correct = where_counted(argmax(outputs.per_step) == targets, true_steps(outputs))
+        return losses.sum(), correct.sum()
 
-    def metrics_from(self, scored: Scored) -> Array:
-        """Means over the tokens."""
-        steps = (scored.weights * scored.lengths).sum()
-        loss, accuracy = (total / steps for total in scored.sums)
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Average over the tokens."""
+        steps = (evaluation.weights * evaluation.lengths).sum()
+        loss, accuracy = (total / steps for total in evaluation.sums)
         return jnp.stack([loss, loss / math.log(2), jnp.exp(loss), accuracy])
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Of every next token, `(blocks, time, tokens)`."""
+        """Compute probabilities of the next token, `(blocks, time, tokens)`."""
         return softmax(outputs, -1)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """The likeliest next token of each, `(blocks, time)`; any behind the true lengths."""
+        """Return the likeliest next tokens, `(blocks, time)`; padding gets any token."""
         return np.asarray(self.tokens)[outputs.argmax(-1)]

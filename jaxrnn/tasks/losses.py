@@ -1,4 +1,4 @@
-"""Losses of a batch of sequences that differ in length: what counts, and how it is summed."""
+"""Losses of a batch of sequences that differ in length: masks, sums, cross-entropy."""
 
 from collections.abc import Callable
 
@@ -7,19 +7,24 @@ import jax.numpy as jnp
 import optax
 
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Losses
+from jaxrnn.tasks.task import SequenceLosses
 from jaxrnn.types import AnyArray, Array, Number
 
 
 def true_steps(outputs: Outputs) -> Array:
-    """Which of the steps in `outputs.per_step` are no padding, `(batch, time)` bool."""
+    """Mark the steps in `outputs.per_step` that are no padding, `(batch, time)` bool."""
     return jnp.arange(outputs.per_step.shape[1])[None] < outputs.lengths[:, None]
 
 
-def only(values: AnyArray, counted: AnyArray) -> Array:
-    """The `values` where `counted`, whose axes are their first ones, and 0 elsewhere, also for NaN.
+def where_counted(values: AnyArray, counted: AnyArray) -> Array:
+    """Return `values` where `counted`, and 0 elsewhere, also for NaN.
 
-    Of what a loss reads as well as of what it gives: the gradient of a masked NaN is NaN otherwise.
+    A loss applies it to its inputs as well as to its results, or the gradient of a masked NaN would
+    be NaN.
+
+    Args:
+        values: Numbers, `(batch, ..., more)`.
+        counted: Mask with the first axes of `values`, `(batch, ...)` bool.
     """
     return jnp.where(
         counted.reshape(counted.shape + (1,) * (values.ndim - counted.ndim)), values, 0
@@ -27,43 +32,45 @@ def only(values: AnyArray, counted: AnyArray) -> Array:
 
 
 def without_padding(outputs: Outputs, weights: AnyArray) -> Outputs:
-    """The outputs with no true steps where a sequence has weight 0."""
+    """Give sequences of weight 0 no true steps."""
     return outputs._replace(lengths=jnp.where(weights > 0, outputs.lengths, 0))
 
 
 def step_sums(outputs: Outputs, loss: Callable[[Array], Array]) -> Array:
-    """A loss of `(batch, time, outputs)` that is `(batch, time)`, summed to `(batch,)`."""
+    """Sum a loss of `(batch, time, outputs)`, which is `(batch, time)`, over true steps."""
     true = true_steps(outputs)
-    return only(loss(only(outputs.per_step, true)), true).sum(1)
+    return where_counted(loss(where_counted(outputs.per_step, true)), true).sum(1)
 
 
-def step_losses(outputs: Outputs, loss: Callable[[Array], Array]) -> Losses:
-    """Training losses where every true step counts alike; see `step_sums`."""
-    return Losses(step_sums(outputs, loss), outputs.lengths.astype(jnp.float32))
+def step_losses(outputs: Outputs, loss: Callable[[Array], Array]) -> SequenceLosses:
+    """Compute training losses in which every true step counts alike; see `step_sums`."""
+    return SequenceLosses(step_sums(outputs, loss), outputs.lengths.astype(jnp.float32))
 
 
-def replicated(share: Number, outputs: Outputs, loss: Callable[[Array], Array]) -> Losses:
-    """The loss after the last step, `share` of it replaced by its mean over all true steps.
+def replicated_losses(
+    share: Number, outputs: Outputs, loss: Callable[[Array], Array]
+) -> SequenceLosses:
+    """Compute the loss after the last step, partly replaced by its mean over all true steps.
 
     Args:
-        share: Of replication, from 0 to 1.
-        outputs: After the last step, and after every one where somebody replicates.
-        loss: From `(batch, steps, outputs)` to `(batch, steps)`.
+        share: Share of target replication, from 0 to 1.
+        outputs: Outputs after the last step, and after every step if a member replicates.
+        loss: Function from `(batch, steps, outputs)` to `(batch, steps)`.
     """
-    at_end = loss(outputs.last[:, None])[:, 0]
-    ones = jnp.ones_like(at_end)
+    last = loss(outputs.last[:, None])[:, 0]
+    ones = jnp.ones_like(last)
     if outputs.per_step is None:
-        return Losses(at_end, ones)
+        return SequenceLosses(last, ones)
     mean = step_sums(outputs, loss) / outputs.lengths
-    return Losses((1.0 - share) * at_end + share * mean, ones)
+    return SequenceLosses((1.0 - share) * last + share * mean, ones)
 
 
 def cross_entropy(outputs: Array, targets: AnyArray, smoothing: AnyArray = 0.0) -> Array:
-    """Of logits `(..., classes)` and indices, in nats, `(...)`.
+    """Compute the cross-entropy in nats, `(...)`.
 
     Args:
-        outputs: The logits.
-        targets: `(...)`, or with axes of 1 where the same holds for all of `outputs`.
+        outputs: Logits, `(..., classes)`.
+        targets: Indices of classes, `(...)`, or with axes of length 1 that are broadcast.
         smoothing: Probability spread over all classes (Szegedy et al. 2016).
     """
     certain = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)

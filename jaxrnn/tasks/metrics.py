@@ -1,4 +1,4 @@
-"""Metrics on the device: counts of decisions, errors of numbers, areas under ROC curves."""
+"""Metrics on the device: counts of predictions, errors of numbers, areas under ROC curves."""
 
 import math
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.tasks.losses import only
+from jaxrnn.tasks.losses import where_counted
 from jaxrnn.tasks.task import MAX, MIN
 from jaxrnn.types import AnyArray, Array
 
 
 class Counts(NamedTuple):
-    """Of every class, each `(classes,)` int32; or of all together, `()`.
+    """Counts of predictions and targets, by class or pooled over all classes.
 
     Attributes:
-        true_positives: Answered where it was true.
-        predicted: Answered.
-        actual: True.
+        true_positives: Correct predictions of each class, `(classes,)` int32; pooled, `()`.
+        predicted: Predictions of each class, likewise.
+        actual: Targets of each class, likewise.
     """
 
     true_positives: Array
@@ -27,126 +27,138 @@ class Counts(NamedTuple):
     actual: Array
 
     @classmethod
-    def of_marks(cls, answers: Array, targets: AnyArray, counted: Array) -> "Counts":
-        """Of any number of classes at once, `(..., classes)` bool, where `counted`."""
-        answers, targets = only(answers, counted), only(targets, counted)
-        axes = tuple(range(answers.ndim - 1))
-        return cls(*(marks.sum(axes) for marks in (answers & targets, answers, targets)))
+    def from_indicators(cls, predictions: Array, targets: AnyArray, counted: Array) -> "Counts":
+        """Count label indicators `(..., classes)` bool, any number at once, where `counted`."""
+        predictions, targets = where_counted(predictions, counted), where_counted(targets, counted)
+        axes = tuple(range(predictions.ndim - 1))
+        both = predictions & targets
+        return cls(*(indicators.sum(axes) for indicators in (both, predictions, targets)))
 
     @classmethod
-    def of_classes(cls, outputs: Array, targets: AnyArray, counted: Array) -> "Counts":
-        """Of the likeliest class by logits `(..., classes)`, and of indices `(...)`."""
+    def from_logits(cls, outputs: Array, targets: AnyArray, counted: Array) -> "Counts":
+        """Count the likeliest classes by logits `(..., classes)`, and target indices `(...)`."""
         classes = outputs.shape[-1]
-        answers = jax.nn.one_hot(argmax(outputs), classes, dtype=bool)
-        return cls.of_marks(answers, jax.nn.one_hot(targets, classes, dtype=bool), counted)
+        predictions = jax.nn.one_hot(argmax(outputs), classes, dtype=bool)
+        return cls.from_indicators(
+            predictions, jax.nn.one_hot(targets, classes, dtype=bool), counted
+        )
 
-    def together(self) -> "Counts":
-        """Over all classes, for micro averages."""
+    def pooled(self) -> "Counts":
+        """Sum over all classes, for micro averages."""
         return Counts(*(count.sum() for count in self))
 
     def macro(self, values: Array) -> Array:
-        """Mean over the classes that are answered or true."""
-        return _mean(values, self.predicted + self.actual > 0)
+        """Average over the classes that occur among predictions or targets."""
+        return _mean_where(values, self.predicted + self.actual > 0)
 
     def weighted(self, values: Array) -> Array:
-        """Mean over the classes, weighted by how often they are true."""
+        """Average over the classes, weighted by their number of targets."""
         return (values * self.actual).sum() / self.actual.sum()
 
 
 def accuracy(counts: Counts) -> Array:
-    """Share of right answers."""
+    """Compute the share of correct predictions."""
     return counts.true_positives.sum() / counts.actual.sum()
 
 
 def balanced_accuracy(counts: Counts) -> Array:
-    """Mean recall of the classes that are true somewhere."""
-    return _mean(recall(counts), counts.actual > 0)
+    """Compute the mean recall of the classes that occur among targets."""
+    return _mean_where(recall(counts), counts.actual > 0)
 
 
 def precision(counts: Counts) -> Array:
-    """Share of the answers that are right."""
-    return _share(counts.true_positives, counts.predicted)
+    """Compute the share of the predictions that are correct."""
+    return _ratio(counts.true_positives, counts.predicted)
 
 
 def recall(counts: Counts) -> Array:
-    """Share of what is true that was answered."""
-    return _share(counts.true_positives, counts.actual)
+    """Compute the share of the targets that were predicted."""
+    return _ratio(counts.true_positives, counts.actual)
 
 
 def f1(counts: Counts) -> Array:
-    """Harmonic mean of precision and recall."""
-    return _share(2 * counts.true_positives, counts.predicted + counts.actual)
+    """Compute the harmonic mean of precision and recall."""
+    return _ratio(2 * counts.true_positives, counts.predicted + counts.actual)
 
 
-def overlap(counts: Counts) -> Array:
-    """True positives over all that is answered or true (Jaccard's index)."""
-    return _share(counts.true_positives, counts.predicted + counts.actual - counts.true_positives)
+def jaccard(counts: Counts) -> Array:
+    """Compute the Jaccard index: true positives over the union of predictions and targets."""
+    return _ratio(counts.true_positives, counts.predicted + counts.actual - counts.true_positives)
 
 
-def _share(some: Array, all_of_them: Array) -> Array:
-    return some / jnp.maximum(all_of_them, 1)
+def _ratio(part: Array, total: Array) -> Array:
+    return part / jnp.maximum(total, 1)
 
 
-def _mean(values: Array, counted: Array) -> Array:
-    return only(values, counted).sum() / counted.sum()
+def _mean_where(values: Array, counted: Array) -> Array:
+    return where_counted(values, counted).sum() / counted.sum()
 
 
 def roc_auc(scores: Array, positive: Array, counted: Array) -> Array:
-    """How likely a positive sample scores above a negative one, where a tie is half a win, `()`.
+    """Compute the area under the ROC curve.
+
+    It is the probability that a positive sample scores above a negative one, where ties count half.
 
     Args:
-        scores: Finite, `(samples,)`.
-        positive: `(samples,)` bool.
-        counted: `(samples,)` bool; the others have no say.
+        scores: Finite scores, `(samples,)`.
+        positive: True for positive samples, `(samples,)` bool.
+        counted: False for samples to leave out, `(samples,)` bool.
 
     Returns:
-        The area; NaN where there are no positive or no negative samples.
+        The area, `()`; NaN where there are no positive or no negative samples.
     """
     positive, negative = counted & positive, counted & ~positive
     rivals = jnp.sort(jnp.where(negative, scores, jnp.inf))
     below = jnp.searchsorted(rivals, scores, side="left")
     up_to = jnp.searchsorted(rivals, scores, side="right")
-    # Shares before their sum: pairs of samples are more than an int32 can count.
+    # Shares are summed, not counts: pairs of samples are more than an int32 can count.
     wins = (below + up_to) / (2 * negative.sum())
     return jnp.where(positive, wins, 0.0).sum() / positive.sum()
 
 
-def mean_roc_auc(scores: Array, classes: Array, targets: Array, counted: Array) -> Array:
-    """Mean over classes of each against the rest, `()`.
+def roc_auc_one_vs_rest(scores: Array, classes: Array, targets: Array, counted: Array) -> Array:
+    """Average the area under the ROC curve of each class against the rest, `()`.
 
     Args:
-        scores: Of those classes, `(samples, some classes)`.
-        classes: Their indices, `(some classes,)`.
-        targets: Indices, `(samples,)`.
-        counted: `(samples,)` bool.
+        scores: Scores of the classes in question, `(samples, some classes)`.
+        classes: Indices of these classes, `(some classes,)`.
+        targets: Indices of the true classes, `(samples,)`.
+        counted: False for samples to leave out, `(samples,)` bool.
     """
-    # One after the other: side by side, the sorted copies would take as much room for each class.
-    areas = jax.lax.map(
-        lambda one: roc_auc(one[0], targets == one[1], counted), (scores.T, classes)
-    )
-    return areas.mean()
+
+    def area(column: tuple[Array, Array]) -> Array:
+        class_scores, index = column
+        return roc_auc(class_scores, targets == index, counted)
+
+    # The loop saves memory: side by side, each class would have sorted copies of its own.
+    return jax.lax.map(area, (scores.T, classes)).mean()
 
 
 ROUNDING = 2.0**-21
-"""Of the mean: as far from 0 a value that was 0 may come back, in single precision."""
+"""Error of a value that was 0, relative to the mean, after single precision."""
 
 
-def of_values(numbers: tuple[float, ...], like: Any) -> np.ndarray:
-    """One number per value, with as many axes as `like` `(..., values)`."""
+def along_last_axis(numbers: tuple[float, ...], like: Any) -> np.ndarray:
+    """Shape one number per value for arithmetic with `like` `(..., values)`."""
     return np.reshape(numbers, (1,) * (like.ndim - 1) + (-1,))
 
 
-def in_units(values: Any, mean: tuple[float, ...], scale: tuple[float, ...]) -> Any:
-    """Standardised `(..., values)` in units of their own, from NumPy (in float64) or JAX.
+def inverse_transform(values: Any, mean: tuple[float, ...], scale: tuple[float, ...]) -> Any:
+    """Undo the standardisation of `(..., values)`, with NumPy (in float64) or JAX.
 
-    What is 0 but for rounding is 0, or relative errors would not know what they divide by.
+    Values that are 0 except for rounding become 0, or relative errors would divide by rounding.
+
+    Args:
+        values: Standardised values, `(..., values)`.
+        mean: Mean of each value in the training data.
+        scale: Standard deviation of each value in the training data.
     """
-    centre = of_values(mean, values)
-    own = values * of_values(scale, values) + centre
-    return own * (abs(own) > ROUNDING * abs(centre))
+    centre = along_last_axis(mean, values)
+    restored = values * along_last_axis(scale, values) + centre
+    return restored * (abs(restored) > ROUNDING * abs(centre))
 
 
-METRICS: Mapping[str, str] = {
+REGRESSION_METRICS: Mapping[str, str] = {
     "loss": MIN,
     "mse": MIN,
     "rmse": MIN,
@@ -154,17 +166,18 @@ METRICS: Mapping[str, str] = {
     "mape": MIN,
     "r2": MAX,
 }
-LEAST = float(np.finfo(np.float64).eps)
-"""What scikit-learn divides by where a target is 0."""
+EPSILON = float(np.finfo(np.float64).eps)
+"""Divisor of relative errors where a target is 0, as in scikit-learn."""
 
 
-class Errors(NamedTuple):
-    """Sums over rows, each `(values,)`.
+class ErrorSums(NamedTuple):
+    """Sums of errors over rows.
 
     Attributes:
-        squared: Of standardised values.
-        absolute: Of standardised values.
-        relative: To the target, both in units of their own.
+        squared: Sums of squared errors of standardised values, `(values,)`.
+        absolute: Sums of absolute errors of standardised values, `(values,)`.
+        relative: Sums of absolute errors relative to targets, in the units of the data,
+            `(values,)`.
     """
 
     squared: Array
@@ -172,72 +185,74 @@ class Errors(NamedTuple):
     relative: Array
 
     @classmethod
-    def of(
+    def from_outputs(
         cls,
         outputs: Array,
         targets: AnyArray,
         counted: Array,
         mean: tuple[float, ...],
         scale: tuple[float, ...],
-    ) -> "Errors":
-        """Of standardised `(batch, ..., values)`, where `counted` `(batch,)`."""
-        outputs, targets = only(outputs, counted), only(targets, counted)
-        error, own = abs(outputs - targets), abs(in_units(targets, mean, scale))
-        relative = error * of_values(scale, error) / jnp.maximum(own, LEAST)
+    ) -> "ErrorSums":
+        """Sum errors of standardised `(batch, ..., values)`, where `counted` `(batch,)`."""
+        outputs, targets = where_counted(outputs, counted), where_counted(targets, counted)
+        error, size = abs(outputs - targets), abs(inverse_transform(targets, mean, scale))
+        relative = error * along_last_axis(scale, error) / jnp.maximum(size, EPSILON)
         kinds = error**2, error, relative
         return cls(*(kind.reshape(-1, kind.shape[-1]).sum(0) for kind in kinds))
 
 
-def scores(errors: Errors, targets: Array, counted: Array, scale: tuple[float, ...]) -> Array:
-    """`METRICS`, each a mean over the values, `(metrics,)`.
+def regression_metrics(
+    errors: ErrorSums, targets: Array, counted: Array, scale: tuple[float, ...]
+) -> Array:
+    """Compute `REGRESSION_METRICS`, each a mean over the values, `(metrics,)`.
 
     Args:
-        errors: Of all rows.
-        targets: Standardised, `(batches, batch, ..., values)`.
-        counted: `(batches, batch)` bool.
-        scale: Of the units that `mse`, `rmse` and `mae` shall have, in standardised ones.
+        errors: Sums of errors over all rows.
+        targets: Standardised targets, `(batches, batch, ..., values)`.
+        counted: False for padding, `(batches, batch)` bool.
+        scale: Factors from standardised units to those of `mse`, `rmse` and `mae`.
     """
     rows = counted.sum() * math.prod(targets.shape[2:-1])
     squared, absolute, relative = (total / rows for total in errors)
     units = jnp.asarray(scale)
     mse, rmse, mae = squared * units * units, jnp.sqrt(squared) * units, absolute * units
-    r2 = jnp.where(rows > 1, _r2(errors.squared, _spread(targets, counted)), jnp.nan)
-    return jnp.stack([one.mean() for one in (squared, mse, rmse, mae, relative, r2)])
+    r2 = jnp.where(rows > 1, _r2(errors.squared, _total_sum_of_squares(targets, counted)), jnp.nan)
+    return jnp.stack([metric.mean() for metric in (squared, mse, rmse, mae, relative, r2)])
 
 
-def _r2(squared: Array, spread: Array) -> Array:
-    """Coefficients of determination `(values,)`; of constant targets 1 if hit, or else 0."""
-    constant = spread == 0
-    share = squared / jnp.where(constant, 1.0, spread)
+def _r2(squared: Array, total: Array) -> Array:
+    """Compute coefficients of determination `(values,)`; for constant targets 1 if hit, else 0."""
+    constant = total == 0
+    share = squared / jnp.where(constant, 1.0, total)
     return jnp.where(constant, (squared == 0).astype(share.dtype), 1.0 - share)
 
 
-def _spread(targets: Array, counted: Array) -> Array:
-    """Squared deviations of targets from their mean, summed, `(values,)`."""
+def _total_sum_of_squares(targets: Array, counted: Array) -> Array:
+    """Sum squared deviations of targets from their mean, `(values,)`."""
     repeats = math.prod(targets.shape[2:-1])
     rows, counted = targets.reshape(-1, targets.shape[-1]), jnp.repeat(counted.reshape(-1), repeats)
-    # Relative to one of them first: equal targets then spread by 0, whatever they are.
-    one = rows[argmax(counted.astype(rows.dtype))]
-    moved = only(rows - one[None], counted)
+    # One of the rows is subtracted first: the deviations of equal targets are then exactly 0.
+    reference = rows[argmax(counted.astype(rows.dtype))]
+    moved = where_counted(rows - reference[None], counted)
     mean = moved.sum(0) / counted.sum()
-    return only((moved - mean[None]) ** 2, counted).sum(0)
+    return where_counted((moved - mean[None]) ** 2, counted).sum(0)
 
 
 def argmax(values: Array) -> Array:
-    """Along the last axis of floating-point numbers, the first of equal ones, as int32.
+    """Find the first greatest of floating-point numbers along the last axis, as int32.
 
-    To the bit `values.argmax(-1)`, of which JAX keeps a trace for each program that has one, as
-    long as the process lives.
+    It returns to the bit `values.argmax(-1)`, of which JAX keeps a trace for each program that has
+    one, as long as the process lives.
     """
     axis = values.ndim - 1
-    places = jax.lax.broadcasted_iota(np.int32, values.shape, axis)
-    none = np.array(-np.inf, values.dtype), np.int32(0)
-    _, found = jax.lax.reduce((values, places), none, _greater, (axis,))
-    return found
+    indices = jax.lax.broadcasted_iota(np.int32, values.shape, axis)
+    start = np.array(-np.inf, values.dtype), np.int32(0)
+    _, first = jax.lax.reduce((values, indices), start, _greater, (axis,))
+    return first
 
 
 def _greater(new: tuple[Array, Array], old: tuple[Array, Array]) -> tuple[Array, Array]:
-    (value, place), (other, before) = new, old
+    (value, index), (other, other_index) = new, old
     greater = (value > other) | (value != value)  # NaN is greatest
-    first = greater | ((value == other) & (place < before))
-    return jax.lax.select(greater, value, other), jax.lax.select(first, place, before)
+    first = greater | ((value == other) & (index < other_index))
+    return jax.lax.select(greater, value, other), jax.lax.select(first, index, other_index)

@@ -1,4 +1,4 @@
-"""Which labels the next step has, such as the notes that will sound."""
+"""Next-step prediction: the labels of the next step, such as the notes that will sound."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from scipy.special import expit
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.tasks.losses import step_losses, step_sums, true_steps, without_padding
-from jaxrnn.tasks.metrics import Counts, f1, overlap, precision, recall
+from jaxrnn.tasks.metrics import Counts, f1, jaccard, precision, recall
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import MAX, MIN, Losses, Scored, Task
+from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
 @dataclass(frozen=True)
 class NextStep(Task):
-    """Any number of labels after every step; targets are 0 or 1, `(samples, time, labels)`.
+    """Prediction of any number of labels; targets are 0 or 1, `(samples, time, labels)`.
 
     Attributes:
-        labels: How many there are.
+        labels: Number of labels.
     """
 
     labels: int
@@ -41,46 +41,46 @@ class NextStep(Task):
 
     @property
     def outputs(self) -> int:
-        """One logit per label."""
+        """Number of logits: one per label."""
         return self.labels
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Nats per frame, that is true step; the others over all decisions at probability 1/2.
+        """Nats per true step, and others over all predictions at a threshold of 1/2.
 
         `frame_accuracy` is true positives over true positives, false positives and false negatives
         (Bay et al. 2009); the rest are scikit-learn's micro averages.
         """
         return {"loss": MIN} | dict.fromkeys(("frame_accuracy", "precision", "recall", "f1"), MAX)
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
-        """Cross-entropy of all labels in nats; every true step counts alike."""
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
+        """Compute cross-entropy of all labels in nats; every true step counts alike."""
         del hp
-        return step_losses(outputs, lambda answers: _loss(answers, targets))
+        return step_losses(outputs, lambda predictions: _loss(predictions, targets))
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
-        """Cross-entropy `()`, and counts of all labels together, each `()`."""
+        """Sum cross-entropy `()`, and count all labels together, each `()`."""
         outputs = without_padding(outputs, weights)
-        losses = step_sums(outputs, lambda answers: _loss(answers, targets))
-        counts = Counts.of_marks(outputs.per_step > 0, targets > 0, true_steps(outputs))
-        return losses.sum(), counts.together()
+        losses = step_sums(outputs, lambda predictions: _loss(predictions, targets))
+        counts = Counts.from_indicators(outputs.per_step > 0, targets > 0, true_steps(outputs))
+        return losses.sum(), counts.pooled()
 
-    def metrics_from(self, scored: Scored) -> Array:
-        """Means over the true steps, or over all decisions."""
-        loss, counts = scored.sums
-        steps = (scored.weights * scored.lengths).sum()
-        shares = [share(counts) for share in (overlap, precision, recall, f1)]
-        return jnp.stack([loss / steps, *shares])
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Average over the true steps, or over all predictions."""
+        loss, counts = evaluation.sums
+        steps = (evaluation.weights * evaluation.lengths).sum()
+        metrics = [metric(counts) for metric in (jaccard, precision, recall, f1)]
+        return jnp.stack([loss / steps, *metrics])
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Of every label after every step, `(samples, time, labels)`."""
+        """Compute probabilities of all labels after every step, `(samples, time, labels)`."""
         return expit(outputs)
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Which labels are likelier than not, `(samples, time, labels)` bool."""
+        """Return the labels that are likelier than not, `(samples, time, labels)` bool."""
         return outputs > 0
 
 
 def _loss(outputs: Array, targets: AnyArray) -> Array:
-    """Of logits `(batch, time, labels)`, summed over the labels."""
+    """Compute cross-entropy of logits `(batch, time, labels)`, summed over the labels."""
     return optax.sigmoid_binary_cross_entropy(outputs, targets.astype(outputs.dtype)).sum(-1)

@@ -1,4 +1,4 @@
-"""All kinds of tasks by name, and tasks as JSON."""
+"""All kinds of tasks by name, and their conversion to JSON."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ TASKS: dict[str, type[Task]] = {
 
 
 def to_json(task: Task) -> dict[str, Any]:
-    """A task as values that JSON knows, its kind first."""
+    """Convert a task to values that JSON knows, its kind first."""
     lists = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(task).items()}
     return {"kind": task.name, **lists}
 
 
-def from_json(given: dict[str, Any]) -> Task:
-    """The task that `to_json` gave.
+def from_json(document: dict[str, Any]) -> Task:
+    """Restore the task that `to_json` converted.
 
     Raises:
-        ValueError: A kind that nobody knows.
+        ValueError: If the kind is unknown.
     """
-    values = dict(given)
+    values = dict(document)
     kind = values.pop("kind", None)
     if kind not in TASKS:
         raise ValueError(f"`kind` is {kind!r}, but must be one of {', '.join(map(repr, TASKS))}.")

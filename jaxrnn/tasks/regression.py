@@ -1,4 +1,4 @@
-"""Some numbers per sequence."""
+"""Regression: one or more numbers per sequence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.losses import replicated
-from jaxrnn.tasks.metrics import METRICS, Errors, in_units, scores
+from jaxrnn.tasks.losses import replicated_losses
+from jaxrnn.tasks.metrics import (
+    REGRESSION_METRICS,
+    ErrorSums,
+    inverse_transform,
+    regression_metrics,
+)
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Losses, Scored, Task
+from jaxrnn.tasks.task import Evaluation, SequenceLosses, Task
 from jaxrnn.types import AnyArray, Array
 
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """Values of a sequence; targets are standardised, `(samples, values)`.
+    """Prediction of values of a sequence; targets are standardised, `(samples, values)`.
 
     Attributes:
-        names: Of the values.
-        mean: Of each in the training part, subtracted from targets.
-        scale: Of each, divides targets then.
+        names: Names of the values.
+        mean: Means of the values in the training part, subtracted from targets.
+        scale: Standard deviations of the values, which divide targets then.
     """
 
     names: tuple[str, ...]
@@ -32,33 +37,35 @@ class Regression(Task):
 
     @property
     def outputs(self) -> int:
-        """One number per value."""
+        """Number of outputs: one per value."""
         return len(self.names)
 
     @property
     def metrics(self) -> Mapping[str, str]:
-        """Mean squared error of standardised values; the others in units of the values.
+        """Mean squared error of standardised values; the others in the units of the data.
 
-        All are means over the values of what scikit-learn says of each.
+        Each is scikit-learn's metric of every value, averaged over the values.
         """
-        return METRICS
+        return REGRESSION_METRICS
 
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
-        """Squared errors of standardised values, with target replication."""
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
+        """Compute squared errors of standardised values, with target replication."""
 
-        def loss(answers: Array) -> Array:
-            return ((answers - targets[:, None]) ** 2).mean(-1)
+        def loss(predictions: Array) -> Array:
+            return ((predictions - targets[:, None]) ** 2).mean(-1)
 
-        return replicated(hp.target_replication, outputs, loss)
+        return replicated_losses(hp.target_replication, outputs, loss)
 
-    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Errors:
-        """Errors of every value."""
-        return Errors.of(outputs.last, targets, weights > 0, self.mean, self.scale)
+    def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> ErrorSums:
+        """Sum errors of every value."""
+        return ErrorSums.from_outputs(outputs.last, targets, weights > 0, self.mean, self.scale)
 
-    def metrics_from(self, scored: Scored) -> Array:
-        """Means over the sequences, then over the values."""
-        return scores(scored.sums, scored.targets, scored.weights > 0, self.scale)
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Average over the sequences, then over the values."""
+        return regression_metrics(
+            evaluation.sums, evaluation.targets, evaluation.weights > 0, self.scale
+        )
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Values in their own units, `(samples, values)`."""
-        return in_units(outputs, self.mean, self.scale)
+        """Return values in the units of the data, `(samples, values)`."""
+        return inverse_transform(outputs, self.mean, self.scale)

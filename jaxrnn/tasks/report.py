@@ -1,4 +1,4 @@
-"""Tables about a winner's answers, on the host: what its metrics sum up, one by one."""
+"""Tables about the predictions of a model, on the host: the details behind its metrics."""
 
 from collections.abc import Sequence
 from functools import singledispatch
@@ -12,28 +12,31 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
-from jaxrnn.tasks.metrics import in_units
+from jaxrnn.tasks.metrics import inverse_transform
 from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.regression import Regression
 from jaxrnn.tasks.task import Task
 from jaxrnn.types import Value
 
 Table: TypeAlias = list[dict[str, Value]]
-"""A dict per row, all with the same columns."""
+"""Rows as dictionaries, all with the same columns."""
 
 
 @singledispatch
 def report(
     task: Task, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
-    """Tables by name, which depend on the kind of task.
+    """Compute tables by name, which depend on the kind of task.
 
     Args:
-        task: What was asked.
-        outputs: As the network puts them out, `(samples, outputs)`, or `(samples, time, outputs)`
-            where an answer is due after every step.
-        targets: As the task wants them.
-        lengths: True steps of each, `(samples,)`.
+        task: Task of the model.
+        outputs: Outputs of the network, `(samples, outputs)`, or `(samples, time, outputs)` for
+            tasks per step.
+        targets: Targets in the form of the task.
+        lengths: True steps of each sequence, `(samples,)`.
+
+    Raises:
+        TypeError: If there is no report for the kind of task.
     """
     raise TypeError(f"no report for {task!r}")
 
@@ -43,10 +46,10 @@ def _(
     task: Classification, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     del lengths
-    answers = outputs.argmax(-1)
+    predictions = outputs.argmax(-1)
     tables = {
-        "confusion_matrix": _confusion_matrix(task, answers, targets),
-        "classes": _of_classes(task.classes, answers, targets, range(task.outputs)),
+        "confusion_matrix": _confusion_matrix(task, predictions, targets),
+        "classes": _class_rows(task.classes, predictions, targets, range(task.outputs)),
     }
     return {**tables, "roc": _roc(task, outputs, targets)} if task.ranks else tables
 
@@ -56,8 +59,8 @@ def _(
     task: Labelling, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     true = _true_steps(outputs, lengths)
-    answers = outputs[true].argmax(-1)
-    return {"classes": _of_classes(task.classes, answers, targets[true], range(task.outputs))}
+    predictions = outputs[true].argmax(-1)
+    return {"classes": _class_rows(task.classes, predictions, targets[true], range(task.outputs))}
 
 
 @report.register
@@ -65,10 +68,10 @@ def _(
     task: NextStep, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     true = _true_steps(outputs, lengths)
-    answers, targets = task.decode(outputs[true]), targets[true] > 0
+    predictions, targets = task.decode(outputs[true]), targets[true] > 0
     table: Table = []
     for k in np.flatnonzero(targets.any(0)).tolist():
-        table += _of_classes([k], answers[:, k], targets[:, k], among=[True])
+        table += _class_rows([k], predictions[:, k], targets[:, k], index=[True])
     return {"classes": table}
 
 
@@ -78,9 +81,9 @@ def _(
 ) -> dict[str, Table]:
     true = _true_steps(outputs, lengths)
     outputs, targets = outputs[true], targets[true]
-    right = outputs.argmax(-1) == targets
+    correct = outputs.argmax(-1) == targets
     nats = -np.take_along_axis(log_softmax(outputs, -1), targets[:, None], -1)[:, 0]
-    totals = (np.bincount(targets, weights, task.outputs) for weights in (None, right, nats))
+    totals = (np.bincount(targets, weights, task.outputs) for weights in (None, correct, nats))
     rows = zip(task.tokens, *(total.tolist() for total in totals), strict=True)
     table: Table = [
         {"token": token, "count": count, "accuracy": hits / count, "nats": total / count}
@@ -95,9 +98,11 @@ def _(
     task: Regression, outputs: np.ndarray, targets: np.ndarray, lengths: np.ndarray
 ) -> dict[str, Table]:
     del lengths
-    answers, truth = task.decode(outputs), task.decode(targets)
-    columns = zip(task.names, answers.T, truth.T, strict=True)
-    return {"targets": [{"name": name, **_errors(*column)} for name, *column in columns]}
+    predictions, actual = task.decode(outputs), task.decode(targets)
+    columns = zip(task.names, predictions.T, actual.T, strict=True)
+    return {
+        "targets": [{"name": name, **_regression_metrics(*column)} for name, *column in columns]
+    }
 
 
 @report.register
@@ -106,11 +111,13 @@ def _(
 ) -> dict[str, Table]:
     del lengths
     outputs = outputs.reshape(targets.shape)
-    answers, truth = (in_units(values, task.mean, task.scale) for values in (outputs, targets))
+    predictions, actual = (
+        inverse_transform(values, task.mean, task.scale) for values in (outputs, targets)
+    )
     table: Table = []
     for k, name in enumerate(task.names):
-        raw = {"mape": _mape(answers[..., k].ravel(), truth[..., k].ravel())}
-        standardised = _errors(outputs[..., k].ravel(), targets[..., k].ravel())
+        raw = {"mape": _mape(predictions[..., k].ravel(), actual[..., k].ravel())}
+        standardised = _regression_metrics(outputs[..., k].ravel(), targets[..., k].ravel())
         table.append({"name": name, **standardised, **raw})
     error = outputs - targets
     steps = zip((error**2).mean((0, 2)).tolist(), abs(error).mean((0, 2)).tolist(), strict=True)
@@ -119,13 +126,13 @@ def _(
 
 
 def _true_steps(outputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """`(samples, time)` bool."""
+    """Mark the steps that are no padding, `(samples, time)` bool."""
     return np.arange(outputs.shape[1]) < lengths[:, None]
 
 
-def _confusion_matrix(task: Classification, answers: np.ndarray, targets: np.ndarray) -> Table:
-    """A row per true label, a column per answer."""
-    matrix = metrics.confusion_matrix(targets, answers, labels=range(task.outputs))
+def _confusion_matrix(task: Classification, predictions: np.ndarray, targets: np.ndarray) -> Table:
+    """Build a row per true label with a column per predicted label."""
+    matrix = metrics.confusion_matrix(targets, predictions, labels=range(task.outputs))
     columns = [f"predicted {label}" for label in task.classes]  # no label makes it `label`
     return [
         {"label": label, **dict(zip(columns, row.tolist(), strict=True))}
@@ -133,13 +140,13 @@ def _confusion_matrix(task: Classification, answers: np.ndarray, targets: np.nda
     ]
 
 
-def _of_classes(
-    labels: Sequence[Value], answers: np.ndarray, targets: np.ndarray, among: Sequence[int]
+def _class_rows(
+    labels: Sequence[Value], predictions: np.ndarray, targets: np.ndarray, index: Sequence[int]
 ) -> Table:
-    """A row per label, which `answers` and `targets` `(decisions,)` call by its value `among`."""
-    nothing: Any = 0  # what scikit-learn's stub calls text
+    """Build a row per label; `predictions` and `targets` `(samples,)` hold its `index` instead."""
+    zero: Any = 0  # scikit-learn's stub allows text alone
     scores = metrics.precision_recall_fscore_support(
-        targets, answers, labels=among, zero_division=nothing
+        targets, predictions, labels=index, zero_division=zero
     )
     names = "label", "precision", "recall", "f1", "support"
     rows = zip(labels, *(np.asarray(score).tolist() for score in scores), strict=True)
@@ -147,36 +154,41 @@ def _of_classes(
 
 
 def _roc(task: Classification, outputs: np.ndarray, targets: np.ndarray) -> Table:
-    """Of the second of two classes, or of each against the rest, where both sides occur."""
+    """List ROC curves of the second of two classes, or of each against the rest.
+
+    Classes of which only one side occurs are left out.
+    """
     scores, table = softmax(outputs, -1), []
-    for k in task.ranked:
+    for k in task.scored_classes:
         positive = targets == k
         if positive.any() and not positive.all():
             curve = metrics.roc_curve(positive, scores[:, k])
             table += [
                 {
                     "label": task.classes[k],
-                    "false_positive_rate": wrong,
-                    "true_positive_rate": right,
+                    "false_positive_rate": false_rate,
+                    "true_positive_rate": true_rate,
                     "threshold": threshold,
                 }
-                for wrong, right, threshold in zip(*(c.tolist() for c in curve), strict=True)
+                for false_rate, true_rate, threshold in zip(
+                    *(c.tolist() for c in curve), strict=True
+                )
             ]
     return table
 
 
-def _errors(answers: np.ndarray, truth: np.ndarray) -> dict[str, Value]:
-    """Of one variable, `(rows,)`."""
-    # Relative to the first: the mean of equal values may be rounded, and r2 would divide by that.
-    moved = truth - truth[0], answers - truth[0]
+def _regression_metrics(predictions: np.ndarray, actual: np.ndarray) -> dict[str, Value]:
+    """Compute the metrics of one variable, `(rows,)`."""
+    # The first is subtracted: the mean of equal values may be rounded, and r2 would divide by that.
+    moved = actual - actual[0], predictions - actual[0]
     return {
-        "mse": float(metrics.mean_squared_error(truth, answers)),
-        "rmse": float(metrics.root_mean_squared_error(truth, answers)),
-        "mae": float(metrics.mean_absolute_error(truth, answers)),
-        "mape": _mape(answers, truth),
-        "r2": float(metrics.r2_score(*moved)) if len(truth) > 1 else float("nan"),
+        "mse": float(metrics.mean_squared_error(actual, predictions)),
+        "rmse": float(metrics.root_mean_squared_error(actual, predictions)),
+        "mae": float(metrics.mean_absolute_error(actual, predictions)),
+        "mape": _mape(predictions, actual),
+        "r2": float(metrics.r2_score(*moved)) if len(actual) > 1 else float("nan"),
     }
 
 
-def _mape(answers: np.ndarray, truth: np.ndarray) -> float:
-    return float(metrics.mean_absolute_percentage_error(truth, answers))
+def _mape(predictions: np.ndarray, actual: np.ndarray) -> float:
+    return float(metrics.mean_absolute_percentage_error(actual, predictions))

@@ -1,4 +1,4 @@
-"""What data and task ask of every network, and what a network answers."""
+"""What data and task require of every network, and what a network returns."""
 
 from typing import NamedTuple
 
@@ -6,17 +6,17 @@ from jaxrnn.types import AnyArray
 
 
 class TaskSpec(NamedTuple):
-    """What is asked.
+    """Requirements of data and task.
 
     Attributes:
         inputs: Features per time step; 0 where inputs are tokens.
-        outputs: Numbers that the head puts out.
-        lengths_differ: Whether some sequences are shorter than others.
-        vocabulary: Tokens that inputs are made of; 0 where they are features.
-        per_step: Whether an answer is due after every step, rather than after the last.
-        stateful: Whether a sequence goes on where the one before it in the same row ended.
-        forecast: The feature that each output is a later value of; empty where outputs are not.
-        excluded: Entries of a configuration that make no sense here.
+        outputs: Outputs of the head.
+        lengths_differ: True if some sequences are shorter than others.
+        vocabulary: Number of different tokens; 0 where inputs are features.
+        per_step: True if outputs are needed after every step, rather than after the last.
+        stateful: True if a sequence continues the one before it in the same row.
+        forecast: Feature that each output is a later value of; empty for other tasks.
+        excluded: Hyperparameters that have no meaning for data and task.
     """
 
     inputs: int
@@ -30,14 +30,14 @@ class TaskSpec(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the head puts out.
+    """Outputs of the head.
 
     Attributes:
-        last: After the whole sequence, `(batch, outputs)`; None where an answer is due every step.
-        per_step: After every step, `(batch, time, outputs)`; None where nobody asks.
+        last: Outputs after the whole sequence, `(batch, outputs)`; None for tasks per step.
+        per_step: Outputs after every step, `(batch, time, outputs)`; None where not needed.
         lengths: True steps that were read, `(batch,)`.
-        carry: The states of every layer after the last step, each `(batch, units)`; None where
-            nothing is carried on.
+        carry: States of every layer after the last step, each `(batch, units)`; None unless the
+            task is stateful.
     """
 
     last: AnyArray

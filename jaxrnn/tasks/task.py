@@ -1,4 +1,4 @@
-"""What a task is: how wrong outputs are, how good a network is, what its answers mean."""
+"""Tasks in general: the loss of outputs, the metrics of a network, and the meaning of outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,27 +13,27 @@ from jaxrnn.types import AnyArray, Array
 MIN, MAX = "min", "max"
 
 
-class Losses(NamedTuple):
-    """Of the sequences of a batch.
+class SequenceLosses(NamedTuple):
+    """Losses of the sequences of a batch.
 
     Attributes:
-        sums: Loss of each, summed over what counts in it, `(batch,)`.
-        weights: How much counts in it: 1, or its true steps, `(batch,)`.
+        sums: Loss of each sequence, summed over what counts in it, `(batch,)`.
+        weights: Weight of each sequence: 1, or its true steps, `(batch,)`.
     """
 
     sums: Array
     weights: Array
 
 
-class Scored(NamedTuple):
+class Evaluation(NamedTuple):
     """All sequences of an evaluation, in batches of which some may be padding.
 
     Attributes:
-        sums: What `Task.sums` gave, added up.
-        per_sample: What `Task.kept` gave of every batch, `(batches, batch, ...)`.
-        targets: `(batches, batch, ...)`.
+        sums: Results of `Task.sums`, added up over the batches.
+        per_sample: Results of `Task.per_sample`, `(batches, batch, ...)`.
+        targets: Targets, `(batches, batch, ...)`.
         lengths: True steps, `(batches, batch)`.
-        weights: `(batches, batch)`, 1 for a sequence and 0 for padding.
+        weights: 1 for a sequence and 0 for padding, `(batches, batch)`.
     """
 
     sums: Any
@@ -44,16 +44,17 @@ class Scored(NamedTuple):
 
 
 class Task(ABC):
-    """One kind of question; its subclasses are frozen dataclasses of plain Python values.
+    """A kind of task; its subclasses are frozen dataclasses of plain Python values.
 
-    Everything but `decode` runs inside compiled programs, on one member.
+    `losses`, `sums`, `per_sample` and `metrics_from` run inside compiled programs, on one member;
+    `decode` and `probabilities` run on the host.
 
     Attributes:
-        name: Of the kind.
-        per_step: Whether an answer is due after every step, rather than after the last.
-        stateful: Whether state goes on from one block of a text to the next.
-        excluded: Entries of a configuration that make no sense here.
-        primary: The metric to search by, where nobody says otherwise.
+        name: Name of the kind.
+        per_step: True if the task has targets after every step, rather than one per sequence.
+        stateful: True if state is carried from one block of a text to the next.
+        excluded: Hyperparameters that have no meaning for the task.
+        primary: Metric to search by, unless another one is asked for.
     """
 
     name: ClassVar[str]
@@ -65,38 +66,38 @@ class Task(ABC):
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Numbers that the head puts out."""
+        """Outputs of the head."""
 
     @property
     @abstractmethod
     def metrics(self) -> Mapping[str, str]:
-        """Names of what `metrics_from` returns, `loss` first, and which values are better."""
+        """Names of all metrics, `loss` first, each with the better side, `MIN` or `MAX`."""
 
     @abstractmethod
-    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> Losses:
-        """Training losses; whatever lies behind the true lengths has no effect."""
+    def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
+        """Compute training losses; padding behind the true lengths has no effect."""
 
     @abstractmethod
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> Any:
-        """A tree of sums over a batch, without smoothing; sequences of weight 0 do not count."""
+        """Compute a tree of sums over a batch, without smoothing; weights 0 exclude sequences."""
 
     def per_sample(self, outputs: Outputs) -> Any:
-        """What `metrics_from` wants to see of every single sequence: a tree of `(batch, ...)`."""
+        """Compute what `metrics_from` needs of every single sequence: a tree of `(batch, ...)`."""
         del outputs
         return ()
 
     @abstractmethod
-    def metrics_from(self, scored: Scored) -> Array:
-        """The metrics, `(metrics,)`."""
+    def metrics_from(self, evaluation: Evaluation) -> Array:
+        """Compute the metrics, `(metrics,)`, in the order of their names."""
 
     @abstractmethod
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """What people want to read, from outputs on the host: labels, values in their own units."""
+        """Turn outputs on the host into labels, or into values in the units of the data."""
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """Of every class or label, in the shape of outputs on the host.
+        """Turn outputs on the host into probabilities of classes or labels, in the same shape.
 
         Raises:
-            ValueError: A task that has neither.
+            ValueError: If the task has neither classes nor labels.
         """
         raise ValueError(f"`task` is {self.name}, which has no classes and no probabilities.")

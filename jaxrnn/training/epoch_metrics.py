@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.network.network import Carries
+from jaxrnn.network.network import NetworkCarry
 from jaxrnn.training.step import GradientSum, StepInfo
 from jaxrnn.types import AnyArray, Array
 
@@ -90,5 +90,5 @@ class PartialEpoch(NamedTuple):
 
     running: Array
     gradient_sum: GradientSum | None
-    carry: Carries | None
+    carry: NetworkCarry | None
     sums: MetricSums

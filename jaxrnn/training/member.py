@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.configuration.growth import grown
+from jaxrnn.configuration.growth import size_at
 from jaxrnn.configuration.hyperparameters import PackedHyperparameters
 from jaxrnn.network.architecture import STATES
-from jaxrnn.network.network import Carries
+from jaxrnn.network.network import NetworkCarry
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
-from jaxrnn.tasks.task import Scored
+from jaxrnn.tasks.task import Evaluation
 from jaxrnn.training.batches import Batches, Piece, Samples
 from jaxrnn.training.early_stopping import ValidationTracker, uses_validation
 from jaxrnn.training.epoch_metrics import NO_METRICS, EpochMetrics, MetricSums, PartialEpoch
@@ -140,7 +140,7 @@ class Member:
             jnp.bool_(True), self.step.first(train_state), memory, MetricSums.zero()
         )
 
-    def _memory(self, rows: int) -> Carries | None:
+    def _memory(self, rows: int) -> NetworkCarry | None:
         """Where a text begins; None where nothing is carried on."""
         architecture = self.step.architecture
         if not architecture.spec.stateful:
@@ -159,7 +159,7 @@ class Member:
     ) -> tuple[MemberState, PartialEpoch]:
         """All steps of a piece."""
         numbers, (place, behind) = packed.hp, piece.position(state.epochs)
-        batch = grown(
+        batch = size_at(
             numbers.batch_size // self.microbatch,
             numbers.batch_growth,
             numbers.batch_growth_epochs,
@@ -209,13 +209,15 @@ class Member:
         variables = {"params": self.step.update.packing.unpack(parameters)}
         memory = self._memory(weights.shape[1])
 
-        def read(k: Array, carry: Carries | None) -> tuple[AnyArray, AnyArray, Carries | None]:
+        def read(
+            k: Array, carry: NetworkCarry | None
+        ) -> tuple[AnyArray, AnyArray, NetworkCarry | None]:
             inputs, targets, lengths = (leaf[k] for leaf in samples)
             outputs = network.apply(variables, inputs, lengths, packed.hp, carry=carry)
             assert isinstance(outputs, Outputs)
             return task.sums(outputs, targets, weights[k]), task.per_sample(outputs), outputs.carry
 
-        def add(k: Array, carried: tuple[AnyArray, AnyArray, Carries | None]) -> AnyArray:
+        def add(k: Array, carried: tuple[AnyArray, AnyArray, NetworkCarry | None]) -> AnyArray:
             sums, kept, memory = carried
             more, new, memory = read(k, memory)
             kept = jax.tree.map(lambda rows, row: rows.at[k].set(row), kept, new)
@@ -225,7 +227,7 @@ class Member:
         room = jax.tree.map(lambda leaf: jnp.zeros((len(weights), *leaf.shape), leaf.dtype), kept)
         none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums)
         sums, kept, _ = jax.lax.fori_loop(0, used, add, (none, room, memory))
-        return task.metrics_from(Scored(sums, kept, samples.targets, samples.lengths, weights))
+        return task.metrics_from(Evaluation(sums, kept, samples.targets, samples.lengths, weights))
 
 
 def parameters_of(packed: PackedHyperparameters, state: MemberState) -> Packed:

@@ -10,7 +10,7 @@ import optax
 from jaxrnn.configuration.hyperparameters import Hyperparameters, PackedHyperparameters
 from jaxrnn.network import tbptt
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.network.network import Carries, RecurrentNetwork
+from jaxrnn.network.network import NetworkCarry, RecurrentNetwork
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
@@ -118,8 +118,8 @@ class Step:
         batch: GradientSum | None,
         samples: Samples,
         index: Array,
-        carry: Carries | None = None,
-    ) -> tuple[TrainState, GradientSum | None, Carries | None, StepInfo]:
+        carry: NetworkCarry | None = None,
+    ) -> tuple[TrainState, GradientSum | None, NetworkCarry | None, StepInfo]:
         """The run one microbatch later; `index` `()` counts the steps of the epoch from 0.
 
         With the `carry` of the step before comes that of this one.
@@ -164,8 +164,8 @@ class Step:
         samples: Samples,
         key: Key,
         epoch: Array,
-        carry: Carries | None = None,
-    ) -> tuple[Array, tuple[Array, Carries | None]]:
+        carry: NetworkCarry | None = None,
+    ) -> tuple[Array, tuple[Array, NetworkCarry | None]]:
         """Sum of the samples' losses, with gradients that stop where blocks begin.
 
         Also the weight of the losses, and the memory after the samples.
@@ -179,9 +179,9 @@ class Step:
             return outputs
 
         uses, time = self.architecture.uses, samples.inputs.shape[1]
-        if not uses.blocks:
+        if not uses.tbptt:
             outputs = apply(None)
-        elif not uses.overlap:
+        elif not uses.tbptt_overlap:
             outputs = apply(tbptt.stop_gradient_at(hp, epoch, time, 1)[0])
         else:
             streams = jax.vmap(apply)(tbptt.stop_gradient_at(hp, epoch, time, 2))

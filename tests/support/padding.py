@@ -1,16 +1,26 @@
 """The padding beyond a true size: where it is, and that it is zero."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxrnn.network import initial
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.network.packing import Packed
+from jaxrnn.population.planner import merge
+from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.update import Slots, Update
 
 Tree = dict[str, Any]
+
+
+def merged(
+    members: Sequence[Mapping[str, Any]], spec: TaskSpec, width: int, microbatch: int
+) -> Architecture:
+    """The architecture that covers members of one cell, depth and direction."""
+    return merge([architecture_of(member, spec, microbatch) for member in members], width)
 
 
 def is_tree(value: Any) -> bool:

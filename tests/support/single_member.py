@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from support.padding import merged
 
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import (
@@ -15,8 +16,8 @@ from jaxrnn.configuration.hyperparameters import (
     PackedHyperparameters,
     hyperparameters,
 )
-from jaxrnn.network import initial, structure
-from jaxrnn.network.architecture import Architecture
+from jaxrnn.network import initial
+from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.classification import Classification
@@ -72,7 +73,7 @@ class Direct:
 
     def weights(self) -> initial.Layers:
         """First weights with every bias and state random, or mistakes there would not show."""
-        own = structure.architecture_of(self.entries, PROBLEM)
+        own = architecture_of(self.entries, PROBLEM)
         drawn = initial.init(own, self.entries, self.seed)
         rng = np.random.default_rng(self.seed + 1000)
         for named in drawn.values():
@@ -125,13 +126,13 @@ def _gradient(
 
 def alone(given: dict[str, Any], seed: int = 3) -> Direct:
     entries = complete(given)
-    return Direct(entries, structure.architecture_of(entries, PROBLEM), seed)
+    return Direct(entries, architecture_of(entries, PROBLEM), seed)
 
 
 def among(given: dict[str, Any], others: Sequence[dict[str, Any]] = (), width: int = 16) -> Direct:
     """The same member in arrays of `width` units, with the code and the layers of the others."""
     members = [complete(one) for one in (given, *others)]
-    together = structure.together(members, PROBLEM, width, MICROBATCH)
+    together = merged(members, PROBLEM, width, MICROBATCH)
     return replace(alone(given), architecture=together)
 
 
