@@ -578,9 +578,13 @@ def test_names(name: str) -> None:
     assert one.name == name and len(one.validation) > 100
     np.testing.assert_array_equal(one.test.inputs, same.test.inputs)
     assert not np.array_equal(one.test.inputs, other.test.inputs)
-    for option in ("task", "target", "group", "time", "look_back", "horizon", "block", "unit"):
-        with pytest.raises(ValueError, match=f"`{option}` is 7, but has no meaning for '{name}'"):
-            load_data(name, **{option: 7})  # pyright: ignore[reportArgumentType]
+    options = {"task": "x", "target": "x", "group": "x", "time": "x", "unit": "x"}
+    for option, value in (options | {"look_back": 7, "horizon": 7, "block": 7}).items():
+        sentence = f"`{option}` is {value!r}, but has no meaning for '{name}'"
+        with pytest.raises(ValueError, match=sentence):
+            load_data(name, **{option: value})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="`target` is 7, but must be the name of a column"):
+        load_data(name, target=7)  # pyright: ignore[reportArgumentType]
     assert len(load_data(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxrnn.data.arrays import check_consistent, check_samples, pad_time
 from jaxrnn.data.dataset import Data
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import PARTS, Sequences
 
@@ -42,8 +43,8 @@ def from_arrays(
         ValueError: Wrong rank, NaN, counts or shapes that disagree, or a class with too few
             samples.
     """
-    raw = to_sequences(inputs, targets, name, lengths, groups)
-    return prepare(raw, task=task, split=split, seed=seed)
+    sequences = to_sequences(inputs, targets, name, lengths, groups)
+    return prepare(sequences, TaskOptions(task), split, seed)
 
 
 def to_sequences(
@@ -88,11 +89,11 @@ def from_splits(
     time = max(x.shape[1] for x in inputs)
     if all(y.shape[1:] == x.shape[1:2] for x, y in zip(inputs, targets, strict=True)):
         targets = [pad_time(y, time) for y in targets]
-    raw = Sequences(
+    sequences = Sequences(
         name,
         np.concatenate([pad_time(x, time) for x in inputs]),
         np.concatenate(lengths),
         np.concatenate(targets),
         parts=np.repeat(PARTS, [len(x) for x in inputs]),
     )
-    return prepare(raw, task=task)
+    return prepare(sequences, TaskOptions(task))

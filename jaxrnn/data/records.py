@@ -1,6 +1,7 @@
 """What files and arrays hold before anybody decides on task, split and scale: plain records."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -89,4 +90,8 @@ class TimeSeries:
     values: np.ndarray
     names: tuple[str, ...]
     targets: tuple[str, ...]
-    series: np.ndarray | None = field(default=None)
+    series: np.ndarray | None = None
+
+
+Record: TypeAlias = Sequences | LabelledTexts | LongText | PianoRolls | TimeSeries
+"""What a file or arrays hold."""

@@ -29,7 +29,7 @@ def digits(seed: int = 0, split: Shares = None) -> Data:
         seed: Of the division.
         split: As in `from_arrays`.
     """
-    return prepare(digits_sequences(), seed=seed, split=split)
+    return prepare(digits_sequences(), split=split, seed=seed)
 
 
 def digits_sequences() -> Sequences:

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxrnn.data.arrays import check_inputs, check_targets, pad_sequences
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers import rolls
-from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.records import PARTS, PianoRolls, Sequences
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -23,18 +23,18 @@ NAMES = {
 """What belongs together, by the file that people name."""
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences | PianoRolls:
+def read(path: Path, roles: ColumnRoles) -> Sequences | PianoRolls:
     """The arrays of a file, or of the files beside it that belong together.
 
     Args:
         path: A `.npz` file; or a `.npy` file whose name ends in `X` or `X_train`, such as
             `pen_X.npy`: the others are then read from `pen_y.npy` and so on.
-        options: Without columns.
+        roles: Roles that name no column.
 
     Raises:
         ValueError: Missing or damaged arrays, Python objects, arrays that don't fit each other.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     arrays = _load_npz(path) if path.suffix.lower() == ".npz" else _load_npy(path)
     if rolls.holds_rolls(arrays):
         return rolls.from_arrays(path, arrays)

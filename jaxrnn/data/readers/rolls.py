@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from jaxrnn.data.readers.column_roles import ColumnRoles
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers.text import read_text
 from jaxrnn.data.records import PARTS, PianoRolls
 
@@ -18,19 +18,19 @@ NAME_IN_FILE = {"train": "train", "validation": "valid", "test": "test"}
 """How those who published such files call the parts."""
 
 
-def read(path: Path, options: ColumnRoles) -> PianoRolls:
+def read(path: Path, roles: ColumnRoles) -> PianoRolls:
     """The pieces of a `.mat` or `.json` file.
 
     Args:
         path: A `.mat` file with cells `traindata`, `validdata`, `testdata` of `(time, labels)`
             matrices; or a `.json` file `{"train": [piece, ...], "valid": ..., "test": ...}`, a
             piece being a list of frames and a frame a list of MIDI numbers.
-        options: Without columns.
+        roles: Roles that name no column.
 
     Raises:
         ValueError: A damaged file, missing parts, or pieces that are no rolls.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     return _to_rolls(path, _from_mat(path) if path.suffix.lower() == ".mat" else _from_json(path))
 
 

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from jaxrnn.data.readers.column_roles import ColumnRoles
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.records import LongText
 
 
-def read(path: Path, options: ColumnRoles) -> LongText:
+def read(path: Path, roles: ColumnRoles) -> LongText:
     """The whole file.
 
     Raises:
         ValueError: No UTF-8, nothing in it, or a named column.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     text = read_text(path)
     if not text.strip():
         raise ValueError(f"'{path}' is empty, but must hold text.")

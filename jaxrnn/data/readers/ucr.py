@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers.arff import read_arff
-from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.readers.labelled import to_sequences
 from jaxrnn.data.readers.ts import read_ts
 from jaxrnn.data.records import Sequences
@@ -11,18 +11,18 @@ from jaxrnn.data.records import Sequences
 ENDINGS = {"_TRAIN": "_TEST", "_train": "_test"}
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences:
+def read(path: Path, roles: ColumnRoles) -> Sequences:
     """The sequences of a file, or of two.
 
     Args:
         path: A `.ts` or `.arff` file. Where its name ends in `_TRAIN` and the same with `_TEST`
             is beside it, they are the train and test parts.
-        options: Without columns.
+        roles: Roles that name no column.
 
     Raises:
         ValueError: As `read_ts` and `read_arff`, or sequences that don't fit each other.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     cases = read_arff if path.suffix.lower() == ".arff" else read_ts
     for train, test in ENDINGS.items():
         name = path.stem.removesuffix(train)
