@@ -454,6 +454,12 @@ def test_arff_is_refused_with_a_line(
     assert message in found and str(path) in found
 
 
+def test_numbers_to_predict_in_arff_must_be_there(tmp_path: Path) -> None:
+    text = ARFF.replace("{1,10}", "numeric").replace("3,?,1", "3,4,?")
+    message = "line 10 ends in nan, but must end in a finite number."
+    assert message in refused(written(tmp_path, "bad.arff", text))
+
+
 # Piano rolls
 
 FRAMES = {"train": [[[60, 64], []], [[21], [108], [21]]], "test": [[[60], [60]]]}

@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 )
 
 from jaxrnn.data import targets
-from jaxrnn.data.arrays import check_seed, check_targets
+from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.from_arrays import to_sequences
 from jaxrnn.data.options import TaskOptions
@@ -97,7 +97,7 @@ def _constraints(record: Sequences | LabelledTexts | PianoRolls, task: str | Non
     """Collect what folds must respect; labels are classes of whole sequences."""
     labels = None
     if not isinstance(record, PianoRolls):
-        y = check_targets("data", record.targets, _samples(record))
+        y = record.targets
         time = record.inputs.shape[1] if isinstance(record, Sequences) else 1
         labels = y if targets.kind_of(task, y, time) == targets.CLASSIFICATION else None
     return Constraints(labels, record.groups, record.parts)

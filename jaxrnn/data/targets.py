@@ -112,26 +112,3 @@ def labels_of_classes(kind: str, classes: tuple[Value, ...], evaluated: int) -> 
     if kind == LABELLING:
         return Labelling(classes)
     return Classification(classes, ranks=evaluated * len(classes) <= MOST_SCORES)
-
-
-def encode_targets(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> np.ndarray:
-    """Targets of a part as `task` wants them.
-
-    Raises:
-        ValueError: A label that the training part lacks.
-    """
-    if isinstance(task, Regression):
-        scaling = Scaling(np.array(task.mean), np.array(task.scale))
-        return scaling.standardise(as_columns(targets), f"`{part}` targets")
-    assert isinstance(task, Classification | Labelling)
-    counts = step_mask(lengths, targets) if targets.ndim == 2 else np.ones(len(targets), bool)
-    classes = np.asarray(task.classes)
-    strange = np.setdiff1d(targets[counts], classes)
-    if len(strange):
-        raise ValueError(
-            f"`{part}` has the label {strange[0].item()!r}, but only labels of `train` are "
-            f"allowed: {', '.join(map(repr, task.classes[:20]))}."
-        )
-    indices = np.zeros(targets.shape, np.int32)
-    indices[counts] = np.searchsorted(classes, targets[counts])
-    return indices

@@ -51,7 +51,7 @@ def to_sequences(name: str, parts: Mapping[str, list[LabelledSequence]]) -> Sequ
     return Sequences(
         name,
         pad_sequences([case.values for case in cases]),
-        np.array([len(case.values) for case in cases]),
+        np.array([len(case.values) for case in cases], np.int32),
         _to_labels([case.target for case in cases]),
         parts=None if "" in parts else np.repeat(list(parts), list(map(len, parts.values()))),
     )
@@ -64,6 +64,8 @@ def _check(case: LabelledSequence, features: int) -> None:
             f"{case.place} has {time} steps of {found} variables, but must have at least 1 step of "
             f"{features} as the first sequence."
         )
+    if isinstance(case.target, float) and not np.isfinite(case.target):
+        raise ValueError(f"{case.place} ends in {case.target}, but must end in a finite number.")
     strange = np.argwhere(~np.isfinite(case.values))
     if len(strange):
         step, variable = strange[0] + 1

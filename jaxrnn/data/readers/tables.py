@@ -61,7 +61,7 @@ def to_sequences_by_group(table: Table, name: str, roles: ColumnRoles) -> Sequen
     names = _values(table, *roles.target, roles.group, roles.time, SPLIT)
     starts = np.flatnonzero(np.r_[True, groups[rows][1:] != groups[rows][:-1]])
     sequences = np.split(table.numbers(names)[rows], starts[1:])
-    lengths = np.array([len(one) for one in sequences])
+    lengths = np.array([len(steps) for steps in sequences], np.int32)
     first = np.repeat(rows[starts], lengths)
 
     def constant(column: str, values: np.ndarray) -> np.ndarray:
