@@ -12,19 +12,19 @@ from jaxrnn.data.readers.table import Table, from_csv, from_pandas, from_parquet
 from jaxrnn.data.records import PARTS, LabelledTexts, Sequences, TimeSeries
 
 SPLIT = "split"
-"""The column that says which part a row belongs to, where there is one."""
+"""Name of the column that says which part a row belongs to."""
 
 
-def _values(table: Table, *meaning: str | None) -> list[str]:
-    """The columns that nobody gave a meaning."""
-    names = [name for name in table.frame.columns if name not in meaning]
+def _values(table: Table, *named: str | None) -> list[str]:
+    """List the columns that no option names."""
+    names = [name for name in table.frame.columns if name not in named]
     if not names:
         raise ValueError(f"{table.source} has no columns left, but must have some to learn from.")
     return names
 
 
 def to_series(table: Table, name: str, roles: ColumnRoles) -> TimeSeries:
-    """Rows are points in time, of as many series as `roles.group` tells apart."""
+    """Take rows as points in time, of as many series as `roles.group` tells apart."""
     series = None if roles.group is None else table.labels(roles.group)
     rows = _order(table, series, roles.time)
     names = _values(table, roles.group, roles.time)
@@ -38,7 +38,7 @@ def to_series(table: Table, name: str, roles: ColumnRoles) -> TimeSeries:
 
 
 def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndarray:
-    """Rows such that groups are together, each in the order of time."""
+    """Order rows such that groups are together, each in the order of time."""
     codes = np.zeros(len(table.frame), np.int64)
     if groups is not None:
         codes = np.unique(groups, return_inverse=True)[1]
@@ -54,7 +54,7 @@ def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndar
 
 
 def to_sequences_by_group(table: Table, name: str, roles: ColumnRoles) -> Sequences:
-    """Rows of one group are a sequence, in the order of `roles.time`."""
+    """Take the rows of a group as a sequence, in the order of `roles.time`."""
     assert roles.group
     groups = table.labels(roles.group)
     rows = _order(table, groups, roles.time)
@@ -65,10 +65,10 @@ def to_sequences_by_group(table: Table, name: str, roles: ColumnRoles) -> Sequen
     first = np.repeat(rows[starts], lengths)
 
     def constant(column: str, values: np.ndarray) -> np.ndarray:
-        """The value of each group, if it has but one."""
-        other = values[rows] != values[first]
-        if other.any():
-            row = int(rows[other.argmax()])
+        """Return the value of each group, which must be the same in all of its rows."""
+        differs = values[rows] != values[first]
+        if differs.any():
+            row = int(rows[differs.argmax()])
             group = groups[row].item()
             raise table.flaw(row, column, f"one value for all rows of {roles.group!r} {group!r}")
         return values[rows[starts]]
@@ -86,7 +86,7 @@ def to_sequences_by_group(table: Table, name: str, roles: ColumnRoles) -> Sequen
 
 
 def to_sequences_by_row(table: Table, name: str, roles: ColumnRoles) -> Sequences | LabelledTexts:
-    """Every row is a sequence, or a text."""
+    """Take every row as a sequence, or as a text."""
     names = _values(table, *roles.target, roles.group, SPLIT)
     groups = None if roles.group is None else table.labels(roles.group)
     targets, parts = _stacked(list(_targets(table, roles).values())), _parts(table)
@@ -98,7 +98,7 @@ def to_sequences_by_row(table: Table, name: str, roles: ColumnRoles) -> Sequence
 
 
 def _targets(table: Table, roles: ColumnRoles) -> dict[str, np.ndarray]:
-    """One column of labels, or some of numbers."""
+    """Return one column of labels, or several of numbers, by name."""
     if len(roles.target) == 1:
         return {roles.target[0]: table.labels(roles.target[0])}
     return {name: table.numbers([name])[:, 0] for name in roles.target}
@@ -119,23 +119,23 @@ def _parts(table: Table) -> np.ndarray | None:
 
 
 def read(path: Path, roles: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
-    """The rows of a `.csv` or `.parquet` file; see `from_table`."""
+    """Read the rows of a `.csv` or `.parquet` file; see `from_table`."""
     parquet = path.suffix.lower() == ".parquet"
     rows = from_parquet(path) if parquet else from_csv(path)
     return from_table(rows, path.stem, roles)
 
 
 def from_frame(frame: pd.DataFrame, roles: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
-    """The rows of a frame; see `from_table`."""
+    """Read the rows of a frame; see `from_table`."""
     return from_table(from_pandas(frame), "frame", roles)
 
 
 def from_table(
     table: Table, name: str, roles: ColumnRoles
 ) -> Sequences | LabelledTexts | TimeSeries:
-    """What the rows of a table are.
+    """Make a record of the rows of a table.
 
-    To forecast, they are points in time, of as many series as `roles.group` tells apart. With
+    To forecast, rows are points in time, of as many series as `roles.group` tells apart. With
     `roles.group` and `roles.time`, the rows of one group are a sequence. Otherwise every row
     is a sequence of one feature, in the order of the columns, and `roles.group` is whom it comes
     from; or it is a text, where that is the only column. A column `split` says which part rows
@@ -143,12 +143,12 @@ def from_table(
 
     Args:
         table: Table with the columns of `roles`.
-        name: Of the record.
+        name: Name of the record.
         roles: Which column plays which role.
 
     Raises:
-        ValueError: Unknown columns, options that don't fit each other, values that are missing
-            or of the wrong kind.
+        ValueError: Columns are unknown, roles don't fit each other, or values are missing or of
+            the wrong kind.
     """
     _check_columns(table, roles)
     if roles.forecast:
