@@ -1,4 +1,4 @@
-"""Arrays as users give them: checked once, and refused with a sentence if they are no sequences."""
+"""Arrays as users have them: checked once, and refused with a sentence."""
 
 from collections.abc import Sequence
 from typing import Any

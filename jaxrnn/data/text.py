@@ -1,4 +1,4 @@
-"""A long text becomes data: after every character or word the question is which comes next."""
+"""A long text becomes data: after every character or word, the next one is to be predicted."""
 
 from collections.abc import Iterator
 
