@@ -589,9 +589,27 @@ def test_names(name: str) -> None:
         sentence = f"`{option}` is {value!r}, but has no meaning for '{name}'"
         with pytest.raises(ValueError, match=sentence):
             load_data(name, **{option: value})  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="`target` is 7, but must be the name of a column"):
+    with pytest.raises(
+        ValueError, match="`target` is 7, but must be the name of a column, as text"
+    ):
         load_data(name, target=7)  # pyright: ignore[reportArgumentType]
     assert len(load_data(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (None, {}, "`data` is a NoneType, but must be a name, the path of a file, or a pandas"),
+        ((np.zeros((9, 2, 1)), np.arange(9)), {}, "`jaxrnn.from_arrays` takes arrays."),
+        (str(ROOT / "tests"), {}, "but is a folder; name a file in it."),
+        ("digits", {"seed": 1.5}, "`seed` is 1.5, but must be a whole number."),
+        (ROOT / "tests" / "test.txt", {}, "but there is no such file."),
+    ],
+)
+def test_sources_that_are_none(source: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        load_data(source, **options)
+    assert message in str(error.value)
 
 
 def test_options_reach_the_data(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_words() -> None:
     ("text", "options", "message"),
     [
         ("abc" * 9, {"block": 0}, "`block` is 0, but must be at least 1."),
+        ("abc" * 9, {"block": 1.5}, "`block` is 1.5, but must be a whole number."),
         ("abc" * 9, {"unit": "line"}, "`unit` is 'line', but must be one of character, word."),
         ("abcdefgh", {}, "`validation` holds 1 character, but must hold at least 2."),
         ("", {}, "`split` leaves a part empty: there are only 0 to divide."),

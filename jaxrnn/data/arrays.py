@@ -43,6 +43,20 @@ def check_samples(name: str, inputs: Any, targets: Any, lengths: Any = None) -> 
     return Sequences(name, x, true, check_targets(name, targets, len(x)))
 
 
+def unpack_samples(name: str, arrays: Any) -> Sequences:
+    """Check (inputs, targets) or (inputs, targets, lengths), and make a record of them.
+
+    Raises:
+        ValueError: There are no two or three arrays, or they are refused as by `check_samples`.
+    """
+    if not isinstance(arrays, tuple | list) or len(arrays) not in (2, 3):
+        raise ValueError(
+            f"`{name}` is a {type(arrays).__name__}, but must be (inputs, targets) or "
+            "(inputs, targets, lengths)."
+        )
+    return check_samples(name, *arrays)
+
+
 def check_inputs(name: str, inputs: Any, lengths: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Check inputs and lengths, and return both as arrays.
 
@@ -169,6 +183,8 @@ def check_consistent(samples: Sequences, first: Sequences) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that is not from 0 to 2**32 - 1."""
+    """Refuse a seed that is no whole number from 0 to 2**32 - 1."""
+    if not isinstance(seed, int | np.integer):
+        raise ValueError(f"`seed` is {seed!r}, but must be a whole number.")
     if not 0 <= seed < 2**32:
         raise ValueError(f"`seed` is {seed}, but must be from 0 to {2**32 - 1}.")

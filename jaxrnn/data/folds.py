@@ -55,6 +55,13 @@ def folds(
         ValueError: An option does not fit the source, or there are too few samples for so many
             folds.
     """
+    if not isinstance(source, Record) and (
+        not isinstance(source, tuple) or len(source) not in (2, 3)
+    ):
+        raise ValueError(
+            f"`source` is a {type(source).__name__}, but must be (inputs, targets) or (inputs, "
+            "targets, lengths), or what `jaxrnn.read_data` returns."
+        )
     if isinstance(source, tuple):
         lengths = source[2] if len(source) > 2 else None
         source = to_sequences(*source[:2], lengths=lengths, groups=groups)
@@ -66,6 +73,8 @@ def folds(
 def fold_record(record: Record, k: int, options: TaskOptions, test: float, seed: int) -> list[Data]:
     """Divide a record `k` times; see `folds`."""
     check_seed(seed)
+    if not isinstance(k, int | np.integer):
+        raise ValueError(f"`k` is {k!r}, but must be a whole number.")
     if k < 2:
         raise ValueError(f"`k` is {k}, but must be at least 2.")
     if not 0 < test < 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.arrays import check_consistent, check_samples, pad_time
+from jaxrnn.data.arrays import check_consistent, check_samples, pad_time, unpack_samples
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
@@ -86,7 +86,7 @@ def from_splits(
             class is unknown to `train`.
     """
     arrays = dict(zip(PARTS, (train, validation, test), strict=True))
-    parts = [check_samples(part, *samples) for part, samples in arrays.items()]
+    parts = [unpack_samples(part, samples) for part, samples in arrays.items()]
     for part in parts:
         check_consistent(part, parts[0])
     time = max(part.inputs.shape[1] for part in parts)

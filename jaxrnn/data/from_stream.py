@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from jaxrnn.data import targets
-from jaxrnn.data.arrays import check_consistent, check_samples, step_mask
+from jaxrnn.data.arrays import check_consistent, step_mask, unpack_samples
 from jaxrnn.data.checks import check_splits
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.encoding import encode_split
@@ -46,7 +46,12 @@ def from_stream(
             "`batches` is an iterator, which has one epoch only, but must be a function from the "
             "number of an epoch to an iterator, or something that can be iterated over again."
         )
-    evaluated = [check_samples("validation", *validation), check_samples("test", *test)]
+    if not callable(batches) and not hasattr(batches, "__iter__"):
+        raise ValueError(
+            f"`batches` is {type(batches).__name__}, but must be a function from the number of an "
+            "epoch to an iterator, or something that can be iterated over again."
+        )
+    evaluated = [unpack_samples("validation", validation), unpack_samples("test", test)]
     statistics = StreamStatistics(task)
     for batch in check_batches(batches, 0):
         statistics.add(batch)

@@ -181,8 +181,15 @@ def read_source(source: Source | Record, roles: ColumnRoles) -> Record:
         return source
     if isinstance(source, pd.DataFrame):
         return tables.from_frame(source, roles)
+    if not isinstance(source, str | Path):
+        raise ValueError(
+            f"`data` is a {type(source).__name__}, but must be a name, the path of a file, or a "
+            "pandas frame; `jaxrnn.from_arrays` takes arrays."
+        )
     path = Path(source)
     reader = READERS.get(path.suffix.lower())
+    if reader is None and os.path.isdir(source):
+        raise ValueError(f"`data` is '{path}', but is a folder; name a file in it.")
     if reader is None:
         raise ValueError(
             f"`data` is {str(source)!r}, but must be {', '.join(map(repr, GENERATED))}, or the "

@@ -45,7 +45,9 @@ class ColumnRoles:
         for key, names in {"target": targets, "group": (group,), "time": (time,)}.items():
             for name in names:
                 if not isinstance(name, str | None):
-                    raise ValueError(f"`{key}` is {name!r}, but must be the name of a column.")
+                    raise ValueError(
+                        f"`{key}` is {name!r}, but must be the name of a column, as text."
+                    )
         return cls(targets, group, time, forecast)
 
     @property
@@ -93,9 +95,14 @@ class TaskOptions:
 
         Raises:
             ValueError: `split` is among them.
+            TypeError: An option is unknown.
         """
         if "split" in options:
             raise ValueError("`split` is given, but folds divide by themselves; `test` can be set.")
+        names = [option.name for option in fields(cls)]
+        for name in options:
+            if name not in names:
+                raise TypeError(f"`{name}` is no option of folds; these are {', '.join(names)}.")
         return cls(**options)
 
     @property

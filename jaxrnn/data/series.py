@@ -39,7 +39,7 @@ class Window(NamedTuple):
         rows = {"look_back": options.look_back, "horizon": options.horizon}
         for name, value in rows.items():
             if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"`{name}` is {value}, but for series must be at least 1 row.")
+                raise ValueError(f"`{name}` is {value!r}, but for series must be at least 1 row.")
         return cls(int(options.look_back or 0), int(options.horizon or 0), options.reach_back)
 
     @property

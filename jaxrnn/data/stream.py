@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jaxrnn.data.arrays import check_consistent, check_samples, pad_time
+from jaxrnn.data.arrays import check_consistent, pad_time, unpack_samples
 from jaxrnn.data.encoding import encode_split
 from jaxrnn.data.records import Sequences
 from jaxrnn.data.scaling import Scaling
@@ -90,7 +90,7 @@ def check_batches(batches: Batches, epoch: int) -> Iterator[Sequences]:
     for number, arrays in enumerate(batches(epoch) if callable(batches) else batches):
         if smaller is not None:
             raise ValueError(smaller)
-        batch = _batch(f"batch {number}", arrays)
+        batch = unpack_samples(f"batch {number}", arrays)
         first = first or batch
         check_consistent(batch, first)
         size, samples = len(first.inputs), len(batch.inputs)
@@ -101,12 +101,3 @@ def check_batches(batches: Batches, epoch: int) -> Iterator[Sequences]:
             smaller = wrong
         else:
             yield batch
-
-
-def _batch(name: str, arrays: Any) -> Sequences:
-    if not isinstance(arrays, tuple | list) or len(arrays) not in (2, 3):
-        raise ValueError(
-            f"`{name}` is a {type(arrays).__name__}, but must be (inputs, targets) or "
-            "(inputs, targets, lengths)."
-        )
-    return check_samples(name, *arrays)

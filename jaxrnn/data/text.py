@@ -25,6 +25,8 @@ def from_text(record: LongText, options: TaskOptions, split: Division = None) ->
         ValueError: The unit is unknown, a block has no token, or a part has less than two.
     """
     block, unit = options.block, options.unit
+    if not isinstance(block, int | np.integer):
+        raise ValueError(f"`block` is {block!r}, but must be a whole number.")
     if block < 1:
         raise ValueError(f"`block` is {block}, but must be at least 1.")
     if unit not in UNITS:
