@@ -599,7 +599,7 @@ def test_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        (None, {}, "`data` is a NoneType, but must be a name, the path of a file, or a pandas"),
+        (None, {}, "`data` is NoneType, but must be a name, the path of a file, or a pandas"),
         ((np.zeros((9, 2, 1)), np.arange(9)), {}, "`jaxrnn.from_arrays` takes arrays."),
         (str(ROOT / "tests"), {}, "but is a folder; name a file in it."),
         ("digits", {"seed": 1.5}, "`seed` is 1.5, but must be a whole number."),

@@ -59,7 +59,7 @@ def folds(
         not isinstance(source, tuple) or len(source) not in (2, 3)
     ):
         raise ValueError(
-            f"`source` is a {type(source).__name__}, but must be (inputs, targets) or (inputs, "
+            f"`source` is {type(source).__name__}, but must be (inputs, targets) or (inputs, "
             "targets, lengths), or what `jaxrnn.read_data` returns."
         )
     if isinstance(source, tuple):

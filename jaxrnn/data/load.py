@@ -183,7 +183,7 @@ def read_source(source: Source | Record, roles: ColumnRoles) -> Record:
         return tables.from_frame(source, roles)
     if not isinstance(source, str | Path):
         raise ValueError(
-            f"`data` is a {type(source).__name__}, but must be a name, the path of a file, or a "
+            f"`data` is {type(source).__name__}, but must be a name, the path of a file, or a "
             "pandas frame; `jaxrnn.from_arrays` takes arrays."
         )
     path = Path(source)
