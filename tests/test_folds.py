@@ -118,6 +118,7 @@ def test_texts_and_rolls() -> None:
     ("options", "message"),
     [
         ({"k": 1}, "`k` is 1, but must be at least 2."),
+        ({"k": 2.5}, "`k` is 2.5, but must be a whole number."),
         ({"test": 1.0}, "`test` is 1.0, but must be a share between 0 and 1."),
         ({"k": 60}, "`k` is 60, but there are only 42 samples of a class outside the test part."),
         ({"k": 200}, "`k` is 200, but there are only 85 samples outside the test part."),
@@ -159,5 +160,10 @@ def test_options_that_folds_do_not_take() -> None:
     arrays = numbered(60), np.arange(60) / 7
     with pytest.raises(ValueError, match="`split` is given, but folds divide by themselves"):
         folds(arrays, 3, split=(0.8, 0.1, 0.1))
+    with pytest.raises(TypeError, match="`lookback` is no option of folds; these are task, look"):
+        folds(arrays, 3, lookback=2)
+    for source in (arrays[0], arrays[:1]):
+        with pytest.raises(ValueError, match=r"but must be \(inputs, targets\) or \(inputs, targ"):
+            folds(source, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="`groups` are given, but belong to arrays"):
         folds(to_sequences(*arrays), 3, groups=np.arange(60))

@@ -16,6 +16,7 @@ from support.marks import slow
 
 import jaxrnn
 import search
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import LongText
 from jaxrnn.population import ahead, programs
@@ -33,7 +34,7 @@ def noise(kind: str, samples: int = 32) -> jaxrnn.Data:
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=(n, 4, 3)).astype(np.float32) for n in (samples, 16, 16)]
     if kind == "text":
-        return prepare(LongText("text", "abcd efgh " * 60), block=4)
+        return prepare(LongText("text", "abcd efgh " * 60), TaskOptions(block=4))
     targets: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "classes": lambda part: np.arange(len(part)) % 3,
         "steps": lambda part: part.argmax(-1),

@@ -454,6 +454,12 @@ def test_arff_is_refused_with_a_line(
     assert message in found and str(path) in found
 
 
+def test_numbers_to_predict_in_arff_must_be_there(tmp_path: Path) -> None:
+    text = ARFF.replace("{1,10}", "numeric").replace("3,?,1", "3,4,?")
+    message = "line 10 ends in nan, but must end in a finite number."
+    assert message in refused(written(tmp_path, "bad.arff", text))
+
+
 # Piano rolls
 
 FRAMES = {"train": [[[60, 64], []], [[21], [108], [21]]], "test": [[[60], [60]]]}
@@ -578,10 +584,32 @@ def test_names(name: str) -> None:
     assert one.name == name and len(one.validation) > 100
     np.testing.assert_array_equal(one.test.inputs, same.test.inputs)
     assert not np.array_equal(one.test.inputs, other.test.inputs)
-    for option in ("task", "target", "group", "time", "look_back", "horizon", "block", "unit"):
-        with pytest.raises(ValueError, match=f"`{option}` is 7, but has no meaning for '{name}'"):
-            load_data(name, **{option: 7})  # pyright: ignore[reportArgumentType]
+    options = {"task": "x", "target": "x", "group": "x", "time": "x", "unit": "x"}
+    for option, value in (options | {"look_back": 7, "horizon": 7, "block": 7}).items():
+        sentence = f"`{option}` is {value!r}, but has no meaning for '{name}'"
+        with pytest.raises(ValueError, match=sentence):
+            load_data(name, **{option: value})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(
+        ValueError, match="`target` is 7, but must be the name of a column, as text"
+    ):
+        load_data(name, target=7)  # pyright: ignore[reportArgumentType]
     assert len(load_data(name, split=(0.8, 0.1, 0.1)).train) > len(one.train)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (None, {}, "`data` is NoneType, but must be a name, the path of a file, or a pandas"),
+        ((np.zeros((9, 2, 1)), np.arange(9)), {}, "`jaxrnn.from_arrays` takes arrays."),
+        (str(ROOT / "tests"), {}, "but is a folder; name a file in it."),
+        ("digits", {"seed": 1.5}, "`seed` is 1.5, but must be a whole number."),
+        (ROOT / "tests" / "test.txt", {}, "but there is no such file."),
+    ],
+)
+def test_sources_that_are_none(source: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        load_data(source, **options)
+    assert message in str(error.value)
 
 
 def test_options_reach_the_data(tmp_path: Path) -> None:

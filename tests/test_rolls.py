@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.splits import splits_of
 
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import PianoRolls
 from jaxrnn.tasks.next_step import NextStep
@@ -16,7 +17,7 @@ PARTS = np.repeat(["train", "validation", "test"], [20, 5, 5])
 
 
 def test_targets_are_a_step_ahead() -> None:
-    data = prepare(PianoRolls("piano", ROLLS, parts=PARTS), task="next_step")
+    data = prepare(PianoRolls("piano", ROLLS, parts=PARTS), TaskOptions(task="next_step"))
     assert data.task == NextStep(3)
     splits = splits_of(data)
     for split, rolls in zip(splits, (ROLLS[:20], ROLLS[20:25], ROLLS[25:]), strict=True):
@@ -65,5 +66,5 @@ def test_rolls_are_divided_by_group() -> None:
 )
 def test_bad_rolls(rolls: Any, options: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        prepare(PianoRolls("bad", rolls), **options)
+        prepare(PianoRolls("bad", rolls), TaskOptions(**options))
     assert message in str(error.value)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.splits import scaling_of, splits_of, train_of
 
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import TimeSeries
 from jaxrnn.data.series import Window
@@ -61,7 +62,7 @@ def test_starts(
 )
 def test_windows_lie_in_their_parts(reach_back: bool, firsts: list[range]) -> None:
     """Five rows seen and three to come, of parts that end before rows 70, 85 and 100."""
-    data = prepare(counting(), look_back=5, horizon=3, reach_back=reach_back)
+    data = prepare(counting(), TaskOptions(look_back=5, horizon=3, reach_back=reach_back))
     task = data.task
     assert isinstance(task, Forecasting)
     for split, first in zip(splits_of(data), firsts, strict=True):
@@ -80,7 +81,7 @@ def test_windows_lie_in_their_parts(reach_back: bool, firsts: list[range]) -> No
 
 
 def test_counts_are_rows_from_the_start() -> None:
-    data = prepare(counting(1000), look_back=5, horizon=3, split=(60, 20, 20))
+    data = prepare(counting(1000), TaskOptions(look_back=5, horizon=3), split=(60, 20, 20))
     last = data.test.targets[-1, -1, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0]
     assert last == pytest.approx(99)
     assert [len(split) for split in splits_of(data)] == [53, 13, 13]
@@ -88,20 +89,22 @@ def test_counts_are_rows_from_the_start() -> None:
 
 def test_training_rows_alone_give_the_scale() -> None:
     raw = counting()
-    data = prepare(raw, look_back=5, horizon=3)
+    data = prepare(raw, TaskOptions(look_back=5, horizon=3))
     np.testing.assert_allclose(scaling_of(data).mean, raw.values[:70].mean(0))
     np.testing.assert_allclose(scaling_of(data).scale, raw.values[:70].std(0))
     raw.values[70:] *= 100
-    far = prepare(raw, look_back=5, horizon=3)
+    far = prepare(raw, TaskOptions(look_back=5, horizon=3))
     np.testing.assert_array_equal(train_of(far).inputs, train_of(data).inputs)
     np.testing.assert_array_equal(scaling_of(far).scale, scaling_of(data).scale)
-    gaps = prepare(replace(raw, values=with_gap(raw.values, 3)), look_back=5, horizon=3)
+    gaps = prepare(
+        replace(raw, values=with_gap(raw.values, 3)), TaskOptions(look_back=5, horizon=3)
+    )
     np.testing.assert_allclose(scaling_of(gaps).mean[2], np.delete(raw.values[:70, 2], 3).mean())
 
 
 def test_some_variables_are_forecast() -> None:
     raw = replace(counting(), targets=("wind", "load"))
-    data = prepare(raw, look_back=4, horizon=2, task="forecasting")
+    data = prepare(raw, TaskOptions(look_back=4, horizon=2, task="forecasting"))
     task = data.task
     assert isinstance(task, Forecasting)
     assert (task.names, task.features, task.horizon) == (("wind", "load"), (2, 0), 2)
@@ -125,12 +128,12 @@ def test_several_series_are_divided_each_by_itself() -> None:
     rows = np.sort(order)  # in order of time within each
     raw = TimeSeries("mixed", mixed[rows], NAMES, ("load",), series[rows])
     with pytest.raises(ValueError, match="there are only 2 to divide"):
-        prepare(raw, look_back=2, horizon=1)
+        prepare(raw, TaskOptions(look_back=2, horizon=1))
     raw = TimeSeries("mixed", mixed[:220], NAMES, ("load",), series[:220])
     turns = np.argsort(np.r_[np.arange(200), np.arange(20) * 10 + 0.5])  # b after every tenth of a
     shuffled = replace(raw, values=raw.values[turns], series=series[:220][turns])
     for given in (raw, shuffled):
-        data = prepare(given, look_back=2, horizon=1)
+        data = prepare(given, TaskOptions(look_back=2, horizon=1))
         counts = [len(split) for split in splits_of(data)]
         assert counts == [(140 - 2) + (14 - 2), (30 - 2) + (3 - 2), (30 - 2) + (3 - 2)]
         seen = data.test.inputs[:, :, 0] * scaling_of(data).scale[0] + scaling_of(data).mean[0]
@@ -151,7 +154,9 @@ def with_gap(values: np.ndarray, row: int, column: int = 2) -> np.ndarray:
 def test_windows_with_missing_values_are_left_out(row: int, column: int, lost: int) -> None:
     """Five rows are seen, three come; a gap among what comes counts if it is to be forecast."""
     raw = counting()
-    data = prepare(replace(raw, values=with_gap(raw.values, row, column)), look_back=5, horizon=3)
+    data = prepare(
+        replace(raw, values=with_gap(raw.values, row, column)), TaskOptions(look_back=5, horizon=3)
+    )
     assert len(data.train) == 63 - lost
     said = f"{lost} windows hold missing values and are left out."
     assert (said in data.notes) == bool(lost)
@@ -199,5 +204,5 @@ def test_bad_series(change: dict[str, Any], options: dict[str, Any], message: st
     raw, needed = replace(counting(), **change), {"look_back": 5, "horizon": 3}
     given: dict[str, Any] = needed | options
     with pytest.raises(ValueError) as error:
-        prepare(raw, **given)
+        prepare(raw, TaskOptions(**given))
     assert message in str(error.value)

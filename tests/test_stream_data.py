@@ -135,6 +135,7 @@ GOOD = batches_of(X, Y)
 BAD: list[tuple[Any, str]] = [
     ([], "`batches` is empty, but must give at least one batch."),
     (iter(GOOD), "`batches` is an iterator, which has one epoch only"),
+    (3, "`batches` is int, but must be a function from the number of an epoch to an iterator"),
     ([X], "`batch 0` is a ndarray, but must be (inputs, targets) or (inputs, targets, lengths)."),
     (
         [GOOD[0], batches_of(X, Y, size=5)[0], GOOD[1]],

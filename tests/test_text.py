@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.splits import splits_of, train_of
 
 from jaxrnn.data.dataset import Data
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import LabelledTexts, LongText
 from jaxrnn.data.text import to_blocks
@@ -43,7 +44,7 @@ def test_blocks(count: int, block: int, inputs: Any, targets: Any, lengths: Any)
 @given(st.text(min_size=20, max_size=300), st.integers(1, 70))
 def test_parts_follow_each_other(text: str, block: int) -> None:
     """Every token but the first of a part is due once; the order is that of the text."""
-    data = prepare(LongText("some", text), block=block)
+    data = prepare(LongText("some", text), TaskOptions(block=block))
     task = data.task
     assert isinstance(task, Language)
     ends = [int(len(text) * share + 1e-6) for share in (0, 0.7, 0.85, 1)]
@@ -59,7 +60,9 @@ def test_parts_follow_each_other(text: str, block: int) -> None:
 
 
 def test_what_a_text_asks_of_networks() -> None:
-    data = prepare(LongText("abc", "abc" * 100 + "z" * 100), task="language", split=(300, 50, 50))
+    data = prepare(
+        LongText("abc", "abc" * 100 + "z" * 100), TaskOptions(task="language"), split=(300, 50, 50)
+    )
     problem = data.spec
     assert (problem.inputs, problem.outputs, problem.vocabulary) == (0, 4, 4)
     assert problem.per_step and problem.stateful and "embedding_size" not in problem.excluded
@@ -72,7 +75,7 @@ def test_what_a_text_asks_of_networks() -> None:
 
 
 def test_words() -> None:
-    data = prepare(LongText("abc", "The cat, the dog. " * 20), unit="word", block=8)
+    data = prepare(LongText("abc", "The cat, the dog. " * 20), TaskOptions(unit="word", block=8))
     task = data.task
     assert isinstance(task, Language)
     assert task.tokens == ("\ufffd", "the", ",", ".", "cat", "dog") and task.unit == "word"
@@ -83,6 +86,7 @@ def test_words() -> None:
     ("text", "options", "message"),
     [
         ("abc" * 9, {"block": 0}, "`block` is 0, but must be at least 1."),
+        ("abc" * 9, {"block": 1.5}, "`block` is 1.5, but must be a whole number."),
         ("abc" * 9, {"unit": "line"}, "`unit` is 'line', but must be one of character, word."),
         ("abcdefgh", {}, "`validation` holds 1 character, but must hold at least 2."),
         ("", {}, "`split` leaves a part empty: there are only 0 to divide."),
@@ -92,7 +96,7 @@ def test_words() -> None:
 )
 def test_bad_text(text: str, options: Any, message: str) -> None:
     with pytest.raises(ValueError) as error:
-        prepare(LongText("bad", text), **options)
+        prepare(LongText("bad", text), TaskOptions(**options))
     assert message in str(error.value)
 
 

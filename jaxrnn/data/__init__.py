@@ -1,1 +1,1 @@
-"""From what people have to the splits that networks read."""
+"""Data: files and arrays become the splits that networks read."""

@@ -1,4 +1,4 @@
-"""Checks of a data set: what people should know before they trust results."""
+"""Checks of a data set: what users should know before they trust results."""
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
@@ -14,29 +14,29 @@ from jaxrnn.tasks.task import Task
 def check_splits(
     task: Task, splits: Mapping[str, Split], originals: Mapping[str, Split] | None = None
 ) -> tuple[str, ...]:
-    """Sentences on the sequences of all parts.
+    """Write sentences about classes, padding and duplicates of all parts.
 
     Args:
-        task: What they are for.
-        splits: As networks read them.
-        originals: The same with nothing lost, where networks read less than there was.
+        task: Task of the data.
+        splits: Parts as networks read them, by name.
+        originals: Parts with nothing lost, where networks read less than there was.
     """
-    same = duplicates(splits if originals is None else originals)
-    return *missing_classes(task, splits), *padding(splits), *same
+    shared = duplicates(splits if originals is None else originals)
+    return *missing_classes(task, splits), *padding(splits), *shared
 
 
 def missing_classes(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:
-    """Which parts hold no sequence of some class."""
+    """Yield a sentence for every part that lacks sequences of a class."""
     if isinstance(task, Classification):
         for part, split in splits.items():
             absent = np.setdiff1d(np.arange(len(task.classes)), split.targets)
             if len(absent):
-                some = ", ".join(repr(task.classes[k]) for k in absent[:10])
-                yield f"{part} holds no sequence of {len(absent)} of the classes: {some}."
+                names = ", ".join(repr(task.classes[k]) for k in absent[:10])
+                yield f"{part} holds no sequence of {len(absent)} of the classes: {names}."
 
 
 def padding(splits: Mapping[str, Split]) -> Iterator[str]:
-    """How much of each part is padding."""
+    """Yield a sentence for every part that holds padding."""
     for part, split in splits.items():
         share = 1.0 - split.lengths.mean() / split.time
         if share > 0:
@@ -47,17 +47,17 @@ def padding(splits: Mapping[str, Split]) -> Iterator[str]:
 
 
 def duplicates(splits: Mapping[str, Split]) -> Iterator[str]:
-    """A sentence for every two parts that share sequences, whatever their targets."""
-    seen = {part: [_key(split, row) for row in range(len(split))] for part, split in splits.items()}
-    for early, late in combinations(seen, 2):
-        earlier = set(seen[early])
-        count = sum(key in earlier for key in seen[late])
+    """Yield a sentence for every two parts that share sequences, whatever their targets."""
+    keys = {part: [_key(split, row) for row in range(len(split))] for part, split in splits.items()}
+    for early, late in combinations(keys, 2):
+        earlier = set(keys[early])
+        count = sum(key in earlier for key in keys[late])
         if count:
             verb = "sequences also occur" if count > 1 else "sequence also occurs"
             yield f"{count:,} {late} {verb} in {early}."
 
 
 def _key(split: Split, row: int) -> bytes:
-    """All true steps as they were read: padding and the time of the part make no difference."""
+    """Hash all true steps; padding and the time of the part make no difference."""
     steps = np.ascontiguousarray(split.inputs[row, : split.lengths[row]])
     return blake2b(steps.tobytes(), digest_size=16).digest()

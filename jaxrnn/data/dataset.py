@@ -16,16 +16,16 @@ from jaxrnn.tasks.task import Task
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """One problem, ready to train on.
+    """A data set, divided and encoded, ready to train on.
 
     Attributes:
-        name: For the run folder.
-        task: What there is to learn.
-        train: What gradients see.
-        validation: What pruning and selection see.
-        test: What the winner is scored on, once.
-        encoder: From raw inputs to what networks read.
-        notes: Sentences that people should read before they trust results.
+        name: Name of the data, as the run folder shows it.
+        task: Task to learn.
+        train: Samples to train on.
+        validation: Samples to prune and to select by.
+        test: Samples to score the winner on, once.
+        encoder: Encoder from raw inputs to what networks read.
+        notes: Sentences that users should read before they trust results.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Data:
 
     @property
     def spec(self) -> TaskSpec:
-        """What it asks of a network."""
+        """Specification of the networks that can learn the task."""
         splits = self.train, self.validation, self.test
         differ = min(s.shortest for s in splits) < max(s.time for s in splits)
         return spec_of(self.task, self.encoder, differ)
 
 
 def spec_of(task: Task, encoder: Encoder, lengths_differ: bool) -> TaskSpec:
-    """What a task asks of a network that reads what the encoder writes."""
-    senseless = {"input_noise"} if encoder.size else {"embedding_size"}
+    """Specify networks for a task and an encoder of inputs."""
+    meaningless = {"input_noise"} if encoder.size else {"embedding_size"}
     return TaskSpec(
         inputs=encoder.inputs,
         outputs=task.outputs,
@@ -56,16 +56,16 @@ def spec_of(task: Task, encoder: Encoder, lengths_differ: bool) -> TaskSpec:
         per_step=task.per_step,
         stateful=task.stateful,
         forecast=task.features * task.horizon if isinstance(task, Forecasting) else (),
-        excluded=task.excluded | senseless,
+        excluded=task.excluded | meaningless,
     )
 
 
 HIDDEN = {"tokens", "features", "ranks"}
-"""Of a task, what would be long or mean little by itself."""
+"""Attributes of a task that a description leaves out: long, or of little meaning by themselves."""
 
 
 def describe_data(data: Data) -> dict[str, Any]:
-    """Name, task, sizes and notes, as JSON can hold them."""
+    """Describe data by name, task, sizes and notes, as JSON can hold them."""
     about = {name: value for name, value in vars(data.task).items() if name not in HIDDEN}
     return {
         "name": data.name,
@@ -82,16 +82,16 @@ def describe_data(data: Data) -> dict[str, Any]:
 
 
 def fingerprint(data: Data) -> str:
-    """A number in hexadecimal that tells data apart: shapes, types and values of every part.
+    """Hash shapes, types and values of every part, in hexadecimal, to tell data apart.
 
-    Of training data that comes as a stream nothing is read, only its sizes count.
+    Of training data that comes as a stream nothing is read; its sizes alone count.
     """
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in (data.train, data.validation, data.test):
         if isinstance(part, Split):
             for name, values in vars(part).items():
-                told.update(f"{name} {values.shape} {values.dtype} ".encode())
-                told.update(np.ascontiguousarray(values).tobytes())
+                digest.update(f"{name} {values.shape} {values.dtype} ".encode())
+                digest.update(np.ascontiguousarray(values).tobytes())
         else:
-            told.update(f"stream {part.batch} {part.batches} {part.time} ".encode())
-    return told.hexdigest()
+            digest.update(f"stream {part.batch} {part.batches} {part.time} ".encode())
+    return digest.hexdigest()

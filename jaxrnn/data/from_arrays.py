@@ -1,12 +1,14 @@
 """Data from arrays in Python."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from jaxrnn.data.arrays import check_consistent, check_samples, pad_time
+from jaxrnn.data.arrays import check_consistent, check_samples, pad_time, unpack_samples
 from jaxrnn.data.dataset import Data
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.prepare import prepare
 from jaxrnn.data.records import PARTS, Sequences
 
@@ -21,37 +23,38 @@ def from_arrays(
     task: str | None = None,
     split: Sequence[float] | None = None,
 ) -> Data:
-    """Data divided at random into train, validation and test.
+    """Divide arrays at random into train, validation and test.
 
-    Classes have the same share in each part; no group is in two of them.
+    Classes have the same share in each part, and no group is in two of them.
 
     Args:
         inputs: Finite numbers `(samples, time, features)`, or a list of arrays
             `(time_i, features)`.
         targets: Labels (numbers or text) or values, `(samples,)`; values `(samples, values)`; or
             a label for every step, `(samples, time)`.
-        seed: Of the division, at least 0.
-        name: For the run folder.
-        lengths: `(samples,)`, true steps of each; all steps by default.
-        groups: Whom each sample comes from, `(samples,)`.
-        task: `classification`, `regression` or `labelling`; guessed by default: numbers with
-            fractions are values, anything else is a label.
-        split: Shares or counts of the three parts; 70/15/15 by default.
+        seed: Seed of the division, from 0 to 2**32 - 1.
+        name: Name of the data, as the run folder shows it.
+        lengths: True steps of each sample, `(samples,)`; all steps by default.
+        groups: Group of each sample, `(samples,)`, such as the patient it comes from.
+        task: `classification`, `regression` or `labelling`. By default the targets decide: numbers
+            with fractions are values, anything else is a label.
+        split: Shares or whole counts of the three parts; 70/15/15 by default.
 
     Raises:
-        ValueError: Wrong rank, NaN, counts or shapes that disagree, or a class with too few
-            samples.
+        ValueError: Arrays have a wrong rank or hold NaN, counts or shapes disagree, or a class has
+            too few samples.
     """
-    raw = to_sequences(inputs, targets, name, lengths, groups)
-    return prepare(raw, task=task, split=split, seed=seed)
+    sequences = to_sequences(inputs, targets, name, lengths, groups)
+    return prepare(sequences, TaskOptions(task), split, seed)
 
 
 def to_sequences(
     inputs: Any, targets: Any, name: str = "arrays", lengths: Any = None, groups: Any = None
 ) -> Sequences:
-    """Arrays as `from_arrays` takes them, checked, before anything is divided."""
-    x, y, true = check_samples("data", inputs, targets, lengths)
-    return Sequences(name, x, true, y, None if groups is None else _groups(groups, len(x)))
+    """Check arrays as `from_arrays` takes them, and make a record of them."""
+    sequences = check_samples("data", inputs, targets, lengths)
+    groups = None if groups is None else _groups(groups, len(sequences.inputs))
+    return replace(sequences, name=name, groups=groups)
 
 
 def _groups(groups: Any, samples: int) -> np.ndarray:
@@ -68,31 +71,31 @@ def from_splits(
     name: str = "arrays",
     task: str | None = None,
 ) -> Data:
-    """Data with parts of your own, each (inputs, targets) or (inputs, targets, lengths).
+    """Make data of three parts that are divided already.
 
     Args:
-        train: As `from_arrays` takes them; what lies behind the lengths is ignored.
-        validation: Likewise, with no class that `train` lacks.
-        test: Likewise.
-        name: For the run folder.
-        task: As `from_arrays`.
+        train: (inputs, targets) or (inputs, targets, lengths) to train on, arrays as in
+            `from_arrays`.
+        validation: The same to prune and to select by, with no class that `train` lacks.
+        test: The same to score the winner on, with no class that `train` lacks.
+        name: Name of the data, as the run folder shows it.
+        task: `classification`, `regression` or `labelling`; by default the targets decide.
 
     Raises:
-        ValueError: As `from_arrays`, or a class unknown to `train`.
+        ValueError: Arrays are refused as by `from_arrays`, the parts don't fit each other, or a
+            class is unknown to `train`.
     """
-    given = dict(zip(PARTS, (train, validation, test), strict=True))
-    checked = {part: check_samples(part, *arrays) for part, arrays in given.items()}
-    for part, samples in checked.items():
-        check_consistent(part, samples, checked["train"])
-    inputs, targets, lengths = zip(*checked.values(), strict=True)
-    time = max(x.shape[1] for x in inputs)
-    if all(y.shape[1:] == x.shape[1:2] for x, y in zip(inputs, targets, strict=True)):
-        targets = [pad_time(y, time) for y in targets]
-    raw = Sequences(
+    arrays = dict(zip(PARTS, (train, validation, test), strict=True))
+    parts = [unpack_samples(part, samples) for part, samples in arrays.items()]
+    for part in parts:
+        check_consistent(part, parts[0])
+    time = max(part.inputs.shape[1] for part in parts)
+    per_step = all(part.per_step for part in parts)
+    sequences = Sequences(
         name,
-        np.concatenate([pad_time(x, time) for x in inputs]),
-        np.concatenate(lengths),
-        np.concatenate(targets),
-        parts=np.repeat(PARTS, [len(x) for x in inputs]),
+        np.concatenate([pad_time(part.inputs, time) for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([pad_time(p.targets, time) if per_step else p.targets for p in parts]),
+        parts=np.repeat(PARTS, [len(part.inputs) for part in parts]),
     )
-    return prepare(raw, task=task)
+    return prepare(sequences, TaskOptions(task))

@@ -1,6 +1,7 @@
-"""What files and arrays hold before anybody decides on task, split and scale: plain records."""
+"""What files and arrays hold before they are divided and scaled: checked, plain records."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,15 +13,15 @@ class Sequences:
     """Sequences of numbers, each with something to learn.
 
     Attributes:
-        name: For the run folder.
-        inputs: float64 `(samples, time, features)`; anything behind the true length.
-        lengths: True steps, int `(samples,)`, from 1 to time.
-        targets: One per sequence: labels `(samples,)` (numbers or text) or values
-            `(samples, values)`; or a label for every step, int `(samples, time)`.
-        groups: Whom each comes from (a writer, a speaker, a piece), `(samples,)`, or None.
-        parts: A name of `PARTS` for each where the data has splits of its own, `(samples,)`, or
-            None. Without any `validation`, that is taken out of `train`.
-        target_names: Of the values, where they have names.
+        name: Name of the data, as the run folder shows it.
+        inputs: Finite numbers `(samples, time, features)`; anything behind the true length.
+        lengths: True steps, int32 `(samples,)`, from 1 to time.
+        targets: Labels `(samples,)` (numbers or text), values `(samples, values)`, or a label for
+            every step, `(samples, time)`.
+        groups: Group of each sequence (a writer, a speaker, a piece), `(samples,)`, or None.
+        parts: Name in `PARTS` for each sequence, `(samples,)`, where the data has splits of its
+            own, or None. If none is `validation`, some of `train` are taken for it.
+        target_names: Names of the values, where they have some.
     """
 
     name: str
@@ -31,10 +32,27 @@ class Sequences:
     parts: np.ndarray | None = None
     target_names: tuple[str, ...] = ()
 
+    @property
+    def per_step(self) -> bool:
+        """True if there are as many targets as steps."""
+        return self.targets.shape[1:] == self.inputs.shape[1:2]
+
+    def part(self, name: str, rows: np.ndarray) -> "Sequences":
+        """Take some of the sequences, as the part of that name."""
+        return Sequences(name, self.inputs[rows], self.lengths[rows], self.targets[rows])
+
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Short texts, each with a label; see `Sequences`."""
+    """Short texts, each with a label.
+
+    Attributes:
+        name: Name of the data, as the run folder shows it.
+        inputs: Texts of at least one token.
+        targets: Labels, numbers or text, `(samples,)`.
+        groups: Group of each text, `(samples,)`, or None.
+        parts: Name of the part of each text, `(samples,)`, or None; see `Sequences`.
+    """
 
     name: str
     inputs: list[str]
@@ -48,8 +66,8 @@ class LongText:
     """One long text, to predict it character by character, or word by word.
 
     Attributes:
-        name: For the run folder.
-        text: All of it.
+        name: Name of the data, as the run folder shows it.
+        text: The whole text.
     """
 
     name: str
@@ -58,13 +76,13 @@ class LongText:
 
 @dataclass(frozen=True)
 class PianoRolls:
-    """Sequences of sets of labels, such as the notes that sound: predict the next set.
+    """Sequences of sets of labels, such as the notes that sound, to predict the next set.
 
     Attributes:
-        name: For the run folder.
-        rolls: One `(time, labels)` array of 0 and 1 per piece, of at least 2 steps.
-        groups: As in `Sequences`.
-        parts: As in `Sequences`.
+        name: Name of the data, as the run folder shows it.
+        rolls: Arrays `(time, labels)` of 0 and 1, one per piece, of at least 2 steps.
+        groups: Group of each piece, `(pieces,)`, or None.
+        parts: Name of the part of each piece, `(pieces,)`, or None; see `Sequences`.
     """
 
     name: str
@@ -78,15 +96,20 @@ class TimeSeries:
     """Variables over time, to forecast some of them.
 
     Attributes:
-        name: For the run folder.
-        values: float64 `(rows, variables)`, in order of time within each series.
-        names: Of the variables.
+        name: Name of the data, as the run folder shows it.
+        values: float64 `(rows, variables)`, in order of time within each series; NaN where a value
+            is missing.
+        names: Names of the variables.
         targets: Names of those to forecast.
-        series: Which series a row belongs to, `(rows,)`, or None for a single one.
+        series: Series that a row belongs to, `(rows,)`, or None for a single one.
     """
 
     name: str
     values: np.ndarray
     names: tuple[str, ...]
     targets: tuple[str, ...]
-    series: np.ndarray | None = field(default=None)
+    series: np.ndarray | None = None
+
+
+Record: TypeAlias = Sequences | LabelledTexts | LongText | PianoRolls | TimeSeries
+"""What a file or arrays hold."""

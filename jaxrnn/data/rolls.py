@@ -1,4 +1,4 @@
-"""Rolls become data: at every step the question is what comes at the next."""
+"""Rolls become data: at every step, the next one is to be predicted."""
 
 import numpy as np
 
@@ -12,19 +12,19 @@ from jaxrnn.data.splitting import Constraints, Division, divide
 from jaxrnn.tasks.next_step import NextStep
 
 
-def from_rolls(raw: PianoRolls, split: Division, seed: int) -> Data:
-    """Data whose inputs are all steps but the last, as they are, and targets all but the first."""
-    rolls = [np.asarray(roll) for roll in raw.rolls]
+def from_rolls(record: PianoRolls, split: Division, seed: int) -> Data:
+    """Divide rolls; inputs are all steps but the last, and targets all but the first."""
+    rolls = [np.asarray(roll) for roll in record.rolls]
     if not rolls:
         raise ValueError("`data` holds no roll, but must hold some.")
     labels = rolls[0].shape[-1]
     for number, roll in enumerate(rolls):
         _check(number, roll, labels)
-    parts = divide(len(rolls), Constraints(groups=raw.groups, parts=raw.parts), split, seed)
+    parts = divide(len(rolls), Constraints(groups=record.groups, parts=record.parts), split, seed)
     task = NextStep(labels)
     splits = {part: _split([rolls[row] for row in rows]) for part, rows in parts._asdict().items()}
     scaling = Scaling.identity(labels)
-    return Data(raw.name, task, **splits, encoder=scaling, notes=check_splits(task, splits))
+    return Data(record.name, task, **splits, encoder=scaling, notes=check_splits(task, splits))
 
 
 def _check(number: int, roll: np.ndarray, labels: int) -> None:

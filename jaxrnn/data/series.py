@@ -1,6 +1,6 @@
 """Series become data: windows of some rows, and the rows right behind each to forecast."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,20 +8,21 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from jaxrnn.data.checks import check_splits
 from jaxrnn.data.dataset import Data
+from jaxrnn.data.options import TaskOptions
 from jaxrnn.data.records import PARTS, TimeSeries
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
-from jaxrnn.data.splitting import Ranges
+from jaxrnn.data.splitting import Division, in_order
 from jaxrnn.tasks.forecasting import Forecasting
 
 
 class Window(NamedTuple):
-    """What a forecast sees, and how far it goes.
+    """Rows that a forecast sees, and rows behind them that it predicts.
 
     Attributes:
         look_back: Rows that are seen, at least 1.
         horizon: Rows to forecast behind them, at least 1.
-        reach_back: Whether rows that are seen may lie in the part before.
+        reach_back: True if rows that are seen may lie in the part before.
     """
 
     look_back: int
@@ -29,85 +30,93 @@ class Window(NamedTuple):
     reach_back: bool = False
 
     @classmethod
-    def of(cls, look_back: int | None, horizon: int | None, reach_back: bool) -> "Window":
-        """The same, refused with a sentence where it is none."""
-        for name, value in (("look_back", look_back), ("horizon", horizon)):
+    def of(cls, options: TaskOptions) -> "Window":
+        """Check the options of a forecast and make a window of them.
+
+        Raises:
+            ValueError: `look_back` or `horizon` is missing or below 1.
+        """
+        rows = {"look_back": options.look_back, "horizon": options.horizon}
+        for name, value in rows.items():
             if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"`{name}` is {value}, but for series must be at least 1 row.")
-        return cls(int(look_back or 0), int(horizon or 0), reach_back)
+                raise ValueError(f"`{name}` is {value!r}, but for series must be at least 1 row.")
+        return cls(int(options.look_back or 0), int(options.horizon or 0), options.reach_back)
 
     @property
     def rows(self) -> int:
-        """Rows of it all."""
+        """Number of rows, seen and predicted."""
         return self.look_back + self.horizon
 
     def starts(self, first: int, behind: int) -> range:
-        """First rows of all windows in the part from row `first` up to before row `behind`."""
+        """List the first rows of all windows in the part from row `first` to before `behind`."""
         earliest = max(0, first - self.look_back) if self.reach_back else first
         return range(earliest, behind - self.rows + 1)
 
     def cut(self, values: np.ndarray, starts: range) -> np.ndarray:
-        """Windows of `(rows, variables)` that begin there, `(windows, rows, variables)`."""
+        """Cut windows out of `(rows, variables)`, as `(windows, rows, variables)`."""
         if not starts:
             return np.empty((0, self.rows, values.shape[1]), values.dtype)
         views = sliding_window_view(values, self.rows, axis=0)  # (starts, variables, rows)
         return views[starts.start : starts.stop].swapaxes(1, 2)
 
 
-def from_series(raw: TimeSeries, window: Window, ranges: Callable[[int], Ranges]) -> Data:
-    """Data of all windows that hold no missing value, standardised with the training rows.
+def from_series(record: TimeSeries, options: TaskOptions, split: Division = None) -> Data:
+    """Cut series into windows without missing values, standardised with the training rows.
 
     Args:
-        raw: Rows of one series or several, each of which is divided by itself.
-        window: How long they are.
-        ranges: From the rows of a series to first row and row behind the last of each part.
+        record: Rows of one series or several, each of which is divided by itself.
+        options: Options of which `look_back`, `horizon` and `reach_back` count.
+        split: Division of the rows of each series, in order of time.
 
     Raises:
-        ValueError: Names that don't fit, no horizon, infinite values, or a part without windows.
+        ValueError: Names don't fit, `look_back` or `horizon` is missing, values are infinite, or a
+            part has no windows.
     """
-    _check(raw)
-    series = list(_each(raw))
-    spans = [ranges(len(values)) for values in series]
-    features = tuple(map(raw.names.index, raw.targets))
+    window = Window.of(options)
+    _check(record)
+    series = list(_each(record))
+    spans = [in_order(len(values), split) for values in series]
+    features = tuple(map(record.names.index, record.targets))
     trained = [rows[slice(*span[0])] for rows, span in zip(series, spans, strict=True)]
-    scaling = _scaling(np.concatenate(trained), raw.names)
+    scaling = _scaling(np.concatenate(trained), record.names)
     series = [scaling.standardise(rows, "`values`") for rows in series]
     splits, left_out = {}, 0
     for part, name in enumerate(PARTS):
-        own = [span[part] for span in spans]
-        cut = [window.cut(x, window.starts(*span)) for x, span in zip(series, own, strict=True)]
-        splits[name], missing = _split(cut, window, features)
+        ranges = [span[part] for span in spans]
+        windows = [window.cut(x, window.starts(*r)) for x, r in zip(series, ranges, strict=True)]
+        splits[name], missing = _split(windows, window, features)
         left_out += missing
         if not len(splits[name]):
-            raise ValueError(_no_window(name, own, window, missing))
+            raise ValueError(_no_window(name, ranges, window, missing))
     mean, scale = (tuple(v[list(features)].tolist()) for v in (scaling.mean, scaling.scale))
-    task = Forecasting(raw.targets, mean, scale, features, window.horizon)
-    said = *_counts(splits, left_out), *check_splits(task, splits)
-    return Data(raw.name, task, **splits, encoder=scaling, notes=said)
+    task = Forecasting(record.targets, mean, scale, features, window.horizon)
+    notes = *_counts(splits, left_out), *check_splits(task, splits)
+    return Data(record.name, task, **splits, encoder=scaling, notes=notes)
 
 
-def _check(raw: TimeSeries) -> None:
-    if raw.values.ndim != 2 or raw.values.shape[1] != len(raw.names):
+def _check(record: TimeSeries) -> None:
+    if record.values.ndim != 2 or record.values.shape[1] != len(record.names):
         raise ValueError(
-            f"`values` have the shape {raw.values.shape}, but must be (rows, {len(raw.names)})."
+            f"`values` have the shape {record.values.shape}, but must be (rows, "
+            f"{len(record.names)})."
         )
-    for name in raw.targets:
-        if name not in raw.names:
-            raise ValueError(f"`target` is {name!r}, but must be one of {', '.join(raw.names)}.")
-    if np.isinf(raw.values).any():
-        row, column = np.argwhere(np.isinf(raw.values))[0]
-        raise ValueError(f"`values` are infinite in row {row} of {raw.names[column]!r}.")
+    for name in record.targets:
+        if name not in record.names:
+            raise ValueError(f"`target` is {name!r}, but must be one of {', '.join(record.names)}.")
+    if np.isinf(record.values).any():
+        row, column = np.argwhere(np.isinf(record.values))[0]
+        raise ValueError(f"`values` are infinite in row {row} of {record.names[column]!r}.")
 
 
-def _each(raw: TimeSeries) -> Iterator[np.ndarray]:
-    """Rows `(rows, variables)` of every series."""
-    if raw.series is None:
-        yield raw.values
+def _each(record: TimeSeries) -> Iterator[np.ndarray]:
+    """Yield the rows `(rows, variables)` of every series."""
+    if record.series is None:
+        yield record.values
         return
-    _, index, counts = np.unique(raw.series, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(record.series, return_inverse=True, return_counts=True)
     order = np.argsort(index, kind="stable")
     for rows in np.split(order, np.cumsum(counts)[:-1]):
-        yield raw.values[rows]
+        yield record.values[rows]
 
 
 def _scaling(rows: np.ndarray, names: tuple[str, ...]) -> Scaling:
@@ -118,10 +127,12 @@ def _scaling(rows: np.ndarray, names: tuple[str, ...]) -> Scaling:
     return Scaling.fit_rows(rows)
 
 
-def _split(cut: list[np.ndarray], window: Window, features: tuple[int, ...]) -> tuple[Split, int]:
-    """Windows as inputs and what comes behind them, and how many missing values spoil."""
-    inputs = np.concatenate([one[:, : window.look_back] for one in cut])
-    targets = np.concatenate([one[:, window.look_back :, list(features)] for one in cut])
+def _split(
+    windows: list[np.ndarray], window: Window, features: tuple[int, ...]
+) -> tuple[Split, int]:
+    """Split windows into inputs and targets; the number is of those that missing values spoil."""
+    inputs = np.concatenate([rows[:, : window.look_back] for rows in windows])
+    targets = np.concatenate([rows[:, window.look_back :, list(features)] for rows in windows])
     whole = ~(np.isnan(inputs).any((1, 2)) | np.isnan(targets).any((1, 2)))
     missing = int((~whole).sum())
     if missing:

@@ -1,4 +1,4 @@
-"""Some of the samples, as networks read them."""
+"""One part of the data, as networks read it."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some of the samples.
+    """Samples of one part, encoded.
 
     Attributes:
-        inputs: Standardised, float32 `(samples, time, features)`, or tokens, int32
+        inputs: Standardised numbers, float32 `(samples, time, features)`, or tokens, int32
             `(samples, time)`; 0 behind the true length.
-        targets: `(samples, ...)`, as the task wants them.
+        targets: Targets `(samples, ...)`, encoded as the task wants them.
         lengths: True steps of each, int32 `(samples,)`, from 1 to time.
     """
 
@@ -25,16 +25,20 @@ class Split:
 
     @property
     def time(self) -> int:
-        """Steps that every sample is padded to."""
+        """Number of steps that every sample is padded to."""
         return self.inputs.shape[1]
 
     @property
     def shortest(self) -> int:
-        """The least true length."""
+        """Least true length."""
         return int(self.lengths.min())
 
-    def trimmed(self, every: bool) -> "Split":
-        """Without steps that are padding in all samples; `every`: targets have a time axis, too."""
+    def trimmed(self, per_step: bool) -> "Split":
+        """Cut off the steps that are padding in all samples.
+
+        Args:
+            per_step: True if targets have a time axis, too.
+        """
         time = int(self.lengths.max())
-        targets = self.targets[:, :time] if every else self.targets
+        targets = self.targets[:, :time] if per_step else self.targets
         return Split(self.inputs[:, :time], targets, self.lengths)

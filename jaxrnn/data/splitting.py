@@ -11,19 +11,20 @@ from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.records import PARTS
 
 DEFAULT_SHARES = (0.7, 0.15, 0.15)
+"""Shares of train, validation and test."""
 TRIES = 200
-"""Orders of the groups among which the best division is looked for."""
+"""Random orders of the groups, of which the best division is taken."""
 
 
 Ranges: TypeAlias = list[tuple[int, int]]
-"""First row of each part and the row behind its last."""
+"""First row of each part, and the row behind its last."""
 Division: TypeAlias = Sequence[float] | Callable[[int], Ranges] | None
 """Shares of train, validation and test; or whole counts; or, for what is in order of time, a
 function from its rows to ranges. None for 70/15/15."""
 
 
 class Parts(NamedTuple):
-    """Rows of each, `(rows,)` ints."""
+    """Rows of each part, int `(rows,)`."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -31,12 +32,12 @@ class Parts(NamedTuple):
 
 
 class Constraints(NamedTuple):
-    """What a division has to respect, each `(samples,)` or None.
+    """What a division must respect, each `(samples,)` or None.
 
     Attributes:
-        labels: Their shares are to be the same in every part.
-        groups: None of them is to be in two parts.
-        parts: Names of parts, where they are given.
+        labels: Classes whose shares are to be the same in every part.
+        groups: Groups of which none is to be in two parts.
+        parts: Names of parts, where the data has them.
     """
 
     labels: np.ndarray | None = None
@@ -44,34 +45,34 @@ class Constraints(NamedTuple):
     parts: np.ndarray | None = None
 
 
-def divide(samples: int, known: Constraints, split: Division, seed: int) -> Parts:
-    """Rows of the three parts, in the way that fits what is known.
+def divide(samples: int, constraints: Constraints, split: Division, seed: int) -> Parts:
+    """Divide samples into the three parts.
 
     Args:
-        samples: How many there are.
-        known: What to respect.
+        samples: Number of samples.
+        constraints: What to respect.
         split: Shares or counts of train, validation and test; 70/15/15 by default.
-        seed: Of the order.
+        seed: Seed of the order, from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: Too few samples, or shares or counts that make no three parts.
+        ValueError: There are too few samples, or shares or counts make no three parts.
     """
     check_seed(seed)
-    if known.parts is not None:
-        if split is not None and (known.parts == "validation").any():
+    if constraints.parts is not None:
+        if split is not None and (constraints.parts == "validation").any():
             raise ValueError(f"`split` is {split}, but the data has three parts of its own.")
-        return predefined(known, split, seed)
+        return predefined(constraints, split, seed)
     rows = np.arange(samples)
     counts = np.diff(part_ends(samples, split), prepend=0)
-    return Parts(*divide_rows(rows, counts, known, seed))
+    return Parts(*divide_rows(rows, counts, constraints, seed))
 
 
 def part_ends(samples: int, split: Division) -> tuple[int, int, int]:
-    """Samples up to the end of train, of validation and of test.
+    """Count the samples up to the end of train, of validation and of test.
 
     Raises:
-        ValueError: No three shares of at most 1 together, nor three whole counts, or a part
-            that remains empty.
+        ValueError: The division is no three shares of at most 1 together, nor three whole counts,
+            or a part remains empty.
     """
     shares = _shares(split)
     if not all(isinstance(share, int | np.integer) for share in shares):
@@ -95,9 +96,13 @@ def _shares(split: Division) -> Sequence[float]:
     return split
 
 
-def predefined(known: Constraints, split: Division, seed: int) -> Parts:
-    """Parts that are given; without any validation, that comes out of train."""
-    names = np.asarray(known.parts)
+def predefined(constraints: Constraints, split: Division, seed: int) -> Parts:
+    """Take the parts that the data names; if none validates, some of train are taken for it.
+
+    Raises:
+        ValueError: A name is unknown, or train or test is empty.
+    """
+    names = np.asarray(constraints.parts)
     strange = np.setdiff1d(names, PARTS)
     if len(strange):
         raise ValueError(f"`split` names {str(strange[0])!r}, but must name one of {PARTS}.")
@@ -107,13 +112,13 @@ def predefined(known: Constraints, split: Division, seed: int) -> Parts:
             raise ValueError(f"`{part}` is empty, but must hold at least one sample.")
     if not len(validation):
         train, validation = divide_rows(
-            train, _train_and_validation(len(train), split), known, seed
+            train, _train_and_validation(len(train), split), constraints, seed
         )
     return Parts(train, validation, test)
 
 
 def _train_and_validation(samples: int, split: Division) -> np.ndarray:
-    """Counts of train and validation, where test is given."""
+    """Count train and validation where the data has a test part."""
     train, validation, _ = np.diff(part_ends(10**9, split), prepend=0)
     count = int(samples * validation / (train + validation) + 1e-6)
     if not 0 < count < samples:
@@ -122,27 +127,29 @@ def _train_and_validation(samples: int, split: Division) -> np.ndarray:
 
 
 def divide_rows(
-    rows: np.ndarray, counts: np.ndarray, known: Constraints, seed: int
+    rows: np.ndarray, counts: np.ndarray, constraints: Constraints, seed: int
 ) -> list[np.ndarray]:
-    """So many of the rows for each part, in the way that fits what is known."""
-    labels = None if known.labels is None else known.labels[rows]
-    if known.groups is not None:
-        return [rows[own] for own in by_group(known.groups[rows], counts, seed, labels)]
-    if labels is not None:
-        return [rows[own] for own in by_class(labels, counts, seed)]
-    return [rows[own] for own in at_random(len(rows), counts, seed)]
+    """Divide rows into parts of so many each, as the constraints demand."""
+    labels = None if constraints.labels is None else constraints.labels[rows]
+    if constraints.groups is not None:
+        parts = by_group(constraints.groups[rows], counts, seed, labels)
+    elif labels is not None:
+        parts = by_class(labels, counts, seed)
+    else:
+        parts = at_random(len(rows), counts, seed)
+    return [rows[part] for part in parts]
 
 
 def at_random(samples: int, counts: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Parts of so many rows each."""
+    """Divide samples at random into parts of so many rows each."""
     return _random_parts(np.arange(samples), counts, seed, None)
 
 
 def by_class(labels: np.ndarray, counts: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Parts of so many rows each, with the same share of every class in each.
+    """Divide samples into parts of so many rows each, with equal shares of every class.
 
     Raises:
-        ValueError: A class so rare that a part might lack it.
+        ValueError: A class is so rare that a part might lack it.
     """
     classes, numbers = np.unique(labels, return_counts=True)
     needed = smallest_class(len(labels), counts)
@@ -157,7 +164,7 @@ def by_class(labels: np.ndarray, counts: np.ndarray, seed: int) -> list[np.ndarr
 
 
 def smallest_class(samples: int, counts: np.ndarray) -> int:
-    """Samples of a class that suffice for one in every part, though every draw may round down."""
+    """Count the samples of a class that suffice for one in every part, however draws round."""
     needed = 1
     stages = counts[1:].min(), counts[1:].sum(), samples - counts[0], samples
     for few, many in pairwise(map(int, stages)):
@@ -168,15 +175,15 @@ def smallest_class(samples: int, counts: np.ndarray) -> int:
 def _random_parts(
     rows: np.ndarray, counts: np.ndarray, seed: int, labels: np.ndarray | None
 ) -> list[np.ndarray]:
-    """The first part, and then the others out of the rest."""
-    drawn: Any = train_test_split(
+    """Draw the first part, and then the others out of the rest."""
+    pair: Any = train_test_split(
         rows,
         train_size=int(counts[0]),
         test_size=int(counts[1:].sum()),
         random_state=seed,
         stratify=None if labels is None else labels[rows],
     )
-    first, rest = drawn
+    first, rest = pair
     return (
         [first, rest]
         if len(counts) == 2
@@ -187,57 +194,57 @@ def _random_parts(
 def by_group(
     groups: np.ndarray, counts: np.ndarray, seed: int, labels: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    """Parts as near to so many rows each as whole groups can be, and to equal shares of classes.
+    """Divide whole groups into parts, close to the counts and to equal shares of classes.
 
     Scikit-learn's GroupShuffleSplit counts groups, whatever their sizes.
 
     Raises:
-        ValueError: Fewer groups than parts.
+        ValueError: There are fewer groups than parts.
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < len(counts):
         raise ValueError(f"`group` has {len(names)} values, but must have at least {len(counts)}.")
-    kinds = np.zeros(len(groups)) if labels is None else labels
-    table = _contingency(group, np.unique(kinds, return_inverse=True)[1])
-    wanted = np.outer(counts / len(groups), table.sum(0))
+    classes = np.zeros(len(groups)) if labels is None else labels
+    table = _contingency(group, np.unique(classes, return_inverse=True)[1])
+    target = np.outer(counts / len(groups), table.sum(0))
     rng = np.random.default_rng(seed)
     tries = [
         _parts_of_groups(rng.permutation(len(names)), table.sum(1), counts) for _ in range(TRIES)
     ]
     parts = range(len(counts))
 
-    def miss(part: np.ndarray) -> float:
-        found = np.stack([table[part == k].sum(0) for k in parts])
-        return np.abs(found - wanted).sum()
+    def error(part: np.ndarray) -> float:
+        """Sum up how far the counts of every class in every part are from the target."""
+        return np.abs(np.stack([table[part == k].sum(0) for k in parts]) - target).sum()
 
-    best = _fill_empty(min(tries, key=miss), table.sum(1), len(counts))[group]
+    best = _fill_empty(min(tries, key=error), table.sum(1), len(counts))[group]
     return [np.flatnonzero(best == k) for k in parts]
 
 
 def _fill_empty(part: np.ndarray, sizes: np.ndarray, parts: int) -> np.ndarray:
-    """An empty part gets the smallest group of the part that has most of them."""
+    """Give an empty part the smallest group of the part that has most of them."""
     for empty in set(range(parts)) - set(part.tolist()):
         most = np.flatnonzero(part == np.bincount(part).argmax())
         part[most[sizes[most].argmin()]] = empty
     return part
 
 
-def _contingency(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How often each pair of indices occurs, `(of one, of the other)`."""
-    table = np.zeros((one.max() + 1, other.max() + 1), int)
-    np.add.at(table, (one, other), 1)
+def _contingency(group: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Count the samples of each pair of indices, `(groups, classes)`."""
+    table = np.zeros((group.max() + 1, label.max() + 1), int)
+    np.add.at(table, (group, label), 1)
     return table
 
 
 def _parts_of_groups(order: np.ndarray, sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The part of each group, if they are laid in this order: where its middle lies."""
+    """Choose the part of each group by where its middle lies, if they are laid in this order."""
     middles = np.empty(len(order))
     middles[order] = np.cumsum(sizes[order]) - sizes[order] / 2
     return np.searchsorted(np.cumsum(counts), middles, side="right")
 
 
 def in_order(rows: int, split: Division) -> Ranges:
-    """Parts in order; counts are rows from the start, and what lies behind the last is unused."""
+    """Divide rows in order; counts are rows from the start, and rows behind the last are unused."""
     if callable(split):
         return split(rows)
     return list(pairwise((0, *part_ends(rows, split))))

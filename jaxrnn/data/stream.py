@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jaxrnn.data.arrays import Checked, check_consistent, check_samples, pad_time
+from jaxrnn.data.arrays import check_consistent, pad_time, unpack_samples
 from jaxrnn.data.encoding import encode_split
+from jaxrnn.data.records import Sequences
 from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.tasks.task import Task
 
 Batches: TypeAlias = Callable[[int], Iterable[Any]] | Iterable[Any]
-"""From the number of an epoch to its batches, or something to iterate over in every epoch."""
+"""Function from the number of an epoch to its batches, or something to iterate over anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +20,13 @@ class Stream:
     """Batches of the training part, one after another.
 
     Attributes:
-        given: Where they come from.
-        task: What there is to learn.
-        scaling: Of inputs.
+        source: Source of the batches.
+        task: Task to learn.
+        scaling: Scaling of inputs.
         batch: Samples of each batch.
-        batches: Of an epoch.
+        batches: Batches of an epoch.
         time: Steps that every sample is padded to, the longest true length.
-        shortest: The least true length.
+        shortest: Least true length.
     """
 
     source: Batches
@@ -40,19 +41,19 @@ class Stream:
         return self.batch * self.batches
 
     def epoch(self, index: int) -> Iterator[Split]:
-        """The batches of an epoch, all of one shape.
+        """Yield the batches of an epoch, all of one shape.
 
         Raises:
-            ValueError: Batches that differ from those of the first pass in number, size or length.
+            ValueError: Batches differ from those of the first pass in number, size or length.
         """
         count = 0
         for number, samples in enumerate(check_batches(self.source, index)):
             count = number + 1
             if count > self.batches:
                 break
-            one = encode_split(f"batch {number}", samples, self.task, self.scaling)
-            self._check(one, f"`batch {number}` of epoch {index}")
-            yield self._padded(one)
+            split = encode_split(samples, self.task, self.scaling)
+            self._check(split, f"`{samples.name}` of epoch {index}")
+            yield self._pad(split)
         if count != self.batches:
             more = "more" if count > self.batches else f"{count}"
             raise ValueError(
@@ -60,51 +61,43 @@ class Stream:
                 "first pass."
             )
 
-    def _check(self, one: Split, called: str) -> None:
-        if len(one) != self.batch:
-            raise ValueError(f"{called} holds {len(one)} samples, but must hold {self.batch}.")
+    def _check(self, split: Split, name: str) -> None:
+        if len(split) != self.batch:
+            raise ValueError(f"{name} holds {len(split)} samples, but must hold {self.batch}.")
         # Where all lengths were the same, programs are compiled that know no other.
         least = self.time if self.shortest == self.time else 1
-        if not least <= one.shortest <= one.time <= self.time:
+        if not least <= split.shortest <= split.time <= self.time:
             raise ValueError(
-                f"{called} holds {one.shortest} to {one.time} steps, but must hold {least} to "
+                f"{name} holds {split.shortest} to {split.time} steps, but must hold {least} to "
                 f"{self.time} as in the first pass."
             )
 
-    def _padded(self, one: Split) -> Split:
-        targets = pad_time(one.targets, self.time) if self.task.per_step else one.targets
-        return Split(pad_time(one.inputs, self.time), targets, one.lengths)
+    def _pad(self, split: Split) -> Split:
+        targets = pad_time(split.targets, self.time) if self.task.per_step else split.targets
+        return Split(pad_time(split.inputs, self.time), targets, split.lengths)
 
 
-def check_batches(batches: Batches, epoch: int) -> Iterator[Checked]:
-    """All batches of an epoch that are of the size of the first one.
+def check_batches(batches: Batches, epoch: int) -> Iterator[Sequences]:
+    """Yield all batches of an epoch that are of the size of the first one, checked.
 
     A smaller one at the end is left out.
 
     Raises:
-        ValueError: Something that is no batch, or one of another size or shape, with its number.
+        ValueError: Something is no batch, or differs from the first in size or shape; the message
+            says which.
     """
     first, smaller = None, None
-    for number, given in enumerate(batches(epoch) if callable(batches) else batches):
+    for number, arrays in enumerate(batches(epoch) if callable(batches) else batches):
         if smaller is not None:
             raise ValueError(smaller)
-        batch = _batch(f"batch {number}", given)
+        batch = unpack_samples(f"batch {number}", arrays)
         first = first or batch
-        check_consistent(f"batch {number}", batch, first)
-        size, own = len(first[0]), len(batch[0])
-        wrong = f"`batch {number}` holds {own} samples, but must hold {size} as the first one."
-        if own > size:
+        check_consistent(batch, first)
+        size, samples = len(first.inputs), len(batch.inputs)
+        wrong = f"`{batch.name}` holds {samples} samples, but must hold {size} as the first one."
+        if samples > size:
             raise ValueError(wrong)
-        if own < size:
+        if samples < size:
             smaller = wrong
         else:
             yield batch
-
-
-def _batch(key: str, given: Any) -> Checked:
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        raise ValueError(
-            f"`{key}` is a {type(given).__name__}, but must be (inputs, targets) or "
-            "(inputs, targets, lengths)."
-        )
-    return check_samples(key, *given)

@@ -1,4 +1,4 @@
-"""Which task targets ask for, and targets as that task wants them."""
+"""Targets define the task: classes or values, per sequence or per step."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from jaxrnn.types import Value
 
 CLASSIFICATION, REGRESSION, LABELLING = KINDS = "classification", "regression", "labelling"
 MOST_SCORES = 2**22
-"""With more in an evaluation, they are not kept to be ranked."""
+"""Most scores of an evaluation that are kept to be ranked."""
 
 
 def guess(targets: np.ndarray, time: int) -> str:
-    """The kind of task that targets `(samples,)` or `(samples, ...)` ask for.
+    """Guess the kind of task from targets `(samples,)` or `(samples, ...)`.
 
     Raises:
-        ValueError: Two-dimensional targets that may as well be one-hot labels.
+        ValueError: Two-dimensional targets may as well be one-hot labels.
     """
     numbers = targets.dtype.kind == "f"
     if targets.ndim == 1:
@@ -48,10 +48,10 @@ def _one_hot(targets: np.ndarray) -> bool:
 
 
 def kind_of(task: str | None, targets: np.ndarray, time: int) -> str:
-    """The task that was asked for, if targets allow it, or a guess.
+    """Return the task if targets fit it; None stands for a guess.
 
     Raises:
-        ValueError: An unknown task, or targets that don't fit it.
+        ValueError: The task is unknown, or targets don't fit it.
     """
     if task is None:
         return guess(targets, time)
@@ -72,33 +72,35 @@ def kind_of(task: str | None, targets: np.ndarray, time: int) -> str:
 def task_of(
     kind: str, parts: Parts, targets: np.ndarray, lengths: np.ndarray, names: tuple[str, ...] = ()
 ) -> Task:
-    """The task that targets of the training part define.
+    """Make the task that targets of the training part define.
 
     Args:
-        kind: One of `KINDS`.
-        parts: Which samples train.
-        targets: Of all samples, `(samples,)` or `(samples, ...)`.
-        lengths: True steps of all samples.
-        names: Of the values of a regression.
+        kind: Name in `KINDS`.
+        parts: Division of the samples.
+        targets: Targets of all samples, `(samples,)` or `(samples, ...)`.
+        lengths: True steps of all samples, `(samples,)`.
+        names: Names of the values of a regression.
 
     Raises:
-        ValueError: A single class, or values too large to standardise.
+        ValueError: There is a single class, or values are too large to standardise.
     """
-    own = targets[parts.train]
+    trained = targets[parts.train]
     if kind == REGRESSION:
-        return regression(Scaling.fit_rows(as_columns(own), "`train` targets"), names)
-    labels = own[step_mask(lengths[parts.train], own)] if kind == LABELLING else own
+        return regression(Scaling.fit_rows(as_columns(trained), "`train` targets"), names)
+    labels = trained
+    if kind == LABELLING:
+        labels = trained[step_mask(lengths[parts.train], trained)]
     evaluated = max(len(parts.validation), len(parts.test))
     return labels_of_classes(kind, tuple(np.unique(labels).tolist()), evaluated)
 
 
 def as_columns(targets: np.ndarray) -> np.ndarray:
-    """Values `(samples, values)`, also where there is only one."""
+    """Return values as `(samples, values)`, also where there is only one."""
     return targets.reshape(len(targets), -1)
 
 
 def regression(scaling: Scaling, names: tuple[str, ...] = ()) -> Regression:
-    """Values with this mean and scale in the training part."""
+    """Make a regression of values with this mean and scale in the training part."""
     count = scaling.inputs
     numbered = ("target",) if count == 1 else tuple(f"target {k + 1}" for k in range(count))
     mean, scale = tuple(scaling.mean.tolist()), tuple(scaling.scale.tolist())
@@ -106,32 +108,18 @@ def regression(scaling: Scaling, names: tuple[str, ...] = ()) -> Regression:
 
 
 def labels_of_classes(kind: str, classes: tuple[Value, ...], evaluated: int) -> Task:
-    """One of these classes per sequence or per step; `evaluated` sequences are scored at most."""
+    """Make a task of one class per sequence or per step.
+
+    Args:
+        kind: `classification` or `labelling`.
+        classes: Classes of the training part.
+        evaluated: Most sequences of an evaluation.
+
+    Raises:
+        ValueError: There are less than two classes.
+    """
     if len(classes) < 2:
         raise ValueError(f"`train` targets hold {len(classes)} class, but must hold at least 2.")
     if kind == LABELLING:
         return Labelling(classes)
     return Classification(classes, ranks=evaluated * len(classes) <= MOST_SCORES)
-
-
-def encode_targets(task: Task, targets: np.ndarray, lengths: np.ndarray, part: str) -> np.ndarray:
-    """Targets of a part as `task` wants them.
-
-    Raises:
-        ValueError: A label that the training part lacks.
-    """
-    if isinstance(task, Regression):
-        scaling = Scaling(np.array(task.mean), np.array(task.scale))
-        return scaling.standardise(as_columns(targets), f"`{part}` targets")
-    assert isinstance(task, Classification | Labelling)
-    counts = step_mask(lengths, targets) if targets.ndim == 2 else np.ones(len(targets), bool)
-    classes = np.asarray(task.classes)
-    strange = np.setdiff1d(targets[counts], classes)
-    if len(strange):
-        raise ValueError(
-            f"`{part}` has the label {strange[0].item()!r}, but only labels of `train` are "
-            f"allowed: {', '.join(map(repr, task.classes[:20]))}."
-        )
-    indices = np.zeros(targets.shape, np.int32)
-    indices[counts] = np.searchsorted(classes, targets[counts])
-    return indices

@@ -1,4 +1,4 @@
-"""Text as numbers."""
+"""Vocabularies: text becomes tokens."""
 
 import re
 from collections import Counter
@@ -12,6 +12,7 @@ import numpy as np
 from jaxrnn.data.arrays import pad_sequences
 
 UNKNOWN = "\ufffd"
+"""Token that stands for all that are unknown."""
 CHARACTER, WORD = UNITS = "character", "word"
 WORDS = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|\S")
 """Letters and digits, with apostrophes and hyphens inside; any other mark by itself."""
@@ -19,11 +20,11 @@ WORDS = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*|\S")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Text becomes tokens.
+    """Encoder of text: characters or words become the indices of tokens.
 
     Attributes:
-        tokens: The first stands for all that are unknown.
-        unit: What a token is: `character` or `word`.
+        tokens: Tokens by index; the first stands for all that are unknown.
+        unit: Name of what a token is, `character` or `word`.
     """
 
     tokens: tuple[str, ...]
@@ -31,45 +32,45 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, texts: Iterable[str], unit: str) -> "Vocabulary":
-        """Characters in their order, or words, the most frequent first."""
-        return cls.from_tokens((piece for text in texts for piece in tokenize(text, unit)), unit)
+        """Learn the characters of texts in their order, or the words, the most frequent first."""
+        return cls.from_tokens((token for text in texts for token in tokenize(text, unit)), unit)
 
     @classmethod
-    def from_tokens(cls, parts: Iterable[str], unit: str) -> "Vocabulary":
-        """The same of a text that is already in pieces."""
-        counts = Counter(parts)
+    def from_tokens(cls, tokens: Iterable[str], unit: str) -> "Vocabulary":
+        """Learn the vocabulary of a text that is divided into tokens already."""
+        counts = Counter(tokens)
         counts.pop(UNKNOWN, None)
         by_count = (lambda token: (-counts[token], token)) if unit == WORD else None
         return cls((UNKNOWN, *sorted(counts, key=by_count)), unit)
 
     @property
     def inputs(self) -> int:
-        """No features."""
+        """Number of features per step: text has none."""
         return 0
 
     @property
     def size(self) -> int:
-        """Tokens, the unknown one among them."""
+        """Number of tokens, the unknown one among them."""
         return len(self.tokens)
 
     @cached_property
     def _indices(self) -> dict[str, int]:
-        return {token: number for number, token in enumerate(self.tokens)}
+        return {token: index for index, token in enumerate(self.tokens)}
 
-    def indices_of(self, parts: Sequence[str]) -> np.ndarray:
-        """Tokens of a text in pieces, int32 `(time,)`; 0 where unknown."""
-        known = self._indices
-        return np.fromiter((known.get(piece, 0) for piece in parts), np.int32, len(parts))
+    def indices_of(self, tokens: Sequence[str]) -> np.ndarray:
+        """Return the index of each token, int32 `(time,)`; 0 where it is unknown."""
+        indices = self._indices
+        return np.fromiter((indices.get(token, 0) for token in tokens), np.int32, len(tokens))
 
     def encode(self, raw: Sequence[str], lengths: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Texts as tokens, int32 `(samples, time)`, with true lengths.
+        """Return texts as indices of tokens, int32 `(samples, time)`, with true lengths.
 
         Args:
-            raw: At least one text.
-            lengths: Not needed: texts have lengths of their own.
+            raw: Texts, at least one.
+            lengths: None, since texts have lengths of their own.
 
         Raises:
-            ValueError: No list of texts, or one without any token.
+            ValueError: The texts are no list of texts, or one has no token.
         """
         if isinstance(raw, str) or not len(raw) or not all(isinstance(text, str) for text in raw):
             raise ValueError(f"`inputs` are {raw!r:.40}, but must be a list of texts.")
@@ -86,15 +87,15 @@ class Vocabulary:
         return pad_sequences(rows), true
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Describe the vocabulary by plain values."""
         return {"tokens": list(self.tokens), "unit": self.unit}
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Vocabulary":
-        """What `to_json` was called on."""
+        """Make the vocabulary again that `to_json` described."""
         return cls(tuple(about["tokens"]), about["unit"])
 
 
 def tokenize(text: str, unit: str) -> Sequence[str]:
-    """A text as tokens."""
+    """Divide a text into tokens."""
     return WORDS.findall(text.lower()) if unit == WORD else text

@@ -1,8 +1,7 @@
 """Inputs of a search, made from its settings: data, trainers, metric and plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import numpy as np
@@ -11,16 +10,18 @@ import pandas as pd
 import jaxrnn
 import search
 from jaxrnn.data.from_arrays import to_sequences
-from jaxrnn.data.prepare import Record, prepare
+from jaxrnn.data.load import load_source, load_source_folds
+from jaxrnn.data.options import ColumnRoles, TaskOptions
+from jaxrnn.data.records import Record
 from jaxrnn.population.options import Precision
 from jaxrnn.tuner.planning import Configurations, plan_of, space_of, starts_of
 from jaxrnn.tuner.settings import FIELDS, IN_PYTHON, Settings
 from search.rungs import check_whole
 
 COLUMNS = ("target", "group", "time")
-"""Settings about columns of a table."""
-RECORDS = ("task", "look_back", "horizon", "reach_back", "block", "unit")
-"""Settings about what is learned from a record, besides `split` and `folds`."""
+"""Settings that name columns of a table."""
+TASK_OPTIONS = tuple(option.name for option in fields(TaskOptions))
+"""Settings about what is to be learned."""
 
 
 @dataclass(frozen=True)
@@ -69,38 +70,40 @@ class Inputs:
 
 
 def data_of(settings: Settings) -> list[jaxrnn.Data]:
-    """Return the data of every fold.
+    """Load the data, once for every fold.
 
     Raises:
-        ValueError: As `jaxrnn.load_data` and `jaxrnn.folds`, or folds of parts that are given.
+        ValueError: The data or a setting is refused, as by `jaxrnn.load_data` and `jaxrnn.folds`.
     """
     source = settings.data
     if isinstance(source, jaxrnn.Data):
-        _refuse(settings, (*COLUMNS, *RECORDS, "split", "folds"), "data that is divided already")
+        names = *COLUMNS, *TASK_OPTIONS, "split", "folds"
+        _refuse(settings, names, "data that is divided already")
         return [source]
     if isinstance(source, str) and source == IN_PYTHON:
         raise ValueError(f"`data` is missing, but this run began with data {IN_PYTHON}.")
-    options: dict[str, Any] = {name: getattr(settings, name) for name in (*RECORDS, "seed")}
-    if isinstance(source, str | pd.DataFrame):
-        options |= {name: getattr(settings, name) for name in COLUMNS}
-        options["target"] = settings.target and settings.target.split(",")
-        load, load_folds = partial(jaxrnn.load_data, source), partial(jaxrnn.load_folds, source)
-    else:
+    if not isinstance(source, str | pd.DataFrame):
         _refuse(settings, COLUMNS, "arrays")
-        raw = _record(source)
-        load, load_folds = partial(prepare, raw), partial(jaxrnn.folds, raw)
+        source = _record(source)
+    options = TaskOptions(**{name: getattr(settings, name) for name in TASK_OPTIONS})
     if settings.folds == 1:
-        return [load(split=settings.split, **options)]
-    return _folded(partial(load_folds, settings.folds, **options), settings)
+        return [load_source(source, _roles(settings), options, settings.split, settings.seed)]
+    return _folds(source, options, settings)
+
+
+def _roles(settings: Settings) -> ColumnRoles:
+    target = settings.target and settings.target.split(",")
+    forecast = settings.horizon is not None
+    return ColumnRoles.of(target, settings.group, settings.time, forecast)
 
 
 def _record(source: Any) -> Record:
-    """Arrays, or what `jaxrnn.read_data` gave, as a record."""
+    """Make a record of arrays; what `jaxrnn.read_data` returned is one."""
+    if isinstance(source, Record):
+        return source
     if isinstance(source, tuple) and len(source) in (2, 3):
         inputs, targets, *lengths = source
         return to_sequences(inputs, targets, lengths=lengths[0] if lengths else None)
-    if isinstance(source, Record):
-        return source
     raise ValueError(
         f"`data` is {type(source).__name__}, but must be a name, the path of a file, a "
         "jaxrnn.Data, a pandas frame, or arrays (inputs, targets) or (inputs, targets, lengths)."
@@ -114,12 +117,16 @@ def _refuse(settings: Settings, names: tuple[str, ...], what: str) -> None:
             raise ValueError(f"`{name}` is {value!r}, but has no meaning for {what}.")
 
 
-def _folded(load: partial[list[jaxrnn.Data]], settings: Settings) -> list[jaxrnn.Data]:
+def _folds(
+    source: str | pd.DataFrame | Record, options: TaskOptions, settings: Settings
+) -> list[jaxrnn.Data]:
+    """Load the folds; sentences name the setting, `folds`."""
     check_whole("folds", settings.folds)
     if settings.split is not None:
         raise ValueError("`split` is given, but folds divide by themselves; leave one of both out.")
     try:
-        return load()
+        roles = _roles(settings)
+        return load_source_folds(source, settings.folds, roles, options, seed=settings.seed)
     except ValueError as error:
         raise ValueError(str(error).replace("`k` is", "`folds` is")) from error
 
@@ -138,10 +145,10 @@ def _trainer(data: jaxrnn.Data, settings: Settings) -> jaxrnn.Trainer:
 
 
 def metric_of(name: str | None, data: jaxrnn.Data) -> str:
-    """Return the metric to search by.
+    """Choose the metric to search by; None stands for that of the task.
 
     Raises:
-        ValueError: One that the task does not have, or that means nothing on the validation part.
+        ValueError: The task does not have the metric, or it means nothing on the validation part.
     """
     task = data.task
     classes = len(np.unique(data.validation.targets))
@@ -154,12 +161,12 @@ def metric_of(name: str | None, data: jaxrnn.Data) -> str:
         raise ValueError("`metric` is 'r2', but the validation part has one sequence only.")
     if name is None or name in task.metrics:
         return name or task.primary
-    known = ", ".join(f"'{known}'" for known in task.metrics)
-    raise ValueError(f"`metric` is '{name}', but must be one of {known} ({task.name}).")
+    metrics = ", ".join(f"'{metric}'" for metric in task.metrics)
+    raise ValueError(f"`metric` is '{name}', but must be one of {metrics} ({task.name}).")
 
 
 def _raised(totals: tuple[int, ...], trials: int | None) -> tuple[int, ...]:
-    """Return the totals, with one more if a run that goes on is to have more trials."""
+    """Add the new total of trials, if a run that goes on is to have more."""
     if not totals or trials is None or trials == totals[-1]:
         return totals
     if trials < totals[-1]:

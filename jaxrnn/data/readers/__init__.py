@@ -1,1 +1,1 @@
-"""From files to raw records: one file per family of formats, each with `read(path, options)`."""
+"""From files to records: one file per family of formats, each with `read(path, roles)`."""

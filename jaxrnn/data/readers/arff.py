@@ -12,7 +12,7 @@ from jaxrnn.data.readers.text import read_text
 
 
 class LineCounter(io.StringIO):
-    """A text that knows how many of its lines were read."""
+    """A text that counts the lines that were read of it."""
 
     count = 0
 
@@ -22,7 +22,7 @@ class LineCounter(io.StringIO):
 
 
 def read_arff(path: Path) -> list[LabelledSequence]:
-    """The sequences of a file.
+    """Read the sequences of a file.
 
     Args:
         path: A file whose last attribute is the label. Those before it are the steps of a
@@ -30,7 +30,7 @@ def read_arff(path: Path) -> list[LabelledSequence]:
             being the steps. Steps missing (`?`) at the end of a sequence make it shorter.
 
     Raises:
-        ValueError: Anything else, with its line.
+        ValueError: A line breaks the format; the message has its number.
     """
     text = LineCounter(read_text(path))
     try:
@@ -46,11 +46,14 @@ def read_arff(path: Path) -> list[LabelledSequence]:
             f"'{path}' has {len(names)} attributes and {len(rows)} sequences, but must have "
             "steps, a label and at least one sequence."
         )
-    return [_sequence(path, *line, row) for line, row in zip(lines, rows.tolist(), strict=True)]
+    return [
+        _sequence(path, number, line, row)
+        for (number, line), row in zip(lines, rows.tolist(), strict=True)
+    ]
 
 
 def _reason(error: Exception) -> str:
-    """Of SciPy's, which are silent about what ends too early."""
+    """Say why SciPy failed; its own errors are silent about files that end too early."""
     if isinstance(error, StopIteration):
         return "it ends before a line `@data`"
     if isinstance(error, IndexError):
@@ -59,7 +62,7 @@ def _reason(error: Exception) -> str:
 
 
 def _data_lines(text: str) -> list[tuple[int, str]]:
-    """Those behind `@data` that SciPy reads, with their numbers."""
+    """List the lines behind `@data` that SciPy reads, with their numbers."""
     lines = list(enumerate(text.split("\n"), 1))
     start = next(number for number, line in lines if line.lower().startswith("@data"))
     return [
@@ -73,7 +76,7 @@ def _sequence(path: Path, number: int, line: str, row: tuple[Any, ...]) -> Label
     place = f"'{path}', line {number}"
     *steps, label = row
     relational = isinstance(steps[0], np.ndarray)
-    variables = [list(one) for one in steps[0].tolist()] if relational else [steps]
+    variables = [list(variable) for variable in steps[0].tolist()] if relational else [steps]
     target = label.decode() if isinstance(label, bytes) else label
     if (len(steps) > 1 and relational) or not isinstance(target, str | float):
         raise ValueError(
@@ -82,12 +85,12 @@ def _sequence(path: Path, number: int, line: str, row: tuple[Any, ...]) -> Label
     values = _numbers(place, variables)
     if line.count(",") - str(target).count(",") != len(variables) * (len(variables[0]) - 1) + 1:
         raise ValueError(f"{place} must hold as many values as there are attributes.")
-    given = np.flatnonzero(~np.isnan(values).all(axis=1))
-    return LabelledSequence(path, number, values[: given.max(initial=-1) + 1], target)
+    present = np.flatnonzero(~np.isnan(values).all(axis=1))
+    return LabelledSequence(path, number, values[: present.max(initial=-1) + 1], target)
 
 
 def _numbers(place: str, variables: list[list[Any]]) -> np.ndarray:
-    """As `(time, variables)`."""
+    """Make an array `(time, variables)`."""
     if any(not isinstance(value, float) for variable in variables for value in variable):
         raise ValueError(f"{place} holds text or dates before its label, but must hold numbers.")
     return np.array(variables, np.float64).T

@@ -14,13 +14,13 @@ WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class LabelledSequence(NamedTuple):
-    """One sequence.
+    """One sequence of a file.
 
     Attributes:
-        path: Of its file.
-        line: On which it stands.
+        path: Path of the file.
+        line: Number of the line on which the sequence stands.
         values: float64 `(time, features)`; NaN where one is missing.
-        target: Its label, or a number to predict.
+        target: Label, or a number to predict.
     """
 
     path: Path
@@ -30,51 +30,55 @@ class LabelledSequence(NamedTuple):
 
     @property
     def place(self) -> str:
-        """For messages."""
+        """Place in the file, for messages."""
         return f"'{self.path}', line {self.line}"
 
 
 def to_sequences(name: str, parts: Mapping[str, list[LabelledSequence]]) -> Sequences:
-    """Cases as a record.
+    """Make a record of labelled sequences.
 
     Args:
-        name: Of the record.
-        parts: Cases by the name of their part; by "" where there are no parts.
+        name: Name of the record.
+        parts: Sequences by the name of their part; by "" where there are no parts.
 
     Raises:
-        ValueError: Empty, missing or infinite values, or different features.
+        ValueError: A sequence is empty, a value missing or infinite, or features differ.
     """
-    cases = [case for part in parts.values() for case in part]
-    features = cases[0].values.shape[1]
-    for case in cases:
-        _check(case, features)
+    sequences = [sequence for part in parts.values() for sequence in part]
+    features = sequences[0].values.shape[1]
+    for sequence in sequences:
+        _check(sequence, features)
     return Sequences(
         name,
-        pad_sequences([case.values for case in cases]),
-        np.array([len(case.values) for case in cases]),
-        _to_labels([case.target for case in cases]),
+        pad_sequences([sequence.values for sequence in sequences]),
+        np.array([len(sequence.values) for sequence in sequences], np.int32),
+        _to_labels([sequence.target for sequence in sequences]),
         parts=None if "" in parts else np.repeat(list(parts), list(map(len, parts.values()))),
     )
 
 
-def _check(case: LabelledSequence, features: int) -> None:
-    time, found = case.values.shape
-    if not time or found != features:
+def _check(sequence: LabelledSequence, features: int) -> None:
+    time, variables = sequence.values.shape
+    if not time or variables != features:
         raise ValueError(
-            f"{case.place} has {time} steps of {found} variables, but must have at least 1 step of "
-            f"{features} as the first sequence."
+            f"{sequence.place} has {time} steps of {variables} variables, but must have at least "
+            f"1 step of {features} as the first sequence."
         )
-    strange = np.argwhere(~np.isfinite(case.values))
+    if isinstance(sequence.target, float) and not np.isfinite(sequence.target):
+        raise ValueError(
+            f"{sequence.place} ends in {sequence.target}, but must end in a finite number."
+        )
+    strange = np.argwhere(~np.isfinite(sequence.values))
     if len(strange):
         step, variable = strange[0] + 1
         raise ValueError(
-            f"{case.place} holds a missing or infinite value in step {step} of variable "
+            f"{sequence.place} holds a missing or infinite value in step {step} of variable "
             f"{variable}, but must hold numbers."
         )
 
 
 def _to_labels(values: list[str | float]) -> np.ndarray:
-    """Labels as whole numbers where all of them are."""
-    if all(isinstance(one, str) and WHOLE_NUMBER.fullmatch(one) for one in values):
-        return np.array([int(one) for one in values])
+    """Make an array of labels, of whole numbers if all of them are such."""
+    if all(isinstance(value, str) and WHOLE_NUMBER.fullmatch(value) for value in values):
+        return np.array([int(value) for value in values])
     return np.array(values)

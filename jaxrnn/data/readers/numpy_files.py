@@ -7,34 +7,36 @@ from typing import TypeAlias
 import numpy as np
 
 from jaxrnn.data.arrays import check_inputs, check_targets, pad_sequences
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers import rolls
-from jaxrnn.data.readers.column_roles import ColumnRoles
 from jaxrnn.data.records import PARTS, PianoRolls, Sequences
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 KEYS = ("X", "y", "lengths", "groups")
 UNDIVIDED = ("X", "y")
+"""Arrays that must be there where no part is named."""
 DIVIDED = ("X_train", "y_train", "X_test", "y_test")
+"""Arrays that must be there where parts are named."""
 NAMES = {
     "X": KEYS,
     "X_train": tuple(f"{key}_{part}" for part in PARTS for key in KEYS),
 }
-"""What belongs together, by the file that people name."""
+"""Names of arrays that belong together, by the one that users name."""
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences | PianoRolls:
-    """The arrays of a file, or of the files beside it that belong together.
+def read(path: Path, roles: ColumnRoles) -> Sequences | PianoRolls:
+    """Read the arrays of a file, or of the files beside it that belong together.
 
     Args:
         path: A `.npz` file; or a `.npy` file whose name ends in `X` or `X_train`, such as
             `pen_X.npy`: the others are then read from `pen_y.npy` and so on.
-        options: Without columns.
+        roles: Roles that name no column.
 
     Raises:
-        ValueError: Missing or damaged arrays, Python objects, arrays that don't fit each other.
+        ValueError: Arrays are missing or damaged, hold Python objects, or don't fit each other.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     arrays = _load_npz(path) if path.suffix.lower() == ".npz" else _load_npy(path)
     if rolls.holds_rolls(arrays):
         return rolls.from_arrays(path, arrays)
@@ -50,7 +52,7 @@ def read(path: Path, options: ColumnRoles) -> Sequences | PianoRolls:
 
 
 def _to_sequences(path: Path, arrays: Arrays, ending: str) -> Sequences:
-    """The arrays whose names have an ending, checked."""
+    """Make a record of the arrays whose names have an ending."""
     x, y, lengths, groups = (arrays.get(f"{key}{ending}") for key in KEYS)
     try:
         inputs, true = check_inputs(f"X{ending}", x, lengths)
@@ -67,32 +69,32 @@ def _to_sequences(path: Path, arrays: Arrays, ending: str) -> Sequences:
 
 
 def _join(path: Path, parts: Mapping[str, Sequences]) -> Sequences:
-    """One record of parts that may differ in time."""
+    """Join parts that may differ in time."""
     first = parts["train"]
     for name, part in parts.items():
-        for key, found, wanted in (
+        for key, content, expected in (
             ("X", _features(part), _features(first)),
             ("y", _kind(part), _kind(first)),
         ):
-            if found != wanted:
+            if content != expected:
                 raise ValueError(
-                    f"'{path}': `{key}_{name}` holds {found}, but must hold {wanted} as "
+                    f"'{path}': `{key}_{name}` holds {content}, but must hold {expected} as "
                     f"`{key}_train`."
                 )
-    every = parts.values()
-    targets = [part.targets for part in every]
-    groups = [part.groups for part in every if part.groups is not None]
+    sequences = parts.values()
+    targets = [part.targets for part in sequences]
+    groups = [part.groups for part in sequences if part.groups is not None]
     if 0 < len(groups) < len(parts):
         raise ValueError(f"'{path}' must hold `groups_...` for all of its parts or for none.")
     return Sequences(
         path.stem,
-        pad_sequences([row for part in every for row in part.inputs]),
-        np.concatenate([part.lengths for part in every]),
+        pad_sequences([row for part in sequences for row in part.inputs]),
+        np.concatenate([part.lengths for part in sequences]),
         pad_sequences([row for rows in targets for row in rows])
         if _per_step(first)
         else np.concatenate(targets),
         np.concatenate(groups) if groups else None,
-        np.repeat(list(parts), [len(part.lengths) for part in every]),
+        np.repeat(list(parts), [len(part.lengths) for part in sequences]),
     )
 
 
@@ -101,8 +103,8 @@ def _features(part: Sequences) -> str:
 
 
 def _per_step(part: Sequences) -> bool:
-    """Whether there is a label for every step."""
-    return part.targets.dtype.kind in "biuU" and part.targets.shape[1:] == part.inputs.shape[1:2]
+    """Return whether there is a label for every step."""
+    return part.targets.dtype.kind in "biuU" and part.per_step
 
 
 def _kind(part: Sequences) -> str:

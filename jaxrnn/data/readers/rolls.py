@@ -8,47 +8,47 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
-from jaxrnn.data.readers.column_roles import ColumnRoles
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers.text import read_text
 from jaxrnn.data.records import PARTS, PianoRolls
 
 LOWEST, HIGHEST = 21, 108
 """Keys of a piano, as MIDI numbers; a `.json` roll has a column for each of them."""
 NAME_IN_FILE = {"train": "train", "validation": "valid", "test": "test"}
-"""How those who published such files call the parts."""
+"""Names of the parts in such files."""
 
 
-def read(path: Path, options: ColumnRoles) -> PianoRolls:
-    """The pieces of a `.mat` or `.json` file.
+def read(path: Path, roles: ColumnRoles) -> PianoRolls:
+    """Read the pieces of a `.mat` or `.json` file.
 
     Args:
         path: A `.mat` file with cells `traindata`, `validdata`, `testdata` of `(time, labels)`
             matrices; or a `.json` file `{"train": [piece, ...], "valid": ..., "test": ...}`, a
             piece being a list of frames and a frame a list of MIDI numbers.
-        options: Without columns.
+        roles: Roles that name no column.
 
     Raises:
-        ValueError: A damaged file, missing parts, or pieces that are no rolls.
+        ValueError: The file is damaged, parts are missing, or pieces are no rolls.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     return _to_rolls(path, _from_mat(path) if path.suffix.lower() == ".mat" else _from_json(path))
 
 
 def holds_rolls(arrays: Mapping[str, np.ndarray]) -> bool:
-    """Whether the arrays of a `.npz` file are rolls."""
+    """Return whether the arrays of a `.npz` file are rolls."""
     return "train_packed" in arrays
 
 
 def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> PianoRolls:
-    """The pieces of a `.npz` file.
+    """Read the pieces of a `.npz` file.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         arrays: `train_packed` uint8 `(frames of all pieces, bytes)` as by `numpy.packbits` along
             the second axis, `train_len` int `(pieces,)`, and so on for `valid` and `test`.
 
     Raises:
-        ValueError: Missing parts, or arrays that don't fit each other.
+        ValueError: Parts are missing, or arrays don't fit each other.
     """
     pieces = {}
     for part, short in NAME_IN_FILE.items():
@@ -74,7 +74,7 @@ def from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> PianoRolls:
 
 
 def _to_rolls(path: Path, pieces: Mapping[str, list[np.ndarray]]) -> PianoRolls:
-    """The record, if all pieces are rolls of the same labels."""
+    """Make a record, if all pieces are rolls of the same labels."""
     for part in ("train", "test"):
         if not pieces.get(part):
             raise ValueError(f"'{path}' holds no pieces in `{part}`, but must hold some.")
@@ -107,15 +107,15 @@ def _from_mat(path: Path) -> dict[str, list[np.ndarray]]:
         raise ValueError(
             f"`data` is '{path}', but must be a MATLAB file up to version 7."
         ) from error
-    found = {part: cells.get(f"{short}data") for part, short in NAME_IN_FILE.items()}
-    for part, cell in found.items():
+    parts = {part: cells.get(f"{short}data") for part, short in NAME_IN_FILE.items()}
+    for part, cell in parts.items():
         if cell is not None and cell.dtype != object:
             raise ValueError(
                 f"'{path}': `{NAME_IN_FILE[part]}data` is {cell.dtype}, but must be a cell."
             )
     return {
         part: [np.asarray(roll) for roll in cell.ravel()]
-        for part, cell in found.items()
+        for part, cell in parts.items()
         if cell is not None
     }
 
@@ -137,27 +137,27 @@ def _from_json(path: Path) -> dict[str, list[np.ndarray]]:
         raise ValueError(f"'{path}' must hold an object with `train`, `valid` and `test`.")
     pieces = {}
     for part, short in NAME_IN_FILE.items():
-        found = content.get(short, content.get(part))
-        if found is not None:
-            if not isinstance(found, list):
+        value = content.get(short, content.get(part))
+        if value is not None:
+            if not isinstance(value, list):
                 raise ValueError(f"'{path}': `{short}` must be a list of pieces.")
             pieces[part] = [
                 _piano_roll(f"'{path}', piece {number} of `{short}`", piece)
-                for number, piece in enumerate(found, 1)
+                for number, piece in enumerate(value, 1)
             ]
     return pieces
 
 
-def _piano_roll(where: str, piece: Any) -> np.ndarray:
+def _piano_roll(place: str, piece: Any) -> np.ndarray:
     if not isinstance(piece, list):
-        raise ValueError(f"{where} must be a list of frames.")
+        raise ValueError(f"{place} must be a list of frames.")
     roll = np.zeros((len(piece), HIGHEST - LOWEST + 1), np.uint8)
     for number, frame in enumerate(piece):
         notes = frame if isinstance(frame, list) else [frame]
         for note in notes:
             if not isinstance(note, int) or not LOWEST <= note <= HIGHEST:
                 raise ValueError(
-                    f"{where}, frame {number + 1} holds {str(note)[:20]!r}, but must be a list of "
+                    f"{place}, frame {number + 1} holds {str(note)[:20]!r}, but must be a list of "
                     f"whole numbers from {LOWEST} to {HIGHEST}, the keys of a piano."
                 )
         roll[number, [note - LOWEST for note in notes]] = 1

@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxrnn.data.readers.fields import to_column, to_number
 from jaxrnn.data.readers.text import read_text
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?")
-"""What people write in a column of numbers where one is missing."""
+"""What stands in a column of numbers where one is missing."""
+WHOLE_NUMBER = re.compile(r"[-+0-9\s]{1,300}", re.ASCII)
+"""Whole numbers of no more digits than the greatest float has, which pandas 2 tries as well."""
+NOT_NUMERIC = re.compile(r"[^-+.0-9\sefinty]", re.ASCII | re.IGNORECASE)
+"""Characters that Python reads in numbers, but tables don't: `1_000`, `nan`, other digits."""
+BOOLS = {"true": True, "false": False}
+"""Bools as tables write them, in small letters."""
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -25,9 +30,9 @@ class Table:
     """Columns with names, at least one row.
 
     Attributes:
-        source: Where it comes from, for messages.
-        frame: The columns.
-        place: Says where a row stands, for messages.
+        source: Source of the table, for messages.
+        frame: Columns of the table.
+        place: Function from a row to where it stands, for messages.
     """
 
     source: str
@@ -35,11 +40,11 @@ class Table:
     place: Callable[[int], str]
 
     def column(self, name: str) -> Any:
-        """A pandas series `(rows,)`."""
+        """Return a column as a pandas series `(rows,)`."""
         return self.frame[name]
 
     def flaw(self, row: int, name: str, rule: str) -> ValueError:
-        """What to raise where a row and column break a rule."""
+        """Make the error to raise where a row and column break a rule."""
         column = self.column(name)
         holds = "nothing" if column.isna().iloc[row] else repr(str(column.iloc[row])[:40])
         return ValueError(
@@ -48,14 +53,14 @@ class Table:
         )
 
     def numbers(self, names: Sequence[str], missing: bool = False) -> np.ndarray:
-        """Columns as float64 `(rows, columns)`.
+        """Return columns as float64 `(rows, columns)`.
 
         Args:
-            names: Of the columns.
-            missing: Whether values may be missing, which become NaN.
+            names: Names of the columns.
+            missing: True if values may be missing, which become NaN.
 
         Raises:
-            ValueError: A value that is no finite number.
+            ValueError: A value is no finite number.
         """
         return np.stack([self._numbers(name, missing) for name in names], 1)
 
@@ -76,17 +81,17 @@ class Table:
         return values
 
     def is_text(self, name: str) -> bool:
-        """Whether few values of a column are numbers."""
+        """Return whether few values of a column are numbers."""
         column = self.column(name)
         if is_numeric(column):
             return False
         return bool(np.isnan(to_numbers(column.astype("str"))).mean() > 0.5)
 
     def labels(self, name: str) -> np.ndarray:
-        """A column as numbers or text, `(rows,)`.
+        """Return a column as numbers or text, `(rows,)`.
 
         Raises:
-            ValueError: A missing label, or one of another kind.
+            ValueError: A label is missing, or of another kind than the others.
         """
         column = self.column(name)
         if column.isna().any():
@@ -116,10 +121,10 @@ class Table:
                 raise self.flaw(row, name, "text or a number within reason")
 
     def times(self, name: str) -> np.ndarray:
-        """A column as numbers that grow with time, `(rows,)`.
+        """Return a column as numbers that grow with time, `(rows,)`.
 
         Raises:
-            ValueError: A value that is missing or no time.
+            ValueError: A value is missing or no time.
         """
         column = self.column(name)
         if is_numeric(column):
@@ -135,23 +140,46 @@ class Table:
 
 
 def is_numeric(column: Any) -> bool:
-    """Whether it holds real numbers or bools, missing or not."""
+    """Return whether a column holds real numbers or bools, missing or not."""
     return pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c"
 
 
 def to_numbers(column: Any) -> np.ndarray:
-    """Numbers and text as float64 `(rows,)`, NaN where that can't be."""
+    """Convert numbers and text to float64 `(rows,)`; NaN where that can't be."""
     if is_numeric(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     return np.array([to_number(value) for value in column], np.float64)
 
 
+def to_column(fields: Sequence[str]) -> pd.Series:
+    """Make a column of whole numbers, numbers or bools if all fields are such, or else of text.
+
+    The same fields give the same bits whatever pandas is installed. Empty ones are NaN.
+    Whole numbers that no integer of 64 bits holds stay exact, as Python's.
+    """
+    try:
+        if NOT_NUMERIC.search("".join(fields)):
+            return pd.Series([BOOLS[field.lower()] for field in fields])
+        if all(map(WHOLE_NUMBER.fullmatch, fields)):
+            return pd.Series([int(field) for field in fields])
+        return pd.Series([float(field or "nan") for field in fields])
+    except (KeyError, ValueError):
+        return pd.Series([field or None for field in fields])
+
+
+def to_number(value: Any) -> float:
+    """Return the number nearest to a text, NaN for anything else."""
+    try:
+        return np.nan if NOT_NUMERIC.search(value) else float(value)
+    except (TypeError, ValueError):
+        return np.nan
+
+
 def from_csv(path: Path) -> Table:
-    """A file of fields between commas, the first line holding the names of columns.
+    """Read a file of fields between commas, whose first line holds the names of columns.
 
     Raises:
-        ValueError: Nothing in it, lines of different lengths, or columns without a name of
-            their own.
+        ValueError: The file is empty, lines differ in length, or columns have no name of their own.
     """
     text = read_text(path)
     records = list(_records(path, text))
@@ -171,29 +199,29 @@ def from_csv(path: Path) -> Table:
 
 
 def from_parquet(path: Path) -> Table:
-    """A file of columns.
+    """Read a file of columns.
 
     Raises:
-        ValueError: A damaged file, no rows, or columns without a name of their own.
+        ValueError: The file is damaged, has no rows, or columns have no name of their own.
     """
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except Exception as error:  # Arrow's errors have no common base
         raise ValueError(f"`data` is '{path}', but must be a whole Parquet file.") from error
-    return _counted(f"'{path}'", frame)
+    return _numbered(f"'{path}'", frame)
 
 
 def from_pandas(frame: pd.DataFrame) -> Table:
-    """A frame, its index being a column where it has a name.
+    """Make a table of a frame, whose index is a column if it has a name.
 
     Raises:
-        ValueError: No rows, or columns without a name of their own.
+        ValueError: There are no rows, or columns have no name of their own.
     """
-    return _counted("the frame", frame)
+    return _numbered("the frame", frame)
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Fields with the line on which they end; blank lines are none."""
+    """Yield fields with the line on which they end, without blank lines."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for fields in reader:
@@ -205,8 +233,8 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _counted(source: str, frame: pd.DataFrame) -> Table:
-    """A table whose rows have numbers, the first being 0."""
+def _numbered(source: str, frame: pd.DataFrame) -> Table:
+    """Make a table whose rows have numbers, from 0."""
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)

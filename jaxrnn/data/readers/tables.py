@@ -7,38 +7,38 @@ import numpy as np
 import pandas as pd
 
 from jaxrnn.data.arrays import pad_sequences
-from jaxrnn.data.readers.column_roles import ColumnRoles
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.readers.table import Table, from_csv, from_pandas, from_parquet
 from jaxrnn.data.records import PARTS, LabelledTexts, Sequences, TimeSeries
 
 SPLIT = "split"
-"""The column that says which part a row belongs to, where there is one."""
+"""Name of the column that says which part a row belongs to."""
 
 
-def _values(table: Table, *meaning: str | None) -> list[str]:
-    """The columns that nobody gave a meaning."""
-    names = [name for name in table.frame.columns if name not in meaning]
+def _values(table: Table, *named: str | None) -> list[str]:
+    """List the columns that no option names."""
+    names = [name for name in table.frame.columns if name not in named]
     if not names:
         raise ValueError(f"{table.source} has no columns left, but must have some to learn from.")
     return names
 
 
-def to_series(table: Table, name: str, options: ColumnRoles) -> TimeSeries:
-    """Rows are points in time, of as many series as `options.group` tells apart."""
-    series = None if options.group is None else table.labels(options.group)
-    rows = _order(table, series, options.time)
-    names = _values(table, options.group, options.time)
+def to_series(table: Table, name: str, roles: ColumnRoles) -> TimeSeries:
+    """Take rows as points in time, of as many series as `roles.group` tells apart."""
+    series = None if roles.group is None else table.labels(roles.group)
+    rows = _order(table, series, roles.time)
+    names = _values(table, roles.group, roles.time)
     return TimeSeries(
         name,
         table.numbers(names, missing=True)[rows],
         tuple(names),
-        options.target or tuple(names),
+        roles.target or tuple(names),
         None if series is None else series[rows],
     )
 
 
 def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndarray:
-    """Rows such that groups are together, each in the order of time."""
+    """Order rows such that groups are together, each in the order of time."""
     codes = np.zeros(len(table.frame), np.int64)
     if groups is not None:
         codes = np.unique(groups, return_inverse=True)[1]
@@ -53,27 +53,27 @@ def _order(table: Table, groups: np.ndarray | None, time: str | None) -> np.ndar
     return rows
 
 
-def to_sequences_by_group(table: Table, name: str, options: ColumnRoles) -> Sequences:
-    """Rows of one group are a sequence, in the order of `options.time`."""
-    assert options.group
-    groups = table.labels(options.group)
-    rows = _order(table, groups, options.time)
-    names = _values(table, *options.target, options.group, options.time, SPLIT)
+def to_sequences_by_group(table: Table, name: str, roles: ColumnRoles) -> Sequences:
+    """Take the rows of a group as a sequence, in the order of `roles.time`."""
+    assert roles.group
+    groups = table.labels(roles.group)
+    rows = _order(table, groups, roles.time)
+    names = _values(table, *roles.target, roles.group, roles.time, SPLIT)
     starts = np.flatnonzero(np.r_[True, groups[rows][1:] != groups[rows][:-1]])
     sequences = np.split(table.numbers(names)[rows], starts[1:])
-    lengths = np.array([len(one) for one in sequences])
+    lengths = np.array([len(steps) for steps in sequences], np.int32)
     first = np.repeat(rows[starts], lengths)
 
     def constant(column: str, values: np.ndarray) -> np.ndarray:
-        """The value of each group, if it has but one."""
-        other = values[rows] != values[first]
-        if other.any():
-            row = int(rows[other.argmax()])
+        """Return the value of each group, which must be the same in all of its rows."""
+        differs = values[rows] != values[first]
+        if differs.any():
+            row = int(rows[differs.argmax()])
             group = groups[row].item()
-            raise table.flaw(row, column, f"one value for all rows of {options.group!r} {group!r}")
+            raise table.flaw(row, column, f"one value for all rows of {roles.group!r} {group!r}")
         return values[rows[starts]]
 
-    targets = [constant(column, values) for column, values in _targets(table, options).items()]
+    targets = [constant(column, values) for column, values in _targets(table, roles).items()]
     parts = _parts(table)
     return Sequences(
         name,
@@ -81,27 +81,27 @@ def to_sequences_by_group(table: Table, name: str, options: ColumnRoles) -> Sequ
         lengths,
         _stacked(targets),
         parts=None if parts is None else constant(SPLIT, parts),
-        target_names=options.target,
+        target_names=roles.target,
     )
 
 
-def to_sequences_by_row(table: Table, name: str, options: ColumnRoles) -> Sequences | LabelledTexts:
-    """Every row is a sequence, or a text."""
-    names = _values(table, *options.target, options.group, SPLIT)
-    groups = None if options.group is None else table.labels(options.group)
-    targets, parts = _stacked(list(_targets(table, options).values())), _parts(table)
+def to_sequences_by_row(table: Table, name: str, roles: ColumnRoles) -> Sequences | LabelledTexts:
+    """Take every row as a sequence, or as a text."""
+    names = _values(table, *roles.target, roles.group, SPLIT)
+    groups = None if roles.group is None else table.labels(roles.group)
+    targets, parts = _stacked(list(_targets(table, roles).values())), _parts(table)
     if len(names) == 1 and table.is_text(names[0]):
         return LabelledTexts(name, table.labels(names[0]).tolist(), targets, groups, parts)
     inputs = table.numbers(names)[..., None]
     lengths = np.full(len(inputs), inputs.shape[1], np.int32)
-    return Sequences(name, inputs, lengths, targets, groups, parts, options.target)
+    return Sequences(name, inputs, lengths, targets, groups, parts, roles.target)
 
 
-def _targets(table: Table, options: ColumnRoles) -> dict[str, np.ndarray]:
-    """One column of labels, or some of numbers."""
-    if len(options.target) == 1:
-        return {options.target[0]: table.labels(options.target[0])}
-    return {name: table.numbers([name])[:, 0] for name in options.target}
+def _targets(table: Table, roles: ColumnRoles) -> dict[str, np.ndarray]:
+    """Return one column of labels, or several of numbers, by name."""
+    if len(roles.target) == 1:
+        return {roles.target[0]: table.labels(roles.target[0])}
+    return {name: table.numbers([name])[:, 0] for name in roles.target}
 
 
 def _stacked(targets: list[np.ndarray]) -> np.ndarray:
@@ -118,58 +118,58 @@ def _parts(table: Table) -> np.ndarray | None:
     return parts
 
 
-def read(path: Path, options: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
-    """The rows of a `.csv` or `.parquet` file; see `from_table`."""
+def read(path: Path, roles: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
+    """Read the rows of a `.csv` or `.parquet` file; see `from_table`."""
     parquet = path.suffix.lower() == ".parquet"
     rows = from_parquet(path) if parquet else from_csv(path)
-    return from_table(rows, path.stem, options)
+    return from_table(rows, path.stem, roles)
 
 
-def from_frame(frame: pd.DataFrame, options: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
-    """The rows of a frame; see `from_table`."""
-    return from_table(from_pandas(frame), "frame", options)
+def from_frame(frame: pd.DataFrame, roles: ColumnRoles) -> Sequences | LabelledTexts | TimeSeries:
+    """Read the rows of a frame; see `from_table`."""
+    return from_table(from_pandas(frame), "frame", roles)
 
 
 def from_table(
-    table: Table, name: str, options: ColumnRoles
+    table: Table, name: str, roles: ColumnRoles
 ) -> Sequences | LabelledTexts | TimeSeries:
-    """What the rows of a table are.
+    """Make a record of the rows of a table.
 
-    To forecast, they are points in time, of as many series as `options.group` tells apart. With
-    `options.group` and `options.time`, the rows of one group are a sequence. Otherwise every row
-    is a sequence of one feature, in the order of the columns, and `options.group` is whom it comes
+    To forecast, rows are points in time, of as many series as `roles.group` tells apart. With
+    `roles.group` and `roles.time`, the rows of one group are a sequence. Otherwise every row
+    is a sequence of one feature, in the order of the columns, and `roles.group` is whom it comes
     from; or it is a text, where that is the only column. A column `split` says which part rows
     belong to.
 
     Args:
-        table: With the columns of `options`.
-        name: Of the record.
-        options: Which column means what.
+        table: Table with the columns of `roles`.
+        name: Name of the record.
+        roles: Which column plays which role.
 
     Raises:
-        ValueError: Unknown columns, options that don't fit each other, values that are missing
-            or of the wrong kind.
+        ValueError: Columns are unknown, roles don't fit each other, or values are missing or of
+            the wrong kind.
     """
-    _check_columns(table, options)
-    if options.forecast:
-        return to_series(table, name, options)
-    if not options.target:
+    _check_columns(table, roles)
+    if roles.forecast:
+        return to_series(table, name, roles)
+    if not roles.target:
         raise ValueError(
             "`target` is missing, but must name the column to learn, one of "
             f"{_listed(table.frame.columns)}; to forecast, give `horizon`."
         )
-    if options.time and not options.group:
+    if roles.time and not roles.group:
         raise ValueError(
-            f"`time` is {options.time!r}, but orders the rows of a sequence, which `group` must "
+            f"`time` is {roles.time!r}, but orders the rows of a sequence, which `group` must "
             "tell apart; to forecast, give `horizon`."
         )
-    return (to_sequences_by_group if options.time else to_sequences_by_row)(table, name, options)
+    return (to_sequences_by_group if roles.time else to_sequences_by_row)(table, name, roles)
 
 
-def _check_columns(table: Table, options: ColumnRoles) -> None:
+def _check_columns(table: Table, roles: ColumnRoles) -> None:
     columns = list(table.frame.columns)
     used: dict[str, str] = {}
-    for key, names in options.columns.items():
+    for key, names in roles.columns.items():
         for name in names:
             if name not in columns:
                 raise ValueError(

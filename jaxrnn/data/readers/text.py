@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from jaxrnn.data.readers.column_roles import ColumnRoles
+from jaxrnn.data.options import ColumnRoles
 from jaxrnn.data.records import LongText
 
 
-def read(path: Path, options: ColumnRoles) -> LongText:
-    """The whole file.
+def read(path: Path, roles: ColumnRoles) -> LongText:
+    """Read the whole file.
 
     Raises:
-        ValueError: No UTF-8, nothing in it, or a named column.
+        ValueError: The file is no UTF-8 or empty, or a column is named.
     """
-    options.refuse_columns(path)
+    roles.refuse_columns(path)
     text = read_text(path)
     if not text.strip():
         raise ValueError(f"'{path}' is empty, but must hold text.")
@@ -20,10 +20,10 @@ def read(path: Path, options: ColumnRoles) -> LongText:
 
 
 def read_text(path: Path) -> str:
-    """All of a UTF-8 file, with line feeds alone at the ends of lines.
+    """Read a UTF-8 file; lines end in line feeds alone.
 
     Raises:
-        ValueError: Other bytes, with the line of the first.
+        ValueError: Bytes are no UTF-8; the message has the line of the first.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
