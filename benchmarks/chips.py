@@ -29,7 +29,7 @@ import jax
 import numpy as np
 
 import jaxrnn
-from jaxrnn.population.ahead import trace
+from jaxrnn.population.ahead import CohortSpec, trace
 from jaxrnn.population.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,10 +128,10 @@ def chips_for(case: Case) -> list[str]:
 def compiled(case: Case, chip: str) -> dict[str, Any]:
     """What the compiler for a chip says of a case."""
     mesh, data = absent.mesh(chip), sequences(case)
-    given = {"lanes": case.lanes, "microbatch": BATCH, "options": case.options}
-    lowered: Any = trace(data, case.entries, mesh, **given).train.lower()
+    cohort = CohortSpec(mesh, case.lanes, microbatch=BATCH, options=case.options)
+    lowered: Any = trace(data, case.entries, cohort).train.lower()
     begin = time.process_time()
-    program = lowered.compile(compiler_options=case.options.for_xla(mesh))
+    program = lowered.compile(compiler_options=case.options.for_compiler(mesh))
     seconds = time.process_time() - begin
     memory: Any = program.memory_analysis()
     return {

@@ -55,7 +55,7 @@ def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float)
 
 def diverged(population: jaxrnn.Population) -> list[bool]:
     (cohort,) = population.cohorts
-    return cohort.of_members(cohort.state.train_state.diverged).tolist()
+    return cohort.gather(cohort.state.train_state.diverged).tolist()
 
 
 @pytest.mark.parametrize("crowd", list(CROWDS))
@@ -162,7 +162,7 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
 
     @jax.jit
     def two_steps(learner: Any, inputs: jax.Array) -> Any:
-        samples, batch = Samples(inputs, labels, np.full(8, 6)), member.step.first(learner)
+        samples, batch = Samples(inputs, labels, np.full(8, 6)), member.step.no_gradients(learner)
         learner, batch, _, _ = member.step(setting, epoch, learner, batch, samples, jnp.int32(0))
         learner, _, _, seen = member.step(setting, epoch, learner, batch, samples, jnp.int32(1))
         return learner, seen.loss

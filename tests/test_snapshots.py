@@ -236,7 +236,7 @@ def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     epochs = trainer.training_data.epochs
 
     class Told:
-        in_pieces, pieces = trainer.training_data.in_pieces, trainer.training_data.pieces
+        streaming, segments = trainer.training_data.streaming, trainer.training_data.segments
 
         def epochs(self, first: int, spread: int) -> Any:
             asked.append((first, spread))
@@ -298,9 +298,9 @@ def test_rows_without_a_chosen_member_do_not_run(small: jaxrnn.Trainer) -> None:
     metrics = np.asarray(cohort.evaluate(turn, small._splits["validation"]))
     rows = np.flatnonzero(np.isfinite(metrics[..., 0]).all(1))
     assert rows.tolist() == [1]
-    samples, piece = small.training_data.example(1)
+    samples, segment = small.training_data.example(1)
     before = np.asarray(cohort.state.epochs).copy()
-    after = cohort.train(turn, samples, small._splits["validation"], piece)
+    after = cohort.train(turn, samples, small._splits["validation"], segment)
     ran = np.argwhere(np.asarray(after.state.epochs) != before)
     assert ran.tolist() == [[1, 1]]  # and its neighbour in the row rests
 
@@ -328,7 +328,7 @@ def test_a_turn_holds_whoever_is_due(draw: st.DataObject) -> None:
     room = layout.shape[0] * lanes
     due: Any = np.array(draw.draw(st.lists(st.booleans(), min_size=1, max_size=room)))
     turn = layout.active_waves(due)
-    np.testing.assert_array_equal(turn.active.reshape(-1)[layout.slots(len(due))], due)
+    np.testing.assert_array_equal(turn.active.reshape(-1)[layout.flat_positions(len(due))], due)
     assert turn.active.sum() == due.sum()  # free lanes rest
     rows = np.arange(layout.shape[0]).reshape(devices, -1)
     whole = [list(turn.order[k, slice(*turn.bounds[k])]) for k in range(devices)]

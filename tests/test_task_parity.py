@@ -126,7 +126,7 @@ def compare(
 def check_zeros(data: Data, population: Population) -> None:
     """Exactly zero where a member has nothing: parameters and what optimizers keep."""
     for cohort in population.cohorts:
-        architecture, states = cohort.architecture, cohort.of_members(cohort.state)
+        architecture, states = cohort.architecture, cohort.gather(cohort.state)
         update = Update(architecture.optimizers, Packing(architecture.shapes()))
         for k, member in enumerate(cohort.members):
             given = population.configurations[member]

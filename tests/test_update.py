@@ -27,7 +27,9 @@ from jaxrnn.network import initial, structure
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.training.batches import Samples
-from jaxrnn.training.step import EpochContext, GradientSum, Step, StepInfo, TrainState
+from jaxrnn.training.epoch_metrics import StepInfo
+from jaxrnn.training.partial_epoch import GradientSum
+from jaxrnn.training.step import EpochContext, Step, TrainState
 from jaxrnn.training.update import Slots, Update
 
 NAMES = (*OPTIMIZERS, "optax.lamb")
@@ -63,7 +65,7 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
     (cohort,) = population.cohorts
     architecture = cohort.architecture
     assert min(architecture.sizes.layers) == 32 and architecture.optimizers == NAMES
-    states = cohort.of_members(cohort.state)
+    states = cohort.gather(cohort.state)
     update = Update(NAMES, Packing(architecture.shapes()))
     for k, name in enumerate(NAMES):
         true = structure.architecture_of(population.configurations[k], data.spec)
@@ -74,7 +76,7 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
         for moment in moments(update, name, learner.opt_state):
             check_padding(moment, padded, f"a slot of {name}")
         (own,) = (one for one in update._optimizers if one.name == name)
-        unused = set(range(len(learner.opt_state))) - set(own.places)
+        unused = set(range(len(learner.opt_state))) - set(own.slots)
         assert not any(np.any(learner.opt_state[place]) for place in unused), name
         first = initial.init(true, population.configurations[k], k)["head"]["kernel"]
         last = trainer.predictor(population, k).parameters["head"]["kernel"]
@@ -252,7 +254,7 @@ def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
             _, own = run_own(gradient, own, weights, numbers, jnp.float32(RATE))
         mine = tuple(leaf[k] for leaf in held)
         assert_close(own_state(update, name, mine), own_state(own_update, name, own))
-        places = next(one.places for one in update._optimizers if one.name == name)
+        places = next(one.slots for one in update._optimizers if one.name == name)
         unused = set(range(len(mine))) - set(places)
         assert not any(np.any(mine[place]) for place in unused), name
     assert len(held) > 5  # `optax.lamb` has arrays of its own
@@ -328,7 +330,7 @@ def call(
         sent.packed,
         sent.epoch,
         train_state,
-        step.first(train_state) if batch is None else batch,
+        step.no_gradients(train_state) if batch is None else batch,
     )
     return step(*given, sent.samples, sent.index)
 
@@ -369,7 +371,7 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     assert len(set(samples.lengths)) > 2
     together, (whole,) = train(member, [samples], steps=4, batch=1)
     piecewise, seen = train(member.using(accumulation=True), cut(samples, 2), steps=4, batch=3)
-    assert [bool(one.updated) for one in seen] == [False, False, True] and whole.updated
+    assert [bool(one.updates) for one in seen] == [False, False, True] and whole.updates
     assert float(whole.norm) > 2 * CLIPPED["clip_norm"]  # clipping has something to do
     np.testing.assert_allclose(seen[-1].norm, whole.norm, rtol=1e-5)
     np.testing.assert_allclose(sum(float(one.loss) for one in seen), whole.loss, rtol=1e-5)
@@ -395,7 +397,7 @@ def test_an_update_goes_down_the_mean_gradient(size: int) -> None:
 def test_nothing_moves_before_a_batch_is_complete() -> None:
     member = alone(CLIPPED).using(accumulation=True)
     learner, seen = train(member, cut(sequences(4), 2), steps=4, batch=3)
-    assert not any(one.updated for one in seen)
+    assert not any(one.updates for one in seen)
     first = member.learner()
     assert_close(learner, first, rtol=0, atol=0)
 
@@ -405,7 +407,7 @@ def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> No
     member, samples = alone(CLIPPED), sequences(8, seed=2)
     parts = cut(samples, 2)
     learner, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
-    assert [bool(one.updated) for one in seen] == [False, False, True, True]
+    assert [bool(one.updates) for one in seen] == [False, False, True, True]
     first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
     epoch = EpochContext(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))
     sent = Sent(member.setting, epoch, parts[3], jnp.int32(3))

@@ -109,10 +109,12 @@ class Autotuner:
         """
         default, *others = rivals
         share = range(min(len(cohort.members), default.lanes * self._compiler.mesh.size))
-        members = [*cohort.layout.each((cohort.packed, cohort.state), share)]
+        members = [*cohort.layout.unstack((cohort.packed, cohort.state), share)]
         seconds = self._time_all([default], cohort, members)
-        _, _, piece = self._compiler.example(cohort.layout)
-        epoch = seconds.get(default.describe(), 0.0) * len(cohort.members) * int(piece.steps)
+        _, _, segment = self._compiler.example(cohort.layout)
+        epoch = (
+            seconds.get(default.describe(), 0.0) * len(cohort.members) * int(segment.steps.total)
+        )
         if epoch < QUICK:
             return default._replace(seconds=seconds), False
         seconds = self._time_all(rivals, cohort, members)
@@ -132,7 +134,7 @@ class Autotuner:
             self._seconds(rival, cohort, members, 1)  # a GPU chooses its products now
             once = self._seconds(rival, cohort, members, 1)
             if np.isfinite(once):
-                most = int(self._compiler.example(cohort.layout)[2].used)
+                most = int(self._compiler.example(cohort.layout)[2].steps.count)
                 timings.append((rival, Timing.with_budget(once, most)))
         for _ in range(ROUNDS):
             for rival, timing in timings:
@@ -161,16 +163,15 @@ class Autotuner:
         Raises:
             RuntimeError: No member trained.
         """
-        before, everybody = trial.of_members(trial.state.epochs), np.ones(len(trial.members), bool)
-        samples, validation, piece = self._compiler.example(trial.layout)
+        before, everybody = trial.gather(trial.state.epochs), np.ones(len(trial.members), bool)
+        samples, validation, segment = self._compiler.example(trial.layout)
         count = jax.device_put(np.int32(steps), replicated(self._compiler.mesh))
-        turn, part = trial.active_waves(everybody), piece._replace(used=count)
+        part = segment._replace(steps=segment.steps._replace(count=count))
+        turn = trial.active_waves(everybody)
         start = time.perf_counter()
         trial = trial.train(turn, samples, validation, part)
         jax.block_until_ready(trial.state)
         seconds = time.perf_counter() - start
-        if trial.state.partial_epoch is None and np.all(
-            trial.of_members(trial.state.epochs) == before
-        ):
+        if trial.state.partial_epoch is None and np.all(trial.gather(trial.state.epochs) == before):
             raise RuntimeError("no member has an epoch left to train")
         return seconds

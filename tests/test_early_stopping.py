@@ -23,15 +23,15 @@ def parameters(epoch: int) -> Packed:
 
 def watched(hp: Hyperparameters, losses: list[float]) -> list[ValidationTracker]:
     """What is remembered after every epoch."""
-    seen = [ValidationTracker.over(parameters(0))]
+    seen = [ValidationTracker.init(parameters(0))]
     for epoch, loss in enumerate(losses, start=1):
-        seen.append(seen[-1].after(hp, np.asarray(loss, np.float32), parameters(epoch)))
+        seen.append(seen[-1].update(hp, np.asarray(loss, np.float32), parameters(epoch)))
     return seen[1:]
 
 
 def restored(hp: Hyperparameters, watch: ValidationTracker, epochs: int) -> int:
     """The epoch whose parameters are chosen."""
-    chosen = watch.chosen(hp, parameters(epochs))
+    chosen = watch.best_parameters(hp, parameters(epochs))
     assert float(chosen.others[0]) == -float(chosen.kernels[0])
     return int(chosen.kernels[0])
 
@@ -130,7 +130,7 @@ def test_plateau_and_stopping_keep_separate_counts() -> None:
 def current(population: Population) -> Packed:
     """Parameters at the end of the last epoch of every member, `(members, weights)`."""
     (cohort,) = population.cohorts
-    return jax.tree.map(np.array, cohort.of_members(cohort.state.train_state.parameters))
+    return jax.tree.map(np.array, cohort.gather(cohort.state.train_state.parameters))
 
 
 def expected_stop(losses: np.ndarray, patience: int, min_delta: float) -> tuple[int, int]:
