@@ -16,8 +16,9 @@ MAX_BYTES = 2**30
 def keep_programs(folder: str | Path | None = None) -> Path | None:
     """Keep what is compiled from now on, and use what earlier processes kept.
 
-    This is JAX's persistent compilation cache; results are the same to the bit. A folder that JAX
-    has already, as by `JAX_COMPILATION_CACHE_DIR`, stays. Who can write there can run code as you.
+    This is JAX's persistent compilation cache; results are the same to the bit. The folder stays
+    where JAX has one already, as by `JAX_COMPILATION_CACHE_DIR`.
+    Anyone who can write there can run code as you.
 
     Args:
         folder: Folder of the cache, by default one of this machine and user, such as

@@ -154,10 +154,10 @@ class Trainer:
         Raises:
             ValueError: Bad configurations, see `init`, or more members than memory holds.
         """
-        one_of_each = self._planner.plan_for(configurations, max_epochs)
+        examples = self._planner.plan_for(configurations, max_epochs)
         window = self.training_data.epoch_window(1 if synchronous else max_epochs)
         self.placement.reserve(max_concurrent, window)
-        snapshots = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
+        snapshots = self.init(examples, [0] * len(examples), max_epochs)
         self._memory_check.check(snapshots, max_concurrent or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:

@@ -1,4 +1,4 @@
-"""Members at epochs of their own, parked and placed anywhere: no bit of their future changes."""
+"""Members at epochs of their own, snapshots and placed anywhere: no bit of their future changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -152,7 +152,7 @@ def test_own_totals_change_no_bit(case: Case) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_parked_and_placed_anywhere(case: Case, seed: int) -> None:
+def test_to_host_and_to_device_anywhere(case: Case, seed: int) -> None:
     """Fewer or the same ones twice, from any epoch, in any order, among others or alone."""
     trainer, rng = case.trainer, np.random.default_rng(seed)
     for count in (case.members, 1, 2):
@@ -166,8 +166,8 @@ def test_parked_and_placed_anywhere(case: Case, seed: int) -> None:
             population = trainer.train(population, seen)
             check(case, population, members, seen)
             order = rng.permutation(count).tolist()
-            parked = trainer.to_host(population)
-            snapshots = [parked[k] for k in order]
+            snapshots = trainer.to_host(population)
+            snapshots = [snapshots[k] for k in order]
             members, seen = [members[k] for k in order], [seen[k] for k in order]
 
 
@@ -190,7 +190,7 @@ def test_chosen_positions_score_as_all_do(case: Case) -> None:
 def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     """All epochs at once, in order; the future of the restored ones is the same."""
     trainer, rng = case.trainer, np.random.default_rng(0)
-    snapshots = [one for parked in case.lockstep for one in parked]
+    snapshots = [one for snapshots in case.lockstep for one in snapshots]
     snapshots = [snapshots[k] for k in rng.permutation(len(snapshots))]
     trainer.save(snapshots, tmp_path / "new")
     restored = trainer.restore(str(tmp_path / "new"))
@@ -208,15 +208,15 @@ def test_members_that_may_be_apart_learn_the_same(
 ) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     monkeypatch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", EPOCHS)
-    parked = []
+    snapshots = []
     for synchronous in (True, False):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
         trainer.plan_for(MIXED, EPOCHS, 9, synchronous)
         population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
         assert population.epoch_window == (1 if synchronous else EPOCHS)
         population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
-        parked.append(trainer.to_host(trainer.train(population, EPOCHS)))
-    for one, other in zip(*parked, strict=True):
+        snapshots.append(trainer.to_host(trainer.train(population, EPOCHS)))
+    for one, other in zip(*snapshots, strict=True):
         np.testing.assert_allclose(one.metrics, other.metrics, rtol=1e-5, atol=1e-7)
         for first, second in zip(
             jax.tree.leaves(one.state.train_state),
@@ -263,15 +263,15 @@ def small(data: jaxrnn.Data) -> jaxrnn.Trainer:
 def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Trainer) -> None:
     """On one device, where arrays on the host may be those of the device."""
     population = small.train(small.start([LSTM] * 3, range(3)), 1)
-    parked, again = small.to_host(population), small.to_host(population)
-    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in parked]
+    snapshots, again = small.to_host(population), small.to_host(population)
+    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in snapshots]
     population = small.train(population, [4, 1, 2])
-    for one, other, (state, reports) in zip(parked, again, copies, strict=True):
+    for one, other, (state, reports) in zip(snapshots, again, copies, strict=True):
         jax.tree.map(np.testing.assert_array_equal, (one.state, one.metrics), (state, reports))
         assert_same(one, other)
         assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.train_state.parameters))
-    twice = small.train(small.to_device([parked[1], *parked]), 4)
-    alone = small.train(small.to_device(parked[1:2]), 4)
+    twice = small.train(small.to_device([snapshots[1], *snapshots]), 4)
+    alone = small.train(small.to_device(snapshots[1:2]), 4)
     assert_same(small.to_host(twice)[0], small.to_host(twice)[2])
     assert_same(small.to_host(twice)[0], small.to_host(alone)[0])
     assert_same(small.to_host(twice)[1], small.to_host(small.train(population, 4))[0])
@@ -279,10 +279,10 @@ def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Traine
 
 def test_who_is_at_one_epoch_shares_rows(small: jaxrnn.Trainer) -> None:
     """So that rows run, or rest, as a whole; order in the population is as asked."""
-    parked = [
+    snapshots = [
         small.to_host(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)
     ]
-    population = small.to_device([one for (one,) in parked])
+    population = small.to_device([one for (one,) in snapshots])
     assert population.epochs.tolist() == [0, 1, 0, 1, 0, 1]
     assert [one.seed for one in small.to_host(population)] == [*range(6)]
     (cohort,) = population.cohorts
@@ -378,8 +378,8 @@ def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
     assert trainer.compiler.programs == 4
     later = [{**LSTM, "hidden_size": 3}, GRU, {**LSTM, "dropout": 0.5, "optimizer": "sgd"}]
     for number, one in enumerate(later):  # each takes the place of the first
-        parked = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
-        population = trainer.train(trainer.to_device(parked), [4, 3, 2])
+        snapshots = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
+        population = trainer.train(trainer.to_device(snapshots), [4, 3, 2])
     assert trainer.compiler.programs == 4
     (own,) = trainer.plan([{**LSTM, "hidden_size": 17}], 9)
     assert own.architecture.sizes.layers == (32,)

@@ -132,9 +132,9 @@ def check_zeros(data: Data, population: Population) -> None:
             given = population.configurations[member]
             padded = padding(architecture, structure.architecture_of(given, data.spec))
             assert any(map(np.any, jax.tree.leaves(padded)))
-            learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
-            kept = moments(update, given["optimizer"], learner.opt_state)
-            for tree in (update.packing.unpack(learner.parameters), *kept):
+            train_state = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
+            kept = moments(update, given["optimizer"], train_state.opt_state)
+            for tree in (update.packing.unpack(train_state.parameters), *kept):
                 check_padding(tree, padded, given["optimizer"], alive=0.5)
 
 

@@ -26,7 +26,7 @@ from jaxrnn.types import AnyArray, Configuration
 
 
 class CohortSpec(NamedTuple):
-    """How a cohort would lie on devices, and be compiled.
+    """Layout and options of a cohort that is not on devices.
 
     Attributes:
         mesh: Devices, also such as `jax.experimental.topologies` describes.
@@ -72,7 +72,7 @@ def trace(data: Data, configurations: Sequence[Configuration], cohort: CohortSpe
     Args:
         data: Data that is learned.
         configurations: Configurations of the members, or of as many as need the same code.
-        cohort: How they would lie on devices, and be compiled.
+        cohort: Layout and options of the cohort.
 
     Raises:
         ValueError: A bad configuration, or they don't share an architecture.

@@ -52,12 +52,12 @@ class Timing:
 
     Attributes:
         steps: Microbatches that `many` took.
-        one: Seconds of a single microbatch, with all that comes once an epoch, by round.
+        single: Seconds of a single microbatch, with all that comes once an epoch, by round.
         many: Seconds of `steps` microbatches, by round.
     """
 
     steps: int
-    one: list[float] = field(default_factory=list)
+    single: list[float] = field(default_factory=list)
     many: list[float] = field(default_factory=list)
 
     @classmethod
@@ -69,8 +69,8 @@ class Timing:
     def seconds(self) -> float:
         """Seconds of a microbatch, without what comes once an epoch where that can be told."""
         if self.steps == 1:
-            return min(self.one)
-        return max(min(self.many) - min(self.one), 0.0) / (self.steps - 1)
+            return min(self.single)
+        return max(min(self.many) - min(self.single), 0.0) / (self.steps - 1)
 
 
 class Autotuner:
@@ -138,7 +138,7 @@ class Autotuner:
                 timings.append((rival, Timing.with_budget(once, most)))
         for _ in range(ROUNDS):
             for rival, timing in timings:
-                timing.one.append(self._seconds(rival, cohort, members, 1))
+                timing.single.append(self._seconds(rival, cohort, members, 1))
                 timing.many.append(self._seconds(rival, cohort, members, timing.steps))
         seconds = {rival.describe(): timing.seconds / len(members) for rival, timing in timings}
         return {name: value for name, value in seconds.items() if np.isfinite(value)}

@@ -62,7 +62,7 @@ def restore(
         member: Function that returns the training run of an architecture.
 
     Raises:
-        ValueError: They are not there, or damaged, or of another problem.
+        ValueError: They are not there, or damaged, or of another task.
     """
     try:
         table = json.loads((folder / TABLE).read_text())
@@ -88,9 +88,9 @@ def restore(
 
 def _stacked(cohort: int, members: Sequence[Snapshot]) -> dict[str, np.ndarray]:
     """Return arrays by name, each `(members, ...)`; metrics are padded to the longest."""
-    leaves = zip(*(jax.tree.leaves(one.state) for one in members), strict=True)
-    longest = max(one.epochs for one in members)
-    metrics = [np.pad(one.metrics, [(0, longest - one.epochs), (0, 0)]) for one in members]
+    leaves = zip(*(jax.tree.leaves(member.state) for member in members), strict=True)
+    longest = max(member.epochs for member in members)
+    metrics = [np.pad(m.metrics, [(0, longest - m.epochs), (0, 0)]) for m in members]
     states = {_name(cohort, leaf): np.stack(arrays) for leaf, arrays in enumerate(leaves)}
     return states | {_name(cohort, METRICS): np.stack(metrics)}
 

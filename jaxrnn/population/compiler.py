@@ -25,7 +25,7 @@ from jaxrnn.training.update import Update
 
 
 class ProgramKey(NamedTuple):
-    """What the programs of a cohort depend on, for one task and its data.
+    """The key of a cohort's programs, for one task and its data.
 
     Attributes:
         architecture: Architecture that the members share.
@@ -109,7 +109,7 @@ class Compiler:
         """Return the programs of a cohort, compiled in the background if they are not cached.
 
         Args:
-            key: What they are compiled for.
+            key: Key of the programs.
             member: Any member of the cohort; only shapes and types count.
         """
         return self._compile(key, member, self._cache)
@@ -131,7 +131,7 @@ class Compiler:
 
     def drop(self, outdated: Callable[[ProgramKey], bool]) -> None:
         """Remove from the cache the programs whose key is outdated."""
-        self._cache = {key: one for key, one in self._cache.items() if not outdated(key)}
+        self._cache = {key: both for key, both in self._cache.items() if not outdated(key)}
 
     def _compile(
         self, key: ProgramKey, member: MemberArrays, cache: dict[ProgramKey, Programs]

@@ -201,7 +201,7 @@ def evaluation_splits(data: Data) -> dict[str, Batches]:
     splits = {"validation": data.validation, "test": data.test}
     sizes = [len(split) for split in splits.values()]
     time = max(split.time for split in splits.values())
-    return {name: Batches.of(one, sizes, time, data.spec) for name, one in splits.items()}
+    return {name: Batches.of(part, sizes, time, data.spec) for name, part in splits.items()}
 
 
 def _concatenated(splits: list[Split], size: int) -> Samples:

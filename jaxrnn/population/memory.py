@@ -105,7 +105,8 @@ def member_bytes(values: Any, axes: int = 2) -> int:
     """Return the bytes of one member.
 
     Args:
-        values: Its hyperparameters and state, or those of all, `(rows, lanes, ...)`, or shapes.
+        values: Hyperparameters and state of the member, or of all, `(rows, lanes, ...)`, or
+            their shapes.
         axes: Number of leading axes of the population, 0 for a single member.
     """
     shapes = [(leaf.shape[axes:], leaf.dtype) for leaf in jax.tree.leaves(values)]
@@ -124,7 +125,7 @@ def lane_bytes(programs: Sequence[Compiled], lanes: int) -> int:
         lanes: Members that run side by side on each device.
     """
     analyses: list[Any] = [program.memory_analysis() for program in programs]
-    return -(-max(one.temp_size_in_bytes for one in analyses) // lanes)
+    return -(-max(analysis.temp_size_in_bytes for analysis in analyses) // lanes)
 
 
 def budget(devices: Sequence[Any], limit: float | None = None) -> Budget:

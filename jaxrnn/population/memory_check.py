@@ -56,7 +56,7 @@ class MemoryCheck:
         Raises:
             ValueError: They do not fit.
         """
-        bytes = max(member_bytes((one.packed, one.state), axes=0) for one in snapshots)
+        bytes = max(member_bytes((s.packed, s.state), axes=0) for s in snapshots)
         check_fit(members, bytes, self._budget())
 
     def __call__(self, cohort: Cohort) -> Cohort:

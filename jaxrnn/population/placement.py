@@ -111,7 +111,8 @@ class Placement:
             [layout.lanes for layout in compiled] or [self._lanes_of(architecture, members)]
         )
         layout = Layout.for_members(members, self.compiler.mesh, lanes, window)
-        return replace(layout, waves=max([layout.waves, *(2 * one.waves for one in compiled)]))
+        waves = max([layout.waves, *(2 * smaller.waves for smaller in compiled)])
+        return replace(layout, waves=waves)
 
     def options(self, architecture: Architecture) -> Options:
         """Return the options of the programs of an architecture."""
@@ -198,7 +199,7 @@ class Placement:
         """Return a cohort whose equally advanced members share rows, so that whole rows rest."""
         positions = sorted(positions, key=lambda position: snapshots[position].epochs)
         member, group = self.compiler.member(architecture), [snapshots[k] for k in positions]
-        members = [(one.packed, member.with_partial_epoch(one.state)) for one in group]
+        members = [(s.packed, member.with_partial_epoch(s.state)) for s in group]
         return self._cohort(architecture, np.array(positions), members)
 
     def _moved(self, cohort: Cohort, members: Sequence[MemberArrays]) -> Cohort:

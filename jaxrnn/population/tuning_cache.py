@@ -99,9 +99,9 @@ class TuningCache:
 
     def _key(self, architecture: Architecture, lanes: int) -> str:
         # A set has no order that another process would have too.
-        problem = architecture.spec._replace(excluded=frozenset())
-        about = repr((replace(architecture, spec=problem), lanes, self._context))
-        return hashlib.sha256(about.encode()).hexdigest()[:16]
+        spec = architecture.spec._replace(excluded=frozenset())
+        text = repr((replace(architecture, spec=spec), lanes, self._context))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read(path: Path) -> dict[str, Candidate]:

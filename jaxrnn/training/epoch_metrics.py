@@ -1,4 +1,4 @@
-"""What training reports: sums over steps, and the metrics of an epoch."""
+"""The metrics of training: sums over steps, and the means of an epoch."""
 
 from typing import NamedTuple
 

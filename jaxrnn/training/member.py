@@ -23,7 +23,7 @@ from jaxrnn.types import AnyArray, Array
 
 
 class MemberState(NamedTuple):
-    """What a run carries from epoch to epoch.
+    """The state that a run carries from epoch to epoch.
 
     Attributes:
         train_state: Weights and optimizer.

@@ -56,7 +56,7 @@ class GradientSum(NamedTuple):
 
 
 class PartialEpoch(NamedTuple):
-    """What the steps of an epoch hand on, besides weights and optimizer.
+    """The state that steps of an epoch hand on, besides weights and optimizer.
 
     Attributes:
         running: Whether the member takes part in this epoch, `()` bool.

@@ -37,7 +37,7 @@ class TrainState(NamedTuple):
 
 
 class EpochContext(NamedTuple):
-    """What the steps of an epoch share, each `()`.
+    """Numbers that the steps of an epoch share, each `()`.
 
     Attributes:
         number: Number of the epoch, from 0, int32.

@@ -67,7 +67,7 @@ class Update:
     def init(self, name: str, parameters: Packed) -> Slots:
         """Return the first state of the optimizer `name`, on the host."""
         slots = [np.zeros(shape, dtype) for shape, dtype in self._kinds]
-        (optimizer,) = (one for one in self._optimizers if one.name == name)
+        (optimizer,) = (known for known in self._optimizers if known.name == name)
         if not optimizer.packed:  # those that are built in start from zeros
             state: Any = optimizer.transformation.init(self.packing.unpack(parameters))
             leaves = jax.tree.leaves(state.inner_state)
