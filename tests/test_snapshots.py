@@ -74,7 +74,7 @@ QUICK = ["two lanes, apart", "a text"]
 def case(request: pytest.FixtureRequest) -> Any:
     data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxrnn.population.input_pipeline.STEPS", 2)
+        patch.setattr("jaxrnn.population.input_pipeline.MAX_STEPS", 2)
         patch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
         if spread > 1:
