@@ -29,7 +29,7 @@ import numpy as np
 from pages import RESULTS, ROOT, replace_between, write_results
 
 import jaxrnn
-from jaxrnn.population.ahead import trace
+from jaxrnn.population.ahead import CohortSpec, trace
 from jaxrnn.population.options import Options
 
 PAGE = ROOT / "docs" / "accelerators.md"
@@ -126,10 +126,10 @@ def chips_for(case: Case) -> list[str]:
 def compiled(case: Case, chip: str) -> dict[str, Any]:
     """The figures of the compiler for a chip."""
     mesh, data = absent.mesh(chip), sequences(case)
-    given = {"lanes": case.lanes, "microbatch": BATCH, "options": case.options}
-    lowered: Any = trace(data, case.configurations, mesh, **given).train.lower()
+    cohort = CohortSpec(mesh, case.lanes, microbatch=BATCH, options=case.options)
+    lowered: Any = trace(data, case.configurations, cohort).train.lower()
     begin = time.process_time()
-    program = lowered.compile(compiler_options=case.options.for_xla(mesh))
+    program = lowered.compile(compiler_options=case.options.for_compiler(mesh))
     seconds = time.process_time() - begin
     memory: Any = program.memory_analysis()
     return {

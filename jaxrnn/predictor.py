@@ -1,4 +1,4 @@
-"""A trained network by itself: predicts on raw inputs, and lives in a folder."""
+"""A trained network by itself, which predicts on raw inputs, and is saved in a folder."""
 
 import json
 import math
@@ -31,10 +31,10 @@ class Predictor:
     """One configuration with its trained parameters.
 
     Attributes:
-        configuration: Every active entry of the configuration, defaults included.
-        task: What it learned.
-        encoder: From raw inputs to what networks read.
-        parameters: Linen's `params`, at the true width.
+        configuration: Every active hyperparameter, defaults included.
+        task: Task that it learned.
+        encoder: Encoder from raw inputs to what networks read.
+        parameters: Parameters, as Linen's `params`, at the true width.
     """
 
     configuration: dict[str, Any]
@@ -44,52 +44,51 @@ class Predictor:
 
     @cached_property
     def network(self) -> RecurrentNetwork:
-        """The Linen module that `parameters` belong to; it reads sequences of any length."""
-        problem = spec_of(self.task, self.encoder, lengths_differ=True)
-        return RecurrentNetwork(architecture_of(self.configuration, problem))
+        """Linen module that `parameters` belong to; it reads sequences of any length."""
+        spec = spec_of(self.task, self.encoder, lengths_differ=True)
+        return RecurrentNetwork(architecture_of(self.configuration, spec))
 
     @cached_property
     def _apply(self) -> Callable[..., tuple[jax.Array, NetworkCarry | None]]:
-        numbers = hyperparameters(self.configuration, self.network.architecture.optimizers)
+        hp = hyperparameters(self.configuration, self.network.architecture.optimizers)
 
         def apply(
             parameters: Any, inputs: np.ndarray, lengths: np.ndarray, carry: NetworkCarry | None
         ) -> tuple[jax.Array, NetworkCarry | None]:
             x = jnp.asarray(inputs), jnp.asarray(lengths)
-            outputs = self.network.apply({"params": parameters}, *x, numbers, carry=carry)
+            outputs = self.network.apply({"params": parameters}, *x, hp, carry=carry)
             assert isinstance(outputs, Outputs)
             return outputs.per_step if self.task.per_step else outputs.last, outputs.carry
 
         return jax.jit(apply)
 
     def encoded(self, inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Outputs for inputs that are encoded already, such as those of a `Split`; see `outputs`.
+        """Return outputs for encoded inputs, such as those of a `Split`; see `outputs`.
 
-        Blocks of a text are read as one: each starts with the state after the one before.
+        Blocks of a text are read as one text: each starts with the state after the one before.
 
         Args:
-            inputs: `(samples, time, features)`, or tokens `(samples, time)`.
-            lengths: True steps, `(samples,)`.
+            inputs: Encoded inputs, `(samples, time, features)`, or tokens `(samples, time)`.
+            lengths: True lengths in steps, `(samples,)`.
         """
-        memory, parts, size = None, [], 1 if self.task.stateful else BATCH
+        carry, parts, size = None, [], 1 if self.task.stateful else BATCH
         for begin in range(0, len(inputs), size):
             rows = slice(begin, begin + size)
-            with jax.default_matmul_precision(
-                "highest"
-            ):  # on every device the same, as closely as float32 is
-                part, memory = self._apply(self.parameters, inputs[rows], lengths[rows], memory)
+            # The same on every device, as closely as float32 is.
+            with jax.default_matmul_precision("highest"):
+                part, carry = self._apply(self.parameters, inputs[rows], lengths[rows], carry)
             parts.append(jax.device_get(part))
         return np.concatenate(parts)
 
     def outputs(self, inputs: Any, lengths: Any = None) -> np.ndarray:
-        """What the head puts out: logits, or values in units of the training data's deviation.
+        """Return the network's outputs: logits, or values in units of the training deviation.
 
         Args:
-            inputs: Raw, `(samples, time, features)`, or texts.
-            lengths: `(samples,)`, true steps of each; all steps by default.
+            inputs: Raw inputs, `(samples, time, features)`, or texts.
+            lengths: True lengths in steps, `(samples,)`; all steps by default.
 
         Returns:
-            `(samples, outputs)`, or `(samples, time, outputs)` where an answer is due every step.
+            `(samples, outputs)`, or `(samples, time, outputs)` for a task with an answer per step.
 
         Raises:
             ValueError: Inputs or lengths that do not fit the network or each other.
@@ -97,20 +96,20 @@ class Predictor:
         x, true = self.encoder.encode(inputs, lengths)
         if not self.task.stateful:
             return self.encoded(x, true)
-        # Texts of people's own have nothing to do with each other: each starts anew.
+        # Texts of users have nothing to do with each other: each starts anew.
         texts = zip(x[:, None], true[:, None], strict=True)
-        return np.concatenate([self.encoded(*one) for one in texts])
+        return np.concatenate([self.encoded(*text) for text in texts])
 
     def probabilities(self, inputs: Any, lengths: Any = None) -> np.ndarray:
-        """Probability of every class or label, in the shape of `outputs`.
+        """Return the probability of every class or label, in the shape of `outputs`.
 
         Raises:
-            ValueError: As `outputs`, or a task that knows no classes.
+            ValueError: Bad inputs, see `outputs`, or a task without classes.
         """
         return self.task.probabilities(self.outputs(inputs, lengths))
 
     def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
-        """Labels, or values in their own units: what the task answers; see `outputs`."""
+        """Return the task's answers: labels, or values in their own units; see `outputs`."""
         return self.task.decode(self.outputs(inputs, lengths))
 
     def save(self, folder: str | Path) -> None:
@@ -118,18 +117,18 @@ class Predictor:
         folder = Path(folder)
         folder.mkdir(parents=True)
         entries = self.configuration
-        about = {
+        description = {
             "configuration": {n: "inf" if v == math.inf else v for n, v in entries.items()},
             "task": registry.to_json(self.task),
             "encoder": self.encoder.to_json(),
         }
-        (folder / CONFIGURATION).write_text(json.dumps(about, indent=2) + "\n")
+        (folder / CONFIGURATION).write_text(json.dumps(description, indent=2) + "\n")
         arrays: dict[str, Any] = dict(flatten_dict(self.parameters, sep="/"))
         np.savez(folder / PARAMETERS, **arrays)
 
 
 def load(folder: str | Path) -> Predictor:
-    """The predictor that `Predictor.save` wrote into `folder`.
+    """Return the predictor that `Predictor.save` wrote into `folder`.
 
     Raises:
         ValueError: No such folder, or one without the two files.
@@ -138,13 +137,13 @@ def load(folder: str | Path) -> Predictor:
     for name in (CONFIGURATION, PARAMETERS):
         if not (folder / name).is_file():
             raise ValueError(f"`folder` is '{folder}', but must hold {name}; a run's is `best`.")
-    about = json.loads((folder / CONFIGURATION).read_text())
-    entries = {n: math.inf if v == "inf" else v for n, v in about["configuration"].items()}
+    description = json.loads((folder / CONFIGURATION).read_text())
+    entries = {n: math.inf if v == "inf" else v for n, v in description["configuration"].items()}
     with np.load(folder / PARAMETERS, allow_pickle=False) as file:
         parameters = unflatten_dict({key: file[key] for key in file.files}, sep="/")
     return Predictor(
         configuration=entries,
-        task=registry.from_json(about["task"]),
-        encoder=encoding.from_json(about["encoder"]),
+        task=registry.from_json(description["task"]),
+        encoder=encoding.from_json(description["encoder"]),
         parameters=parameters,
     )

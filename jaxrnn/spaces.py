@@ -1,4 +1,4 @@
-"""Built-in spaces: where to search when nobody says otherwise, as `search.Space` reads them."""
+"""Built-in search spaces, as `search.Space` reads them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,14 +13,14 @@ from jaxrnn.tasks.task import Task
 Space = dict[str, Any]
 
 
-class Asked(NamedTuple):
-    """What a space is made for.
+class SpaceContext(NamedTuple):
+    """Facts that a space depends on.
 
     Attributes:
-        task: What is learned.
+        task: Task that is learned.
         time: Steps of a sequence.
         microbatch: Sequences of a training step.
-        max_epochs: The most that a trial trains.
+        max_epochs: Most epochs that a trial trains.
     """
 
     task: Task
@@ -37,7 +37,7 @@ DEFAULT_SPACE: Space = {
     "clip_norm": {"low": 0.1, "high": 10.0, "log": True},
     "weight_decay": {"low": 1e-5, "high": 1e-1, "log": True},
 }
-"""A good start on most data: what matters most, within ranges that rarely fail."""
+"""A good start on most data: the hyperparameters that matter most, in ranges that rarely fail."""
 
 
 def _log(low: float, high: float) -> Space:
@@ -48,17 +48,17 @@ def _even(low: float, high: float) -> Space:
     return {"low": low, "high": high}
 
 
-def default_space(asked: Asked) -> Space:
-    """`DEFAULT_SPACE`, and what the task calls for.
+def default_space(context: SpaceContext) -> Space:
+    """Return `DEFAULT_SPACE` with what the task calls for.
 
-    Entries that make no sense for the data are left out by `Trainer.space`.
+    `Trainer.space` leaves out hyperparameters that make no sense for the data.
     """
-    return DEFAULT_SPACE | {"embedding_size": _log(16, 64)} | FOR_TASKS.get(asked.task.name, {})
+    return DEFAULT_SPACE | {"embedding_size": _log(16, 64)} | FOR_TASKS.get(context.task.name, {})
 
 
-def full_space(asked: Asked) -> Space:
-    """Every entry that there is; to see what matters rather than to find the best soonest."""
-    _, time, microbatch, max_epochs = asked
+def full_space(context: SpaceContext) -> Space:
+    """Return all hyperparameters, to see what matters rather than to find the best soonest."""
+    _, time, microbatch, max_epochs = context
     units, activations, yes_or_no = _log(16, 64), list(ACTIVATIONS), [True, False]
     return {
         "cell": ["lstm", "gru", "rnn"],
@@ -100,7 +100,7 @@ def full_space(asked: Asked) -> Space:
 
 
 def _training(max_epochs: int) -> Space:
-    """Regularisation, optimizers, learning rates and stopping."""
+    """Return the space of regularisation, optimizers, learning rates and stopping."""
     return {
         "input_dropout": _even(0.0, 0.3),
         "dropout": _even(0.0, 0.5),
@@ -139,7 +139,7 @@ FOR_TASKS: dict[str, Space] = {
         "dropout": _even(0.0, 0.3),
     },
 }
-"""Where a task calls for more than `DEFAULT_SPACE`, or for other ranges."""
+"""Additions to `DEFAULT_SPACE` and other ranges, by task."""
 
-SPACES: dict[str, Callable[[Asked], Space]] = {"default": default_space, "full": full_space}
-"""By name, as `Trainer.space` takes it."""
+SPACES: dict[str, Callable[[SpaceContext], Space]] = {"default": default_space, "full": full_space}
+"""Functions that build a space, by the name that `Trainer.space` takes."""

@@ -1,4 +1,4 @@
-"""The trainer of mixed populations: draw, place, train, evaluate, park."""
+"""The trainer of mixed populations: init, to_device, train, evaluate, to_host."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,7 +14,8 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
-from jaxrnn.population import store
+from jaxrnn.network.scan import chunk_length
+from jaxrnn.population import checkpoint
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.compiler import Compiler
 from jaxrnn.population.devices import describe, population_mesh, replicated
@@ -29,7 +30,7 @@ from jaxrnn.population.population import Population
 from jaxrnn.population.snapshot import Snapshot, forked, init
 from jaxrnn.population.tuning_cache import TuningCache
 from jaxrnn.predictor import Predictor
-from jaxrnn.spaces import SPACES, Asked
+from jaxrnn.spaces import SPACES, SpaceContext
 from jaxrnn.types import Configuration
 
 
@@ -37,11 +38,11 @@ class Trainer:
     """Trains populations of recurrent networks on one data set.
 
     Attributes:
-        mesh: The devices, on the axis `population`.
+        mesh: Devices, on the axis `population`.
         lanes: Members that may run side by side on each device.
         microbatch: Samples per step; batches are multiples of it.
-        data: What there is to learn.
-        training_data: The training data on its way to the devices.
+        data: Data set.
+        training_data: Training data on its way to the devices.
         compiler: Cache of the programs, which counts them and the seconds spent waiting for them.
         placement: Layouts of the cohorts on the devices.
     """
@@ -61,19 +62,19 @@ class Trainer:
         """Put `data` on the devices.
 
         Args:
-            data: What to learn; only its training split is trained on.
+            data: Data set; only its training split is trained on.
             microbatch: Samples per step, from 1 to the size of the training split. By default 32,
                 or a lower power of two, so that an epoch has at least 8 steps; a stream's batch.
             lanes: Members side by side on each device, from 1 to 4096; fewer where memory is short.
                 By default 1 on a CPU, where the cores are the devices, at most 128 on a TPU and 256
                 on a GPU.
-            devices: How many to use; all by default.
-            memory_limit: In GiB, what this process may take of each accelerator, or of the machine
-                if it trains on the CPU; above 0, by default all that is free.
-            seed: Of the data order, below 2**32; the order is the same for every member.
-            precision: Of matrix products: `highest` is float32 on every device; `high` and
-                `default` are faster and less exact on accelerators (TF32 on GPUs; three passes of
-                bfloat16 or one on TPUs).
+            devices: Number of devices to use; all by default.
+            memory_limit: Limit in GiB of what this process may take of each accelerator, or of the
+                machine if it trains on the CPU; above 0, by default all that is free.
+            seed: Seed of the data order, below 2**32; the order is the same for every member.
+            precision: Precision of matrix products: `highest` is float32 on every device; `high`
+                and `default` are faster and less exact on accelerators (TF32 on GPUs; three passes
+                of bfloat16 or one on TPUs).
             autotune: Whether to time two or three ways to compile where a cohort is large enough,
                 on accelerators; or how to compile, with nothing timed.
 
@@ -118,17 +119,18 @@ class Trainer:
         return Placement(self.compiler, lanes, options, cache)
 
     def check(self, name: str, value: Any) -> None:
-        """Accept one entry of a configuration.
+        """Accept one hyperparameter of a configuration.
 
         Raises:
-            ValueError: Unknown name, a value outside the rule, or no sense for the task.
+            ValueError: An unknown name, a value outside its rule, or no sense for the task.
         """
         rules.check(name, value, self.microbatch, excluded=self._spec.excluded)
 
     def space(self, name: str, max_epochs: int) -> dict[str, Any]:
-        """The space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""
-        asked = Asked(self.data.task, self.data.train.time, self.microbatch, max_epochs)
-        return {n: w for n, w in SPACES[name](asked).items() if n not in self._spec.excluded}
+        """Return the space `name` of `jaxrnn.SPACES` for this data, as `search.Space` reads it."""
+        time = self.data.train.time
+        context = SpaceContext(self.data.task, time, self.microbatch, max_epochs)
+        return {n: w for n, w in SPACES[name](context).items() if n not in self._spec.excluded}
 
     def plan_for(
         self,
@@ -140,39 +142,47 @@ class Trainer:
         """Plan the cohorts of all that comes later, for configurations like these.
 
         From now on each configuration joins the expected cohort that covers it with the least
-        arithmetic, or one of its own. Cohorts hold `max_concurrent` members, which run side by side
-        also at different epochs unless the search is `synchronous`.
+        arithmetic, or a cohort of its own.
+
+        Args:
+            configurations: Configurations like those to come, or these very ones.
+            max_epochs: Most epochs that any member trains.
+            max_concurrent: Most members that train together; 0 for as many as configurations.
+            synchronous: Whether members that train together are always at the same epoch; others
+                run side by side in programs that are a little slower.
 
         Raises:
-            ValueError: As `init`, or memory does not hold so many at once.
+            ValueError: Bad configurations, see `init`, or more members than memory holds.
         """
-        one_of_each = self._planner.plan_for(configurations, max_epochs)
+        examples = self._planner.plan_for(configurations, max_epochs)
         window = self.training_data.epoch_window(1 if synchronous else max_epochs)
         self.placement.reserve(max_concurrent, window)
-        snapshots = self.init(one_of_each, [0] * len(one_of_each), max_epochs)
+        snapshots = self.init(examples, [0] * len(examples), max_epochs)
         self._memory_check.check(snapshots, max_concurrent or len(configurations))
 
     def plan(self, configurations: Sequence[Configuration], max_epochs: int) -> list[Group]:
-        """The cohorts that `start` will make, without training or compiling anything."""
+        """Return the cohorts that `start` would make, without training or compiling anything."""
         return self._planner.groups(self._planner.complete(configurations, max_epochs), max_epochs)
 
     def init(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
     ) -> list[Snapshot]:
-        """Members before their first epoch, off the devices.
+        """Return members before their first epoch, on the host.
 
         Args:
-            configurations: One per member; see `jaxrnn.ENTRIES`.
-            seeds: One per member, from 0 to 2**32 - 1: first weights and dropout.
-            max_epochs: The most that any trains, at least 1; by default schedules run over them.
+            configurations: Configurations of the members; see `jaxrnn.HYPERPARAMETERS`.
+            seeds: Seeds of first weights and dropout, one per member, from 0 to 2**32 - 1.
+            max_epochs: Most epochs that any member trains, at least 1; by default learning rate
+                schedules run over them.
 
         Raises:
-            ValueError: An unknown, bad or inactive entry, or not one seed per configuration.
+            ValueError: An unknown, bad or inactive hyperparameter, or not one seed per
+                configuration.
         """
         return init(configurations, seeds, max_epochs, self._planner, self.compiler)
 
     def to_device(self, snapshots: Sequence[Snapshot]) -> Population:
-        """The population of these members, in this order; compiles its programs in the background.
+        """Return the population of members, in order; programs are compiled in the background.
 
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
@@ -182,14 +192,14 @@ class Trainer:
     def to_host(
         self, population: Population, positions: Sequence[int] | None = None
     ) -> list[Snapshot]:
-        """Snapshots of the members at `positions`, by default of all; they can train on."""
+        """Return snapshots of the members at `positions`, by default of all; they can train on."""
         population.check()
         return population.to_host(range(len(population)) if positions is None else positions)
 
     def start(
         self, configurations: Sequence[Configuration], seeds: Sequence[int], max_epochs: int = 100
     ) -> Population:
-        """A population before its first epoch: `to_device` of what `init` gives for the same."""
+        """Return a population before its first epoch: `to_device` of what `init` returns."""
         return self.to_device(self.init(configurations, seeds, max_epochs))
 
     def train(
@@ -200,14 +210,14 @@ class Trainer:
     ) -> Population:
         """Train every member until it has seen its `epochs` in all, and wait for the end.
 
-        No bit of a member depends on who else is there, or on how far those are.
+        No bit of a member depends on other members, or on their epochs.
 
         Args:
-            population: Consumed: its buffers become those of the one returned.
-            epochs: As totals, counted from the start: one for each member, or one for all, at most
+            population: Population to train; its buffers become those of the one returned.
+            epochs: Totals counted from the start, one for each member or one for all, at most
                 `max_epochs` of the population.
             on_progress: Called about every second with the member-epochs trained since the last
-                call.
+                call; the increments sum up to what was asked for.
 
         Raises:
             ValueError: `epochs` lie behind or too far ahead, or `population` was trained before.
@@ -221,15 +231,15 @@ class Trainer:
         split: str = "validation",
         positions: Sequence[int] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Metrics of every member on a split, NaN for those that diverged.
+        """Return metrics of every member on a split, NaN for those that diverged.
 
         Args:
-            population: Left as it is.
-            split: `validation`, or `test` for the winner, once.
-            positions: Of the members to evaluate, by default all; NaN for others.
+            population: Population, which stays as it is.
+            split: Name of the split: `validation`, or `test` for the winner, once.
+            positions: Positions of the members to evaluate, by default all; NaN for others.
 
         Returns:
-            The task's metrics, and `train_loss` of the last epoch, each `(population,)`.
+            The task's metrics by name, and `train_loss` of the last epoch, each `(population,)`.
         """
         population.check()
         if split not in self._splits:
@@ -238,19 +248,20 @@ class Trainer:
         return population.evaluate(self._splits[split], population.active(positions), names)
 
     def select(self, population: Population, indices: Sequence[int]) -> Population:
-        """The population of the members at `indices`, in that order, each going on where it is."""
+        """Return the population of the members at `indices`, in that order; each goes on."""
         chosen = population.positions("indices", indices, least=1)
         return self.to_device(self.to_host(population, chosen.tolist()))
 
     def can_change(self, name: str) -> bool:
-        """Whether the entry `name` of a configuration may change in the middle of training."""
+        """Return whether the hyperparameter `name` may change in the middle of training."""
         return can_change(name)
 
     def fork(self, snapshot: Snapshot, configuration: Configuration, seed: int) -> Snapshot:
-        """A member that goes on from `snapshot` with a future of its own.
+        """Return a member that goes on from `snapshot` with another configuration and seed.
 
         Raises:
-            ValueError: As `init`, or entries differ that are not `can_change`.
+            ValueError: A bad configuration, see `init`, or one that differs from that of
+                `snapshot` where it can't change, see `can_change`.
         """
         check_seed(seed)
         (entries,) = self._planner.complete([configuration], snapshot.max_epochs)
@@ -258,26 +269,26 @@ class Trainer:
 
     def save(self, snapshots: Sequence[Snapshot], folder: str | Path) -> None:
         """Write snapshots into `folder`, a new one; all of them lie there when it returns."""
-        store.save(snapshots, Path(folder))
+        checkpoint.save(snapshots, Path(folder))
 
     def restore(self, folder: str | Path) -> list[Snapshot]:
-        """The snapshots that `save` wrote, to the bit, in order.
+        """Return the snapshots that `save` wrote, to the bit, in order.
 
         Raises:
-            ValueError: None there, or of other data, or damaged.
+            ValueError: There are none, or they are damaged, or of other data.
         """
-        return store.restore(Path(folder), self._spec, self._planner, self.compiler.member)
+        return checkpoint.restore(Path(folder), self._spec, self._planner, self.compiler.member)
 
     def history(self, population: Population) -> dict[str, np.ndarray]:
-        """What training saw, by name of `jaxrnn.training.epoch_metrics.Report`.
+        """Return training metrics by name, see `jaxrnn.training.epoch_metrics.EpochMetrics`.
 
-        Such as losses and gradient norms (see where to clip), each `(epochs, population)`; NaN
-        where a member did not run, after it stopped or diverged.
+        Losses and gradient norms (see where to clip) are among them, each `(epochs, population)`;
+        NaN where a member did not train, after it stopped or diverged.
         """
         return population.history()
 
     def predictor(self, population: Population, index: int = 0) -> Predictor:
-        """The member at `index` by itself, at its true width.
+        """Return the predictor of the member at `index`, at its true width.
 
         Raises:
             ValueError: No such member.

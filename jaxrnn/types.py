@@ -1,4 +1,4 @@
-"""The words that every file of this package uses for its values."""
+"""Types of values that every file of this package shares."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

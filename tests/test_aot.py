@@ -15,7 +15,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.stages import Traced
 from support.program_kinds import KINDS, MICROBATCH, TIME, drawn
 
-from jaxrnn.population.ahead import trace
+from jaxrnn.population.ahead import CohortSpec, trace
 from jaxrnn.population.options import CompilerOptions, Options
 
 pytestmark = [
@@ -69,11 +69,11 @@ def state_bytes(train: Traced, devices: int) -> int:
 @pytest.mark.parametrize("chip", CHIPS)
 def test_compiles_for_a_chip_into_few_operations(chip: str, kind: str) -> None:
     """As users run it there without a measurement."""
-    mesh, options = absent.mesh(chip), Options.plain(chip, TIME)
-    sizes: Any = {"lanes": LANES, "microbatch": MICROBATCH, "max_epochs": 3}
-    both = trace(drawn(kind), KINDS[kind], mesh, options=options, **sizes)
-    train, taken_over = compiled(both.train, options.for_xla(mesh))
-    evaluate, _ = compiled(both.evaluate, options.for_xla(mesh))
+    mesh, options = absent.mesh(chip), Options.default(chip, TIME)
+    cohort = CohortSpec(mesh, LANES, microbatch=MICROBATCH, max_epochs=3, options=options)
+    both = trace(drawn(kind), KINDS[kind], cohort)
+    train, taken_over = compiled(both.train, options.for_compiler(mesh))
+    evaluate, _ = compiled(both.evaluate, options.for_compiler(mesh))
     assert not [name for name in NEVER if name in train or name in evaluate]
     assert taken_over >= state_bytes(both.train, mesh.size)
     operations = hlo.Program(train).block.microbatch().turn(lambda _: 1)
@@ -86,7 +86,8 @@ def test_compiles_for_a_chip_into_few_operations(chip: str, kind: str) -> None:
 def test_kernels_of_a_time_step(kind: str, kernels: int) -> None:
     """Forwards and back together, in loops that are not unrolled, of 64 lanes of 64 units."""
     entries = [one | {"hidden_size": 64} for one in KINDS[kind]]
-    both = trace(drawn(kind), entries, absent.mesh("h100"), lanes=64, microbatch=MICROBATCH)
+    cohort = CohortSpec(absent.mesh("h100"), 64, microbatch=MICROBATCH)
+    both = trace(drawn(kind), entries, cohort)
     train, _ = compiled(both.train, {})
     block = hlo.Program(train).block.microbatch()
     assert 2 <= block.over_time(lambda _: 1) / TIME <= kernels

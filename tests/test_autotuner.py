@@ -27,7 +27,7 @@ NARROW = Candidate(2, Options())
 
 
 def plain_of(platform: str, time: int, lanes: int) -> Candidate:
-    return Candidate(lanes, Options.plain(platform, time))
+    return Candidate(lanes, Options.default(platform, time))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_copies_are_timed_for_as_long_as_they_train(
     steps, really = [], Autotuner._run
 
     def run(self: Autotuner, trial: Cohort, count: int) -> float:
-        before = trial.of_members(trial.state.epochs)
+        before = trial.gather(trial.state.epochs)
         steps.append((before.tolist(), count))
         return really(self, trial, count)
 
@@ -365,4 +365,4 @@ def test_options_for_xla(platform: str, devices: int, graphs: bool, expected: An
     """Of devices that are not here, of which only kind and number count."""
     one = SimpleNamespace(platform=platform)
     mesh: Any = SimpleNamespace(devices=np.array([one] * devices), size=devices)
-    assert Options(graphs=graphs).for_xla(mesh) == expected
+    assert Options(graphs=graphs).for_compiler(mesh) == expected

@@ -25,7 +25,7 @@ from jaxrnn.configuration.rules import check, check_parents, complete
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import Architecture, OptionalCode, architecture_of
 from jaxrnn.network.network import RecurrentNetwork
-from jaxrnn.spaces import Asked
+from jaxrnn.spaces import SpaceContext
 from jaxrnn.tasks.spec import Outputs
 
 MICROBATCH, MAX_EPOCHS = 32, 27
@@ -41,12 +41,12 @@ STRUCTURAL = {
     "forget_bias",
     "embedding_size",
 }
-ASKED = Asked(TASK, TIME, MICROBATCH, MAX_EPOCHS)
+CONTEXT = SpaceContext(TASK, TIME, MICROBATCH, MAX_EPOCHS)
 
 
 @cache
 def full_space() -> search.Space:
-    return search.Space(jaxrnn.SPACES["full"](ASKED), jaxrnn.conditions())
+    return search.Space(jaxrnn.SPACES["full"](CONTEXT), jaxrnn.conditions())
 
 
 def drawn(seed: int, count: int = 1) -> list[Entries]:
@@ -135,7 +135,7 @@ def test_configurations_survive_json_and_toml(configuration: Entries) -> None:
 @pytest.mark.parametrize("name", jaxrnn.SPACES)
 def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     conditions = jaxrnn.conditions()
-    space = search.Space(jaxrnn.SPACES[name](ASKED), conditions)
+    space = search.Space(jaxrnn.SPACES[name](CONTEXT), conditions)
     (tmp_path / "space.toml").write_text(space.to_toml())
     again = search.Space.from_toml(tmp_path / "space.toml", conditions)
     assert again.entries == space.entries and list(again.entries) == list(space.entries)
@@ -192,7 +192,7 @@ def test_the_full_space_has_every_hyperparameter_and_none_that_is_refused() -> N
     for name, value in space.extremes():
         check(name, value, MICROBATCH)
     for time, microbatch, epochs in ((1, 1, 1), (2, 3, 2), (1000, 32, 100)):
-        asked = Asked(TASK, time, microbatch, epochs)
+        asked = SpaceContext(TASK, time, microbatch, epochs)
         small = search.Space(jaxrnn.SPACES["full"](asked), jaxrnn.conditions())
         for name, value in small.extremes():
             check(name, value, microbatch)
@@ -296,7 +296,7 @@ def test_children_want_their_parents_in_the_space() -> None:
         {"forget_bias": 1, "output_activation": 1},  # an LSTM by default
         {"tbptt_length": 1, "tbptt_overlap": 1},  # one direction by default
         {"schedule": 1, "decay_rate": 1, "decay_epochs": 1},
-        jaxrnn.SPACES["full"](Asked(TASK, 8, 32, 27)),
+        jaxrnn.SPACES["full"](SpaceContext(TASK, 8, 32, 27)),
         jaxrnn.DEFAULT_SPACE,
         {},
     ):

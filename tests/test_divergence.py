@@ -51,13 +51,13 @@ def with_rate(population: jaxrnn.Population, slot: tuple[int, int], rate: float)
     (cohort,) = population.cohorts
     floats, place = cohort.packed.floats, (*slot, FLOATS.index("learning_rate"))
     changed = jax.device_put(np.array(floats), floats.sharding).at[place].set(rate)
-    setting = cohort.packed._replace(floats=changed)
-    return replace(population, cohorts=(replace(cohort, packed=setting),))
+    packed = cohort.packed._replace(floats=changed)
+    return replace(population, cohorts=(replace(cohort, packed=packed),))
 
 
 def diverged(population: jaxrnn.Population) -> list[bool]:
     (cohort,) = population.cohorts
-    return cohort.of_members(cohort.state.train_state.diverged).tolist()
+    return cohort.gather(cohort.state.train_state.diverged).tolist()
 
 
 @pytest.mark.parametrize("crowd", list(CROWDS))
@@ -154,20 +154,27 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.init(architecture_of(entries, problem), entries, 1)
-    first = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
-    setting = PackedHyperparameters.of(
+    weights = initial.init(architecture_of(entries, problem), entries, 1)
+    first = member.start(packing.pack(initial.pad(weights, packing.shapes)), "adamw").train_state
+    packed = PackedHyperparameters.of(
         hyperparameters(entries, architecture.optimizers), jnp.uint32(1)
     )
     epoch = EpochContext(jnp.int32(0), jnp.int32(4), jnp.int32(batch_size // 8), jnp.float32(1))
     inputs, labels = sequences(8)
 
     @jax.jit
-    def two_steps(learner: Any, inputs: jax.Array) -> Any:
-        samples, batch = Samples(inputs, labels, np.full(8, 6)), member.step.first(learner)
-        learner, batch, _, _ = member.step(setting, epoch, learner, batch, samples, jnp.int32(0))
-        learner, _, _, seen = member.step(setting, epoch, learner, batch, samples, jnp.int32(1))
-        return learner, seen.loss
+    def two_steps(train_state: Any, inputs: jax.Array) -> Any:
+        samples, batch = (
+            Samples(inputs, labels, np.full(8, 6)),
+            member.step.no_gradients(train_state),
+        )
+        train_state, batch, _, _ = member.step(
+            packed, epoch, train_state, batch, samples, jnp.int32(0)
+        )
+        train_state, _, _, seen = member.step(
+            packed, epoch, train_state, batch, samples, jnp.int32(1)
+        )
+        return train_state, seen.loss
 
     good, loss = two_steps(first, inputs)
     assert np.isfinite(loss) and not good.diverged

@@ -125,19 +125,19 @@ def test_trainers_that_differ_share_nothing(traces: list[int]) -> None:
 
 def test_the_latest_programs_alone_wait() -> None:
     made: list[int] = []
-    for number in [*range(programs.KEPT + 1), programs.KEPT, 0]:
+    for number in [*range(programs.MAX_PROGRAMS + 1), programs.MAX_PROGRAMS, 0]:
         request = programs.Request(number, lambda number=number: made.append(number))  # type: ignore
         programs.compiled(request)
-    assert made == [*range(programs.KEPT + 1), 0]
+    assert made == [*range(programs.MAX_PROGRAMS + 1), 0]
     programs.compiled.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["classes", *slow("steps", "values", "text")])
 def test_jax_keeps_nothing_of_a_program(kind: str) -> None:
     """Caches of JAX are as large after a program as after the same one before it."""
-    counts, data = [], noise(kind)
+    counts, data, cohort = [], noise(kind), ahead.CohortSpec(population_mesh(1), lanes=2)
     for _ in range(3):
-        for traced in ahead.trace(data, [{"hidden_size": 4}], population_mesh(1), lanes=2):
+        for traced in ahead.trace(data, [{"hidden_size": 4}], cohort):
             traced.lower()
         counts.append(objects())
     assert counts[2] - counts[1] < 10

@@ -16,7 +16,7 @@ from jax.stages import Traced
 from support.program_kinds import GRU, KINDS, LSTM, MICROBATCH, TIME, drawn
 from support.task_data import TASKS
 
-from jaxrnn.population.ahead import Traces, trace
+from jaxrnn.population.ahead import CohortSpec, Traces, trace
 from jaxrnn.population.devices import AXIS
 from jaxrnn.population.options import Options
 
@@ -36,9 +36,9 @@ def traced(kind: str, lanes: int) -> Traces:
     mesh = Mesh(np.array(jax.devices()[:1]), (AXIS,))
     entries = KINDS.get(kind, [LSTM])
     # As they are for a CPU, and as for accelerators, where turns do not divide all steps.
-    options = Options() if lanes == 1 else Options.plain("tpu", TIME)
-    sizes: Any = {"lanes": lanes, "microbatch": MICROBATCH, "max_epochs": 3}
-    return trace(drawn(kind), entries, mesh, options=options, **sizes)
+    options = Options() if lanes == 1 else Options.default("tpu", TIME)
+    cohort = CohortSpec(mesh, lanes, microbatch=MICROBATCH, max_epochs=3, options=options)
+    return trace(drawn(kind), entries, cohort)
 
 
 class Module:
@@ -116,4 +116,4 @@ def test_a_slice_under_vmap_would_be_seen() -> None:
 def test_configurations_of_several_cohorts_are_refused() -> None:
     mesh = Mesh(np.array(jax.devices()[:1]), (AXIS,))
     with pytest.raises(ValueError, match="of 2 cohorts, but must be of one"):
-        trace(drawn("lstm"), [LSTM, GRU], mesh, lanes=1, microbatch=MICROBATCH)
+        trace(drawn("lstm"), [LSTM, GRU], CohortSpec(mesh, 1, microbatch=MICROBATCH))

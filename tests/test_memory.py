@@ -15,14 +15,14 @@ import jaxrnn
 from jaxrnn.population import memory
 from jaxrnn.population.lanes import LADDER, fewer_lanes, lanes_for
 from jaxrnn.population.memory import (
+    COPIES_ON_HOST,
     GIB,
-    ON_HOST,
     USABLE,
     Budget,
     budget,
-    check_room,
-    free_here,
+    check_fit,
     free_on,
+    free_on_host,
     is_out_of_memory,
     lane_bytes,
     member_bytes,
@@ -79,16 +79,16 @@ def test_a_limit_caps_each_accelerator() -> None:
 
 
 def test_devices_of_a_cpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaxrnn.population.memory.free_here", lambda: (6 * GIB, GIB))
+    monkeypatch.setattr("jaxrnn.population.memory.free_on_host", lambda: (6 * GIB, GIB))
     two = [Fake(None)] * 2
-    assert budget(two) == Budget(int(USABLE * 6 * GIB) // 2, 2, None, ON_HOST)
+    assert budget(two) == Budget(int(USABLE * 6 * GIB) // 2, 2, None, COPIES_ON_HOST)
     assert budget(two, 3.0).bytes == int(USABLE * 2 * GIB) // 2  # a third is taken already
     assert budget(two, 100.0).bytes == budget(two).bytes
     assert budget(two, 0.5).bytes == 0
 
 
 def test_this_machine_has_memory() -> None:
-    free, used = free_here()
+    free, used = free_on_host()
     assert 1 << 20 < used < 1 << 40 and 1 << 20 < free < 1 << 50
     there = budget(jax.devices())
     assert there.devices == 8 and 0 < there.bytes * 8 <= 1 << 50
@@ -108,22 +108,22 @@ OLD = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 def test_control_groups_limit_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a container, of a batch job, of the groups above it; kept files can be given back."""
     own = tmp_path / "own"
-    machine, _ = free_here(tmp_path / "none", own)
+    machine, _ = free_on_host(tmp_path / "none", own)
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free(10_000))
-    assert machine > 10_000 and free_here(tmp_path / "none", own)[0] == 10_000
+    assert machine > 10_000 and free_on_host(tmp_path / "none", own)[0] == 10_000
     group(tmp_path / "a", NEW, (5000, 3000, 500))
-    assert free_here(tmp_path / "a", own)[0] == 2500
+    assert free_on_host(tmp_path / "a", own)[0] == 2500
     group(tmp_path / "a", NEW, ("max", 3000, 500))
-    assert free_here(tmp_path / "a", own)[0] == 10_000
+    assert free_on_host(tmp_path / "a", own)[0] == 10_000
     own.write_text("0::/job/step\n")
     group(tmp_path / "a" / "job" / "step", NEW, ("max", 30, 0))
     group(tmp_path / "a" / "job", NEW, (900, 100, 50))
-    assert free_here(tmp_path / "a", own)[0] == 850
+    assert free_on_host(tmp_path / "a", own)[0] == 850
     own.write_text("9:cpu:/job\n4:memory:/job/step\n")
     group(tmp_path / "b" / "memory" / "job", OLD, (700, 100, 0))
-    assert free_here(tmp_path / "b", own)[0] == 600
+    assert free_on_host(tmp_path / "b", own)[0] == 600
     group(tmp_path / "b" / "memory" / "job" / "step", OLD, (700, 800, 0))
-    assert free_here(tmp_path / "b", own)[0] == 0
+    assert free_on_host(tmp_path / "b", own)[0] == 0
 
 
 class Free:
@@ -147,12 +147,12 @@ def test_as_many_fit_as_plain_dealing_says(
         return max(dealt) <= 5000
 
     if fits(members):
-        check_room(members, bytes, there)
+        check_fit(members, bytes, there)
         return
     with pytest.raises(ValueError) as error:
-        check_room(members, bytes, there)
-    match = re.search(r"at most (\d+) fit", str(error.value))
-    assert match is not None and fits(int(match[1])) and not fits(int(match[1]) + 1)
+        check_fit(members, bytes, there)
+    told = re.search(r"at most (\d+) fit", str(error.value))
+    assert told is not None and fits(int(told[1])) and not fits(int(told[1]) + 1)
 
 
 def test_too_little_memory_is_a_sentence_for_people() -> None:
@@ -161,12 +161,12 @@ def test_too_little_memory_is_a_sentence_for_people() -> None:
         (Budget(GIB, 1), "1 GiB are free"),
     ):
         with pytest.raises(ValueError) as error:
-            check_room(10_000, 10 << 20, there)
+            check_fit(10_000, 10 << 20, there)
         assert str(error.value) == (
             f"{head}, but 10000 members need 97.7 GiB; at most 102 fit at once."
         )
     with pytest.raises(ValueError, match=r"0\.0488 GiB are free, but .* at most 0 fit at once"):
-        check_room(10, 60 << 20, Budget(50 << 20, 1))
+        check_fit(10, 60 << 20, Budget(50 << 20, 1))
 
 
 # What programs say

@@ -15,19 +15,8 @@ import search
 from jaxrnn.configuration import rules
 from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.population.lanes import LanePlan
-from jaxrnn.population.planner import (
-    CERTAIN,
-    CPU,
-    GPU,
-    TPU,
-    Costs,
-    Group,
-    bucket,
-    costs_of,
-    fit,
-    plan,
-)
-from jaxrnn.spaces import Asked
+from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, bucket, costs_of, fit, plan
+from jaxrnn.spaces import SpaceContext
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.spec import TaskSpec
 
@@ -43,7 +32,7 @@ Entries = dict[str, Any]
 @cache
 def full_space() -> search.Space:
     return search.Space(
-        jaxrnn.SPACES["full"](Asked(Classification((0, 1)), 8, MICROBATCH, MAX_EPOCHS)),
+        jaxrnn.SPACES["full"](SpaceContext(Classification((0, 1)), 8, MICROBATCH, MAX_EPOCHS)),
         jaxrnn.conditions(),
     )
 

@@ -178,9 +178,11 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     member = Member(
         Step(architecture, Classification((0, 1, 2)), Update(architecture.optimizers, packing)), 8
     )
-    drawn = initial.init(architecture_of(entries, problem), entries, 3)
-    learner = member.start(packing.pack(initial.pad(drawn, packing.shapes)), "adamw").train_state
-    setting = PackedHyperparameters.of(
+    weights = initial.init(architecture_of(entries, problem), entries, 3)
+    train_state = member.start(
+        packing.pack(initial.pad(weights, packing.shapes)), "adamw"
+    ).train_state
+    packed = PackedHyperparameters.of(
         hyperparameters(entries, architecture.optimizers), jnp.uint32(3)
     )
     epoch = EpochContext(jnp.int32(1), jnp.int32(4), jnp.int32(1), jnp.float32(1))
@@ -188,7 +190,7 @@ def test_no_step_of_training_sees_behind_the_true_length(name: str) -> None:
     @jax.jit
     def stepped(inputs: jax.Array) -> Any:
         samples = Samples(inputs, labels, lengths)
-        return member.step(setting, epoch, learner, None, samples, jnp.int32(2))
+        return member.step(packed, epoch, train_state, None, samples, jnp.int32(2))
 
     inputs, labels, lengths = uneven(8, seed=2)
     behind = np.isnan(inputs)

@@ -1,4 +1,4 @@
-"""Members at epochs of their own, on the host and back: no bit of their future changes."""
+"""Members at epochs of their own, snapshots and placed anywhere: no bit of their future changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +74,7 @@ QUICK = ["two lanes, apart", "a text"]
 def case(request: pytest.FixtureRequest) -> Any:
     data, members, lanes, spread = CASES[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxrnn.population.input_pipeline.STEPS", 2)
+        patch.setattr("jaxrnn.population.input_pipeline.MAX_STEPS", 2)
         patch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", spread)
         trainer = jaxrnn.Trainer(data(), microbatch=8, lanes=lanes, devices=2)
         if spread > 1:
@@ -166,8 +166,8 @@ def test_to_host_and_to_device_anywhere(case: Case, seed: int) -> None:
             population = trainer.train(population, seen)
             check(case, population, members, seen)
             order = rng.permutation(count).tolist()
-            on_host = trainer.to_host(population)
-            snapshots = [on_host[k] for k in order]
+            snapshots = trainer.to_host(population)
+            snapshots = [snapshots[k] for k in order]
             members, seen = [members[k] for k in order], [seen[k] for k in order]
 
 
@@ -190,7 +190,7 @@ def test_chosen_positions_score_as_all_do(case: Case) -> None:
 def test_saved_and_restored(case: Case, tmp_path: Path) -> None:
     """All epochs at once, in order; the future of the restored ones is the same."""
     trainer, rng = case.trainer, np.random.default_rng(0)
-    snapshots = [snapshot for snapshots in case.reference for snapshot in snapshots]
+    snapshots = [one for snapshots in case.reference for one in snapshots]
     snapshots = [snapshots[k] for k in rng.permutation(len(snapshots))]
     trainer.save(snapshots, tmp_path / "new")
     restored = trainer.restore(str(tmp_path / "new"))
@@ -208,15 +208,15 @@ def test_members_that_may_be_apart_learn_the_same(
 ) -> None:
     """Other programs, for the data is each member's own, but no other numbers."""
     monkeypatch.setattr("jaxrnn.population.input_pipeline.MAX_EPOCH_WINDOW", EPOCHS)
-    on_host = []
+    snapshots = []
     for synchronous in (True, False):
         trainer = jaxrnn.Trainer(in_memory(), microbatch=8, lanes=lanes, devices=2)
         trainer.plan_for(MIXED, EPOCHS, 9, synchronous)
         population = trainer.start(MIXED, range(len(MIXED)), EPOCHS)
         assert population.epoch_window == (1 if synchronous else EPOCHS)
         population = trainer.train(population, [2, 0, 1, 1, 0, 3, 4])
-        on_host.append(trainer.to_host(trainer.train(population, EPOCHS)))
-    for one, other in zip(*on_host, strict=True):
+        snapshots.append(trainer.to_host(trainer.train(population, EPOCHS)))
+    for one, other in zip(*snapshots, strict=True):
         np.testing.assert_allclose(one.metrics, other.metrics, rtol=1e-5, atol=1e-7)
         for first, second in zip(
             jax.tree.leaves(one.state.train_state),
@@ -236,7 +236,7 @@ def test_turns_of_members_that_are_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     epochs = trainer.training_data.epochs
 
     class Told:
-        in_pieces, pieces = trainer.training_data.in_pieces, trainer.training_data.pieces
+        streaming, segments = trainer.training_data.streaming, trainer.training_data.segments
 
         def epochs(self, first: int, spread: int) -> Any:
             asked.append((first, spread))
@@ -263,15 +263,15 @@ def small(data: jaxrnn.Data) -> jaxrnn.Trainer:
 def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Trainer) -> None:
     """On one device, where arrays on the host may be those of the device."""
     population = small.train(small.start([LSTM] * 3, range(3)), 1)
-    on_host, again = small.to_host(population), small.to_host(population)
-    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in on_host]
+    snapshots, again = small.to_host(population), small.to_host(population)
+    copies = [jax.tree.map(np.copy, (one.state, one.metrics)) for one in snapshots]
     population = small.train(population, [4, 1, 2])
-    for one, other, (state, reports) in zip(on_host, again, copies, strict=True):
+    for one, other, (state, reports) in zip(snapshots, again, copies, strict=True):
         jax.tree.map(np.testing.assert_array_equal, (one.state, one.metrics), (state, reports))
         assert_same(one, other)
         assert all(leaf.base is None for leaf in jax.tree.leaves(one.state.train_state.parameters))
-    twice = small.train(small.to_device([on_host[1], *on_host]), 4)
-    alone = small.train(small.to_device(on_host[1:2]), 4)
+    twice = small.train(small.to_device([snapshots[1], *snapshots]), 4)
+    alone = small.train(small.to_device(snapshots[1:2]), 4)
     assert_same(small.to_host(twice)[0], small.to_host(twice)[2])
     assert_same(small.to_host(twice)[0], small.to_host(alone)[0])
     assert_same(small.to_host(twice)[1], small.to_host(small.train(population, 4))[0])
@@ -279,10 +279,10 @@ def test_snapshots_do_not_change_when_the_population_trains(small: jaxrnn.Traine
 
 def test_who_is_at_one_epoch_shares_rows(small: jaxrnn.Trainer) -> None:
     """So that rows run, or rest, as a whole; order in the population is as asked."""
-    on_host = [
+    snapshots = [
         small.to_host(small.train(small.start([LSTM], [seed]), seed % 2)) for seed in range(6)
     ]
-    population = small.to_device([one for (one,) in on_host])
+    population = small.to_device([one for (one,) in snapshots])
     assert population.epochs.tolist() == [0, 1, 0, 1, 0, 1]
     assert [one.seed for one in small.to_host(population)] == [*range(6)]
     (cohort,) = population.cohorts
@@ -298,9 +298,9 @@ def test_rows_without_a_chosen_member_do_not_run(small: jaxrnn.Trainer) -> None:
     metrics = np.asarray(cohort.evaluate(turn, small._splits["validation"]))
     rows = np.flatnonzero(np.isfinite(metrics[..., 0]).all(1))
     assert rows.tolist() == [1]
-    samples, piece = small.training_data.example(1)
+    samples, segment = small.training_data.example(1)
     before = np.asarray(cohort.state.epochs).copy()
-    after = cohort.train(turn, samples, small._splits["validation"], piece)
+    after = cohort.train(turn, samples, small._splits["validation"], segment)
     ran = np.argwhere(np.asarray(after.state.epochs) != before)
     assert ran.tolist() == [[1, 1]]  # and its neighbour in the row rests
 
@@ -328,7 +328,7 @@ def test_a_turn_holds_the_active_members(draw: st.DataObject) -> None:
     room = layout.shape[0] * lanes
     due: Any = np.array(draw.draw(st.lists(st.booleans(), min_size=1, max_size=room)))
     turn = layout.active_waves(due)
-    np.testing.assert_array_equal(turn.active.reshape(-1)[layout.slots(len(due))], due)
+    np.testing.assert_array_equal(turn.active.reshape(-1)[layout.flat_positions(len(due))], due)
     assert turn.active.sum() == due.sum()  # free lanes rest
     rows = np.arange(layout.shape[0]).reshape(devices, -1)
     whole = [list(turn.order[k, slice(*turn.bounds[k])]) for k in range(devices)]
@@ -378,8 +378,8 @@ def test_members_that_come_later_compile_nothing_new(data: jaxrnn.Data) -> None:
     assert trainer.compiler.programs == 4
     later = [{**LSTM, "hidden_size": 3}, GRU, {**LSTM, "dropout": 0.5, "optimizer": "sgd"}]
     for number, one in enumerate(later):  # each takes the place of the first
-        on_host = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
-        population = trainer.train(trainer.to_device(on_host), [4, 3, 2])
+        snapshots = [*trainer.to_host(population)[1:], *trainer.init([one], [number], 9)]
+        population = trainer.train(trainer.to_device(snapshots), [4, 3, 2])
     assert trainer.compiler.programs == 4
     (own,) = trainer.plan([{**LSTM, "hidden_size": 17}], 9)
     assert own.architecture.sizes.layers == (32,)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from support.single_member import assert_close
@@ -47,14 +48,14 @@ def outcome(data: Data, members: list[dict[str, Any]], lanes: int) -> dict[str, 
 
 
 def check_same(one: Any, other: Any) -> None:
-    """But for last bits: pieces and whole epochs are two programs, which XLA fuses differently."""
+    """But for last bits: segments and whole epochs are two programs, fused differently by XLA."""
     assert_close(one, other, rtol=2e-6, atol=1e-7)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("members", "lanes", "microbatches", "steps"),
-    [  # microbatches of a batch, steps of a piece: 5 steps an epoch, or 4
+    [  # microbatches of a batch, steps of a segment: 5 steps an epoch, or 4
         (4, 3, 1, 2),
         pytest.param(9, 3, 1, 2, marks=pytest.mark.slow),
         pytest.param(9, 1, 1, 2, marks=pytest.mark.slow),
@@ -68,7 +69,7 @@ def test_a_stream_trains_as_memory_does(
     members: int, lanes: int, microbatches: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pieces end within batches; one member diverges, some stop, some wait for others."""
-    monkeypatch.setattr(input_pipeline, "STEPS", steps)
+    monkeypatch.setattr(input_pipeline, "MAX_STEPS", steps)
     data = in_memory(40 if microbatches != 2 else 38)  # of 38, 6 are left out
     ours = outcome(streamed(data, microbatches), MEMBERS[:members], lanes)
     theirs = outcome(data, MEMBERS[:members], lanes)
@@ -110,7 +111,7 @@ Started = Callable[..., tuple[jaxrnn.Trainer, jaxrnn.Population, Source]]
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
-    monkeypatch.setattr(input_pipeline, "STEPS", 2)
+    monkeypatch.setattr(input_pipeline, "MAX_STEPS", 2)
 
     def start(members: int, fails: int | None = None) -> Any:
         data = in_memory(even=True)
@@ -142,17 +143,19 @@ def test_a_failing_source_reaches_the_caller(started: Started) -> None:
         trainer.train(population, 2)
 
 
-def pieces(source: Source, data: Data) -> Streaming:
+def segments_of(source: Source, data: Data) -> Streaming:
     stream: Any = streamed(data, 1, source).train
     return Streaming(stream, MICROBATCH, lambda values: values)
 
 
-def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_segment_is_fetched_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One ahead, never two: nobody asks for it, and it comes."""
-    monkeypatch.setattr(input_pipeline, "STEPS", 2)
+    monkeypatch.setattr(input_pipeline, "MAX_STEPS", 2)
     data = in_memory(even=True)
     source = Source(data)
-    ahead = pieces(source, data).epochs(0)
+    ahead = segments_of(source, data).epochs(0)
     next(ahead)
     assert source.events[3].wait(60)
     assert not source.events[4].is_set()
@@ -161,17 +164,19 @@ def test_the_next_piece_is_fetched_while_one_is_worked_on(monkeypatch: pytest.Mo
     assert len(list(ahead)) == 1
 
 
-def test_pieces_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_pipeline, "STEPS", 2)
+def test_segments_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_pipeline, "MAX_STEPS", 2)
     data = in_memory()
     train: Any = data.train
-    found = [*pieces(Source(data), data).epochs(7)]
-    assert pieces(Source(data), data).pieces == len(found) == 3
-    places = [[int(one) for one in piece[1:]] for _, piece in found]
+    found = [*segments_of(Source(data), data).epochs(7)]
+    assert segments_of(Source(data), data).segments == len(found) == 3
+    places = [[int(one) for one in jax.tree.leaves(segment)[1:]] for _, segment in found]
     assert places == [[2, 0, 5, 7], [2, 2, 5, 7], [1, 4, 5, 7]]
-    for number, (samples, piece) in enumerate(found):
-        assert piece.order.shape == (1, 2, MICROBATCH) and samples.inputs.shape[0] == 2 * MICROBATCH
-        rows = piece.order[0, : piece.used].ravel()
+    for number, (samples, segment) in enumerate(found):
+        assert (
+            segment.order.shape == (1, 2, MICROBATCH) and samples.inputs.shape[0] == 2 * MICROBATCH
+        )
+        rows = segment.order[0, : segment.steps.count].ravel()
         wanted = range(number * 16, number * 16 + len(rows))
         check_same(samples.targets[rows], train.targets[wanted])
 
@@ -187,4 +192,4 @@ def test_smaller_microbatches_of_a_batch() -> None:
     data = streamed(in_memory(), 1)
     assert jaxrnn.Trainer(data).microbatch == 8
     given = input_pipeline.training_data(data, 2, 0, lambda values: values)
-    assert isinstance(given, Streaming) and (given.steps, given.pieces) == (20, 1)
+    assert isinstance(given, Streaming) and (given.steps, given.segments) == (20, 1)

@@ -127,15 +127,15 @@ def compare(
 def check_zeros(data: Data, population: Population) -> None:
     """Exactly zero where a member has nothing: parameters and what optimizers keep."""
     for cohort in population.cohorts:
-        architecture, states = cohort.architecture, cohort.of_members(cohort.state)
+        architecture, states = cohort.architecture, cohort.gather(cohort.state)
         update = Update(architecture.optimizers, Packing(architecture.shapes()))
         for k, member in enumerate(cohort.members):
             given = population.configurations[member]
             padded = padding(architecture, architecture_of(given, data.spec))
             assert any(map(np.any, jax.tree.leaves(padded)))
-            learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
-            kept = moments(update, given["optimizer"], learner.opt_state)
-            for tree in (update.packing.unpack(learner.parameters), *kept):
+            train_state = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
+            kept = moments(update, given["optimizer"], train_state.opt_state)
+            for tree in (update.packing.unpack(train_state.parameters), *kept):
                 check_padding(tree, padded, given["optimizer"], alive=0.5)
 
 

@@ -377,7 +377,7 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
     mesh = population_mesh(devices)
     layout = Layout.for_members(members, mesh, lanes)
     for present in range(1, members + 1):
-        slots, turn = layout.slots(present), layout.active_waves(np.full(present, True))
+        slots, turn = layout.flat_positions(present), layout.active_waves(np.full(present, True))
         assert len(set(slots)) == present
         device, place = np.divmod(slots, layout.waves * lanes)
         begin, end = turn.bounds.T
@@ -391,11 +391,11 @@ def test_layout_holds_every_member_once(members: int, devices: int, lanes: int) 
     placed = layout.to_device([{"a": row, "b": np.int32(row[0])} for row in rows])
     assert placed["a"].shape == (*layout.shape, 2) and placed["b"].shape == layout.shape
     free = np.ones(layout.capacity, bool)
-    free[layout.slots(members)] = False
+    free[layout.flat_positions(members)] = False
     assert not np.asarray(placed["a"]).reshape(-1, 2)[free].any()
-    np.testing.assert_array_equal(layout.collect(placed["a"], members), rows)
+    np.testing.assert_array_equal(layout.gather(placed["a"], members), rows)
     chosen = [*range(members - 1, -1, -2)]
-    for member, own in zip(chosen, layout.each(placed, chosen), strict=True):
+    for member, own in zip(chosen, layout.unstack(placed, chosen), strict=True):
         np.testing.assert_array_equal(own["a"], rows[member])
         assert (own["b"], own["b"].dtype, own["a"].base) == (member, np.int32, None)
 

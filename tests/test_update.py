@@ -27,7 +27,9 @@ from jaxrnn.network import initial
 from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.training.batches import Samples
-from jaxrnn.training.step import EpochContext, GradientSum, Step, StepInfo, TrainState
+from jaxrnn.training.epoch_metrics import StepInfo
+from jaxrnn.training.partial_epoch import GradientSum
+from jaxrnn.training.step import EpochContext, Step, TrainState
 from jaxrnn.training.update import Slots, Update
 
 NAMES = (*OPTIMIZERS, "optax.lamb")
@@ -63,19 +65,19 @@ def test_padding_stays_zero_under_every_optimizer_for_fifty_steps(data: jaxrnn.D
     (cohort,) = population.cohorts
     architecture = cohort.architecture
     assert min(architecture.sizes.layers) == 32 and architecture.optimizers == NAMES
-    states = cohort.of_members(cohort.state)
+    states = cohort.gather(cohort.state)
     update = Update(NAMES, Packing(architecture.shapes()))
     for k, name in enumerate(NAMES):
         true = architecture_of(population.configurations[k], data.spec)
         padded = padding(architecture, true)
-        learner = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
-        assert not learner.diverged and states.epochs[k] == 17
-        check_padding(update.packing.unpack(learner.parameters), padded, name)
-        for moment in moments(update, name, learner.opt_state):
+        train_state = jax.tree.map(lambda leaf, k=k: leaf[k], states.train_state)
+        assert not train_state.diverged and states.epochs[k] == 17
+        check_padding(update.packing.unpack(train_state.parameters), padded, name)
+        for moment in moments(update, name, train_state.opt_state):
             check_padding(moment, padded, f"a slot of {name}")
         (own,) = (one for one in update._optimizers if one.name == name)
-        unused = set(range(len(learner.opt_state))) - set(own.places)
-        assert not any(np.any(learner.opt_state[place]) for place in unused), name
+        unused = set(range(len(train_state.opt_state))) - set(own.slots)
+        assert not any(np.any(train_state.opt_state[place]) for place in unused), name
         first = initial.init(true, population.configurations[k], k)["head"]["kernel"]
         last = trainer.predictor(population, k).parameters["head"]["kernel"]
         assert np.abs(last - first).max() > 1e-3, name
@@ -252,7 +254,7 @@ def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
             _, own = run_own(gradient, own, weights, numbers, jnp.float32(RATE))
         mine = tuple(leaf[k] for leaf in held)
         assert_close(own_state(update, name, mine), own_state(own_update, name, own))
-        places = next(one.places for one in update._optimizers if one.name == name)
+        places = next(one.slots for one in update._optimizers if one.name == name)
         unused = set(range(len(mine))) - set(places)
         assert not any(np.any(mine[place]) for place in unused), name
     assert len(held) > 5  # `optax.lamb` has arrays of its own
@@ -328,7 +330,7 @@ def call(
         sent.packed,
         sent.epoch,
         train_state,
-        step.first(train_state) if batch is None else batch,
+        step.no_gradients(train_state) if batch is None else batch,
     )
     return step(*given, sent.samples, sent.index)
 
@@ -337,13 +339,15 @@ def train(
     member: Direct, parts: list[Samples], steps: int, batch: int, begin: int = 0
 ) -> tuple[TrainState, list[StepInfo]]:
     """One call of a step for each part; `steps` of them in an epoch, `batch` in an update."""
-    learner, so_far, seen = member.learner(), None, []
+    train_state, gradient_sum, seen = member.train_state(), None, []
     epoch = EpochContext(jnp.int32(2), jnp.int32(steps), jnp.int32(batch), jnp.float32(1))
     for index, samples in enumerate(parts, start=begin):
-        sent = Sent(member.setting, epoch, samples, jnp.int32(index))
-        learner, so_far, _, info = call(member.architecture, sent, learner, so_far)
+        sent = Sent(member.packed, epoch, samples, jnp.int32(index))
+        train_state, gradient_sum, _, info = call(
+            member.architecture, sent, train_state, gradient_sum
+        )
         seen.append(info)
-    return learner, seen
+    return train_state, seen
 
 
 def cut(samples: Samples, size: int) -> list[Samples]:
@@ -369,7 +373,7 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     assert len(set(samples.lengths)) > 2
     together, (whole,) = train(member, [samples], steps=4, batch=1)
     piecewise, seen = train(member.using(accumulation=True), cut(samples, 2), steps=4, batch=3)
-    assert [bool(one.updated) for one in seen] == [False, False, True] and whole.updated
+    assert [bool(one.updates) for one in seen] == [False, False, True] and whole.updates
     assert float(whole.norm) > 2 * CLIPPED["clip_norm"]  # clipping has something to do
     np.testing.assert_allclose(seen[-1].norm, whole.norm, rtol=1e-5)
     np.testing.assert_allclose(sum(float(one.loss) for one in seen), whole.loss, rtol=1e-5)
@@ -384,32 +388,32 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
 def test_an_update_goes_down_the_mean_gradient(size: int) -> None:
     given = {**CLIPPED, "optimizer": "sgd", "schedule": "constant", "clip_norm": float("inf")}
     member, samples = alone(given), sequences(size, seed=2)
-    learner, (seen,) = train(member, [samples], steps=4, batch=1)
+    train_state, (seen,) = train(member, [samples], steps=4, batch=1)
     mean = jax.tree.map(lambda leaf: leaf / size, member.gradient(samples))
     moved = jax.tree.map(lambda weight, slope: weight - 0.1 * slope, member.weights(), mean)
-    assert_close(member.packing.unpack(learner.parameters), moved, atol=1e-6)
+    assert_close(member.packing.unpack(train_state.parameters), moved, atol=1e-6)
     norm = np.sqrt(sum(float(np.sum(np.square(leaf))) for leaf in jax.tree.leaves(mean)))
     np.testing.assert_allclose(seen.norm, norm, rtol=1e-5)
 
 
 def test_nothing_moves_before_a_batch_is_complete() -> None:
     member = alone(CLIPPED).using(accumulation=True)
-    learner, seen = train(member, cut(sequences(4), 2), steps=4, batch=3)
-    assert not any(one.updated for one in seen)
-    first = member.learner()
-    assert_close(learner, first, rtol=0, atol=0)
+    train_state, seen = train(member, cut(sequences(4), 2), steps=4, batch=3)
+    assert not any(one.updates for one in seen)
+    first = member.train_state()
+    assert_close(train_state, first, rtol=0, atol=0)
 
 
 def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> None:
     """Four microbatches, three to a batch: the last updates alone, as a batch of its own."""
     member, samples = alone(CLIPPED), sequences(8, seed=2)
     parts = cut(samples, 2)
-    learner, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
-    assert [bool(one.updated) for one in seen] == [False, False, True, True]
+    train_state, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
+    assert [bool(one.updates) for one in seen] == [False, False, True, True]
     first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
     epoch = EpochContext(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))
-    sent = Sent(member.setting, epoch, parts[3], jnp.int32(3))
+    sent = Sent(member.packed, epoch, parts[3], jnp.int32(3))
     expected, _, _, last = call(member.architecture, sent, first, None)
     np.testing.assert_allclose(seen[3].norm, last.norm, rtol=1e-5)
     assert float(seen[3].rate) == float(last.rate) == pytest.approx(0.1 * (30 - 2.75) / 30)
-    assert_close(learner, expected, rtol=1e-4, atol=1e-6)
+    assert_close(train_state, expected, rtol=1e-4, atol=1e-6)

@@ -24,75 +24,86 @@ from jaxrnn.population.programs import evaluate_program, train_program
 from jaxrnn.population.snapshot import init
 from jaxrnn.types import AnyArray, Configuration
 
-PLAIN = Options()
+
+class CohortSpec(NamedTuple):
+    """Layout and options of a cohort that is not on devices.
+
+    Attributes:
+        mesh: Devices, also such as `jax.experimental.topologies` describes.
+        lanes: Members side by side on each device.
+        waves: Rows of each device.
+        epoch_window: Number of epochs over which the members of a turn may be spread.
+        microbatch: Samples per step; None for what `jaxrnn.Trainer` chooses.
+        max_epochs: Most epochs that any member trains.
+        options: Options of the programs.
+        precision: Precision of matrix products.
+    """
+
+    mesh: Mesh
+    lanes: int
+    waves: int = 1
+    epoch_window: int = 1
+    microbatch: int | None = None
+    max_epochs: int = 20
+    options: Options = Options()
+    precision: Precision = "highest"
+
+    @property
+    def layout(self) -> Layout:
+        """Layout of the members on the devices."""
+        return Layout(self.mesh, self.waves, self.lanes, self.epoch_window)
 
 
 class Traces(NamedTuple):
     """Both programs of a cohort before any compiler has seen them.
 
     Attributes:
-        train: To be lowered for any platform, or lowered and compiled for those of the mesh.
-        evaluate: Likewise.
+        train: Training program, to be lowered for any platform, or for the devices of the mesh.
+        evaluate: Evaluation program, likewise.
     """
 
     train: Traced
     evaluate: Traced
 
 
-def trace(
-    data: Data,
-    configurations: Sequence[Configuration],
-    mesh: Mesh,
-    *,
-    lanes: int,
-    waves: int = 1,
-    epoch_window: int = 1,
-    microbatch: int | None = None,
-    max_epochs: int = 20,
-    options: Options = PLAIN,
-    precision: Precision = "highest",
-) -> Traces:
+def trace(data: Data, configurations: Sequence[Configuration], cohort: CohortSpec) -> Traces:
     """Trace the programs of one cohort.
 
     Args:
-        data: What is learned.
-        configurations: Of its members, or of as many as it takes to need the same code.
-        mesh: Devices, also such as `jax.experimental.topologies` describes.
-        lanes: Members side by side on each.
-        waves: Rows of each device.
-        epoch_window: Over how many epochs the members of a turn may be spread.
-        microbatch: Samples per step, by default as `jaxrnn.Trainer` chooses.
-        max_epochs: The most that any member trains.
-        options: How to compile.
-        precision: Of matrix products.
+        data: Data that is learned.
+        configurations: Configurations of the members, or of as many as need the same code.
+        cohort: Layout and options of the cohort.
 
     Raises:
         ValueError: A bad configuration, or they don't share an architecture.
     """
-    size, put = microbatch_of(data.train, microbatch), partial(_shapes, replicated(mesh))
+    mesh, layout = cohort.mesh, cohort.layout
+    microbatch = microbatch_of(data.train, cohort.microbatch)
+    put = partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
-    compiler = Compiler(data.task, training_data(data, size, 0, put), batches, mesh, precision)
-    plans = CohortPlanner(data, size, mesh)
-    drawn = init(configurations, [0] * len(configurations), max_epochs, plans, compiler)
-    if len(kinds := {one.architecture for one in drawn}) > 1:
+    train = training_data(data, microbatch, 0, put)
+    compiler = Compiler(data.task, train, batches, mesh, cohort.precision)
+    planner = CohortPlanner(data, microbatch, mesh)
+    seeds = [0] * len(configurations)
+    snapshots = init(configurations, seeds, cohort.max_epochs, planner, compiler)
+    if len(kinds := {snapshot.architecture for snapshot in snapshots}) > 1:
         raise ValueError(f"`configurations` are of {len(kinds)} cohorts, but must be of one.")
-    member, layout = compiler.member(*kinds), Layout(mesh, waves, lanes, epoch_window)
-    state = drawn[0].state._replace(partial_epoch=member.room(drawn[0].state.train_state))
-    setting, state = layout.shapes((drawn[0].packed, state))
-    own, turn = (member, layout, options), layout.wave_shapes()
-    # As `Compiler` compiles: arrays of 32 bits, and products as precise as was decided.
-    with enable_x64(False), jax.default_matmul_precision(precision):
+    member, first = compiler.member(*kinds), snapshots[0]
+    packed, state = layout.shapes((first.packed, member.with_partial_epoch(first.state)))
+    program, turn = (member, layout, cohort.options), layout.wave_shapes()
+    # As `Compiler` compiles: arrays of 32 bits, and products of this precision.
+    with enable_x64(False), jax.default_matmul_precision(cohort.precision):
         return Traces(
-            train_program(*own).trace(state, setting, turn, *compiler.example(layout)),
-            evaluate_program(*own).trace(state, setting, turn, batches),
+            train_program(*program).trace(state, packed, turn, *compiler.example(layout)),
+            evaluate_program(*program).trace(state, packed, turn, batches),
         )
 
 
 def _shapes(sharding: NamedSharding, values: Any) -> Any:
-    """What `jax.device_put` would make of arrays."""
+    """Return what `jax.device_put` would make of arrays."""
 
     def shape(leaf: AnyArray) -> jax.ShapeDtypeStruct:
-        found = np.asarray(leaf)
-        return jax.ShapeDtypeStruct(found.shape, found.dtype, sharding=sharding)
+        array = np.asarray(leaf)
+        return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
     return jax.tree.map(shape, values)

@@ -52,12 +52,12 @@ class Timing:
 
     Attributes:
         steps: Microbatches that `many` took.
-        one: Seconds of a single microbatch, with all that comes once an epoch, by round.
+        single: Seconds of a single microbatch, with all that comes once an epoch, by round.
         many: Seconds of `steps` microbatches, by round.
     """
 
     steps: int
-    one: list[float] = field(default_factory=list)
+    single: list[float] = field(default_factory=list)
     many: list[float] = field(default_factory=list)
 
     @classmethod
@@ -69,8 +69,8 @@ class Timing:
     def seconds(self) -> float:
         """Seconds of a microbatch, without what comes once an epoch where that can be told."""
         if self.steps == 1:
-            return min(self.one)
-        return max(min(self.many) - min(self.one), 0.0) / (self.steps - 1)
+            return min(self.single)
+        return max(min(self.many) - min(self.single), 0.0) / (self.steps - 1)
 
 
 class Autotuner:
@@ -109,10 +109,12 @@ class Autotuner:
         """
         default, *others = rivals
         share = range(min(len(cohort.members), default.lanes * self._compiler.mesh.size))
-        members = [*cohort.layout.each((cohort.packed, cohort.state), share)]
+        members = [*cohort.layout.unstack((cohort.packed, cohort.state), share)]
         seconds = self._time_all([default], cohort, members)
-        _, _, piece = self._compiler.example(cohort.layout)
-        epoch = seconds.get(default.describe(), 0.0) * len(cohort.members) * int(piece.steps)
+        _, _, segment = self._compiler.example(cohort.layout)
+        epoch = (
+            seconds.get(default.describe(), 0.0) * len(cohort.members) * int(segment.steps.total)
+        )
         if epoch < QUICK:
             return default._replace(seconds=seconds), False
         seconds = self._time_all(rivals, cohort, members)
@@ -132,11 +134,11 @@ class Autotuner:
             self._seconds(rival, cohort, members, 1)  # a GPU chooses its products now
             once = self._seconds(rival, cohort, members, 1)
             if np.isfinite(once):
-                most = int(self._compiler.example(cohort.layout)[2].used)
+                most = int(self._compiler.example(cohort.layout)[2].steps.count)
                 timings.append((rival, Timing.with_budget(once, most)))
         for _ in range(ROUNDS):
             for rival, timing in timings:
-                timing.one.append(self._seconds(rival, cohort, members, 1))
+                timing.single.append(self._seconds(rival, cohort, members, 1))
                 timing.many.append(self._seconds(rival, cohort, members, timing.steps))
         seconds = {rival.describe(): timing.seconds / len(members) for rival, timing in timings}
         return {name: value for name, value in seconds.items() if np.isfinite(value)}
@@ -161,16 +163,15 @@ class Autotuner:
         Raises:
             RuntimeError: No member trained.
         """
-        before, everybody = trial.of_members(trial.state.epochs), np.ones(len(trial.members), bool)
-        samples, validation, piece = self._compiler.example(trial.layout)
+        before, everybody = trial.gather(trial.state.epochs), np.ones(len(trial.members), bool)
+        samples, validation, segment = self._compiler.example(trial.layout)
         count = jax.device_put(np.int32(steps), replicated(self._compiler.mesh))
-        turn, part = trial.active_waves(everybody), piece._replace(used=count)
+        part = segment._replace(steps=segment.steps._replace(count=count))
+        turn = trial.active_waves(everybody)
         start = time.perf_counter()
         trial = trial.train(turn, samples, validation, part)
         jax.block_until_ready(trial.state)
         seconds = time.perf_counter() - start
-        if trial.state.partial_epoch is None and np.all(
-            trial.of_members(trial.state.epochs) == before
-        ):
+        if trial.state.partial_epoch is None and np.all(trial.gather(trial.state.epochs) == before):
             raise RuntimeError("no member has an epoch left to train")
         return seconds

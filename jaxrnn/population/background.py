@@ -13,10 +13,10 @@ from jaxrnn.population.devices import cpu_cores
 
 
 class Background:
-    """Compiles in threads of its own, as many as there are cores.
+    """A pool of threads that compile, as many as there are cores.
 
     Attributes:
-        seconds: For which somebody waited.
+        seconds: Seconds for which training waited.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Background:
         self._open: set[Future[Compiled]] = set()
 
     def start(self, compile: Callable[[], Compiled]) -> "Future[Compiled]":
-        """Have something compiled, after all that was asked for before."""
+        """Compile in the background, after everything that was started before."""
         self._pool = self._pool or ThreadPoolExecutor(cpu_cores(), "compiler")
         future = self._pool.submit(compile)
         self._open.add(future)
@@ -38,7 +38,7 @@ class Background:
             release_memory()
 
     def wait(self, futures: Iterable["Future[Compiled]"], until: str = ALL_COMPLETED) -> None:
-        """Return when all are done; nobody waits for a compiler after Ctrl-C."""
+        """Return when all are done; after Ctrl-C the process does not wait for compilers."""
         begin = time.perf_counter()
         try:
             wait(futures, return_when=until)
@@ -52,9 +52,9 @@ class Background:
 
 
 def release_memory() -> None:
-    """Let traces go that only compilers needed, and hand back to the system what those took.
+    """Free traces that only compilers needed, and return their memory to the system.
 
-    With glibc each thread that ever compiled keeps as much as its largest program took.
+    With glibc each thread that ever compiled keeps the memory of its largest program.
     """
     rnn_vjp.traced_layer.cache_clear()
     if sys.platform == "linux":
@@ -65,7 +65,7 @@ def release_memory() -> None:
 class Programs:
     """The two programs of a cohort; nothing else of it is ever compiled.
 
-    Whoever asks for one waits until it is there.
+    Reading one waits until it is compiled.
     """
 
     def __init__(
@@ -74,28 +74,28 @@ class Programs:
         train: Callable[[], Compiled],
         evaluate: Callable[[], Compiled],
     ) -> None:
-        """Have both compiled."""
+        """Start to compile both."""
         self._background = background
         self._futures = background.start(train), background.start(evaluate)
 
     @property
     def ready(self) -> bool:
-        """Whether nobody has to wait."""
+        """Whether both are compiled."""
         return all(future.done() for future in self._futures)
 
     @property
     def cancelled(self) -> bool:
-        """Whether they were given up before they were compiled."""
+        """Whether they were cancelled before they were compiled."""
         return any(future.cancelled() for future in self._futures)
 
     @property
     def train(self) -> Compiled:
-        """See `jaxrnn.population.programs.compile_train`."""
+        """Program that trains, see `jaxrnn.population.programs.compile_train`."""
         return self._result(0)
 
     @property
     def evaluate(self) -> Compiled:
-        """See `jaxrnn.population.programs.compile_evaluate`."""
+        """Program that evaluates, see `jaxrnn.population.programs.compile_evaluate`."""
         return self._result(1)
 
     def _result(self, which: int) -> Compiled:

@@ -18,14 +18,14 @@ from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
-from jaxrnn.training.batches import Batches, Piece, Samples
+from jaxrnn.training.batches import Batches, Samples, Segment
 from jaxrnn.training.member import Member
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
 
 class ProgramKey(NamedTuple):
-    """What the programs of a cohort depend on, for one task and its data.
+    """The key of a cohort's programs, for one task and its data.
 
     Attributes:
         architecture: Architecture that the members share.
@@ -67,7 +67,7 @@ class Compiler:
         self.validation, self.mesh, self.precision = validation, mesh, precision
         self._task, self._training_data = task, training_data
         self._background = Background()
-        self._examples: dict[int, tuple[Samples, Piece]] = {}
+        self._examples: dict[int, tuple[Samples, Segment]] = {}
         self._members: dict[Architecture, Member] = {}
         self._cache: dict[ProgramKey, Programs] = {}
         self._candidates: dict[ProgramKey, Programs] = {}
@@ -93,23 +93,23 @@ class Compiler:
             update = Update(architecture.optimizers, Packing(architecture.shapes()))
             step = Step(architecture, self._task, update)
             self._members[architecture] = Member(
-                step, self._training_data.microbatch, self._training_data.in_pieces
+                step, self._training_data.microbatch, self._training_data.streaming
             )
         return self._members[architecture]
 
-    def example(self, layout: Layout) -> tuple[Samples, Batches, Piece]:
+    def example(self, layout: Layout) -> tuple[Samples, Batches, Segment]:
         """Return data of the shapes that members in `layout` read, to compile for."""
         window = layout.epoch_window
         if window not in self._examples:
             self._examples[window] = self._training_data.example(window)
-        samples, piece = self._examples[window]
-        return samples, self.validation, piece
+        samples, segment = self._examples[window]
+        return samples, self.validation, segment
 
     def compile(self, key: ProgramKey, member: MemberArrays) -> Programs:
         """Return the programs of a cohort, compiled in the background if they are not cached.
 
         Args:
-            key: What they are compiled for.
+            key: Key of the programs.
             member: Any member of the cohort; only shapes and types count.
         """
         return self._compile(key, member, self._cache)
@@ -131,7 +131,7 @@ class Compiler:
 
     def drop(self, outdated: Callable[[ProgramKey], bool]) -> None:
         """Remove from the cache the programs whose key is outdated."""
-        self._cache = {key: one for key, one in self._cache.items() if not outdated(key)}
+        self._cache = {key: both for key, both in self._cache.items() if not outdated(key)}
 
     def _compile(
         self, key: ProgramKey, member: MemberArrays, cache: dict[ProgramKey, Programs]

@@ -1,4 +1,4 @@
-"""Which devices train: one mesh axis, `population`, over all of them."""
+"""The devices that train, on one mesh axis, `population`."""
 
 import os
 from contextlib import AbstractContextManager
@@ -12,21 +12,21 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxrnn.population.plugins import warn_of_idle_plugins
 
 AXIS = "population"
-MOST_LANES = 4096
-MOST_PER_CPU = 8
-"""As many devices may share fewer cores: slower, but good for trying how a mesh behaves."""
+MAX_LANES = 4096
+MAX_CPU_DEVICES = 8
+"""Most devices that share fewer cores: slower, but good for trying how a mesh behaves."""
 SHARDED, REPLICATED = PartitionSpec(AXIS), PartitionSpec()
 
 
 def cpu_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def split_cpu(devices: int) -> None:
-    """Let JAX show the CPU as `devices` devices, unless somebody chose a number already.
+    """Let JAX show the CPU as `devices` devices, unless a number is set already.
 
     One device per core trains a population faster than one device that uses all cores. Once JAX
     has started it is too late, and nothing happens.
@@ -40,7 +40,7 @@ def split_cpu(devices: int) -> None:
 
 
 def local_devices() -> list[Any]:
-    """The devices of the default backend, all of this process.
+    """Return the devices of the default backend.
 
     Raises:
         ValueError: JAX can't use the platform that it was told to, or runs in several processes.
@@ -62,16 +62,16 @@ def local_devices() -> list[Any]:
 
 
 def population_mesh(count: int | None = None) -> Mesh:
-    """A mesh over the first `count` devices of the default backend (all of them by default).
+    """Return a mesh over the first `count` devices of the default backend, by default all.
 
     On a CPU that JAX has not touched yet there is one device per core, or `count` of them.
 
     Raises:
-        ValueError: `count` below 1 or above the number of devices, or as `local_devices` says.
+        ValueError: `count` below 1 or above the number of devices; see also `local_devices`.
     """
     if count is not None and count < 1:
         raise ValueError(f"`devices` is {count}, but must be at least 1.")
-    split_cpu(min(count or cpu_cores(), max(cpu_cores(), MOST_PER_CPU)))
+    split_cpu(min(count or cpu_cores(), max(cpu_cores(), MAX_CPU_DEVICES)))
     devices = local_devices()
     if devices[0].platform == "cpu":
         warn_of_idle_plugins()
@@ -85,22 +85,22 @@ def population_mesh(count: int | None = None) -> Mesh:
 
 
 def sharded(mesh: Mesh) -> NamedSharding:
-    """The first axis dealt over the devices."""
+    """Return the sharding that deals the first axis over the devices."""
     return NamedSharding(mesh, SHARDED)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """A copy on every device."""
+    """Return the sharding with a copy on every device."""
     return NamedSharding(mesh, REPLICATED)
 
 
 def describe(mesh: Mesh) -> str:
-    """The devices for people, such as `2 x cpu` or `1 x NVIDIA H200`."""
+    """Return the devices in words, such as `2 x cpu` or `1 x NVIDIA H200`."""
     kinds = [device.device_kind for device in mesh.devices.flat]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
 
 
 def enable_x64(enabled: bool) -> AbstractContextManager[Any]:
-    """`jax.enable_x64`, which JAX before 0.8 keeps among its experiments."""
+    """Call `jax.enable_x64`, which JAX before 0.8 keeps among its experiments."""
     home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental
     return home.enable_x64(enabled)

@@ -1,4 +1,4 @@
-"""Training data on its way to the devices: whole and once, or piece by piece while others train."""
+"""The input pipeline: training data goes to the devices once, or streams there by segments."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,20 +13,21 @@ import numpy as np
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
-from jaxrnn.training.batches import Batches, Piece, Samples, epoch_order, padded_share
+from jaxrnn.training.batches import Batches, Samples, Segment, epoch_order, padded_share
+from jaxrnn.training.partial_epoch import StepRange
 
 Put = Callable[[Any], Any]
-"""From arrays on the host to arrays on every device."""
+"""Function from arrays on the host to arrays on every device."""
 MAX_EPOCH_WINDOW = 32
 """Most epochs whose order lies on the devices at once, of four bytes a sample each."""
-STEPS = 64
-"""Most steps of a streamed piece: enough that handing it over costs little."""
+MAX_STEPS = 64
+"""Most steps of a streamed segment: enough that handing it over costs little."""
 
 
 class TrainingData(Protocol):
-    """What a trainer reads; an epoch's pieces, the same for all members that are at it."""
+    """Training data by epochs and segments, the same for all members that are at an epoch."""
 
-    in_pieces: bool
+    streaming: bool
 
     @property
     def microbatch(self) -> int:
@@ -34,25 +35,25 @@ class TrainingData(Protocol):
         ...
 
     @property
-    def pieces(self) -> int:
-        """How many an epoch has."""
+    def segments(self) -> int:
+        """Number of segments of an epoch."""
         ...
 
     @property
     def padded_share(self) -> float:
-        """Share of the steps computed in an epoch that are padding; 0 where nobody knows."""
+        """Share of the steps computed in an epoch that are padding; 0 where it is not known."""
         ...
 
     def epoch_window(self, epochs: int) -> int:
-        """Over how many of so many epochs members may be spread, and yet read the same pieces."""
+        """Return over how many of so many epochs members may be spread that share segments."""
         ...
 
-    def example(self, epoch_window: int) -> tuple[Samples, Piece]:
-        """Arrays of the shapes of every piece, to compile for."""
+    def example(self, epoch_window: int) -> tuple[Samples, Segment]:
+        """Return arrays of the shapes of every segment, to compile for."""
         ...
 
-    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Piece]]:
-        """Yield the pieces of the `epoch_window` epochs from `first` on, on the devices."""
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Segment]]:
+        """Yield the segments of the `epoch_window` epochs from `first` on, on the devices."""
         ...
 
 
@@ -61,12 +62,12 @@ class InMemory:
     """A split that lies on the devices.
 
     Attributes:
-        samples: There.
-        lengths: True steps of them all, on the host.
+        samples: Samples on the devices.
+        lengths: True lengths of the samples, on the host.
         microbatch: Samples of a step.
-        order: From the number of an epoch to the indices of its samples, `(steps, microbatch)`.
+        order: Function from the number of an epoch to its sample indices, `(steps, microbatch)`.
         chunked: Whether chunks of padding are skipped.
-        put: Puts the order there.
+        put: Function that puts the order on the devices.
     """
 
     samples: Samples
@@ -75,92 +76,92 @@ class InMemory:
     order: Callable[[int], np.ndarray]
     chunked: bool
     put: Put
-    in_pieces = False
-    pieces = 1
+    streaming = False
+    segments = 1
 
     @property
     def padded_share(self) -> float:
-        """Of the first epoch, or of all blocks of a text."""
+        """Share of padding in the first epoch, or in all blocks of a text."""
         time = self.samples.inputs.shape[1]
         return padded_share(self.lengths, self.order(0), time, self.chunked)
 
     def epoch_window(self, epochs: int) -> int:
-        """As many as there are, up to a limit."""
+        """Return the number of epochs, up to a limit."""
         return min(epochs, MAX_EPOCH_WINDOW)
 
-    def example(self, epoch_window: int) -> tuple[Samples, Piece]:
-        """The first epochs, in one piece."""
+    def example(self, epoch_window: int) -> tuple[Samples, Segment]:
+        """Return the first epochs, in one segment."""
         return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Piece]]:
-        """All steps in one piece."""
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Segment]]:
+        """Yield all steps in one segment."""
         orders = np.stack([self.order(epoch) for epoch in range(first, first + epoch_window)])
-        yield self.samples, self.put(Piece.whole(orders, first))
+        yield self.samples, self.put(Segment.whole(orders, first))
 
 
 @dataclass(frozen=True)
 class Streaming:
-    """Data that never lies anywhere as a whole: each batch is read once, and used by every member.
+    """A stream, which never lies anywhere as a whole; every member uses a batch that is read once.
 
     Attributes:
-        stream: Where batches come from.
+        stream: Source of the batches.
         microbatch: Samples of a step; batches are multiples of it.
-        put: Puts a piece on the devices.
+        put: Function that puts a segment on the devices.
     """
 
     stream: Stream
     microbatch: int
     put: Put
-    in_pieces = True
+    streaming = True
     padded_share = 0.0
 
     @property
     def steps(self) -> int:
-        """Of a whole epoch."""
+        """Number of steps of an epoch."""
         return len(self.stream) // self.microbatch
 
     @property
-    def batches_per_piece(self) -> int:
-        """Batches of a piece."""
-        return max(1, min(STEPS, self.steps) * self.microbatch // self.stream.batch)
+    def batches_per_segment(self) -> int:
+        """Number of batches of a segment."""
+        return max(1, min(MAX_STEPS, self.steps) * self.microbatch // self.stream.batch)
 
     @property
-    def pieces(self) -> int:
-        """Of an epoch, the last one perhaps smaller."""
-        return -(-len(self.stream) // (self.batches_per_piece * self.stream.batch))
+    def segments(self) -> int:
+        """Number of segments of an epoch, the last one perhaps smaller."""
+        return -(-len(self.stream) // (self.batches_per_segment * self.stream.batch))
 
     def epoch_window(self, epochs: int) -> int:
-        """One: what another epoch reads lies elsewhere."""
+        """Return one, as another epoch would read other batches."""
         return 1
 
-    def example(self, epoch_window: int = 1) -> tuple[Samples, Piece]:
-        """The first piece of the first epoch."""
+    def example(self, epoch_window: int = 1) -> tuple[Samples, Segment]:
+        """Return the first segment of the first epoch."""
         return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, epoch_window: int = 1) -> Iterator[tuple[Samples, Piece]]:
-        """One piece after the other, the next one fetched while this one is worked on."""
+    def epochs(self, first: int, epoch_window: int = 1) -> Iterator[tuple[Samples, Segment]]:
+        """Yield one segment after the other, and fetch the next one in the meantime."""
         assert epoch_window == 1
-        pieces = self._pieces(first)
+        segments = self._segments(first)
         with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(next, pieces, None)
-            while (piece := ahead.result()) is not None:
-                ahead = pool.submit(next, pieces, None)
-                yield piece
+            ahead = pool.submit(next, segments, None)
+            while (segment := ahead.result()) is not None:
+                ahead = pool.submit(next, segments, None)
+                yield segment
 
-    def _pieces(self, index: int) -> Iterator[tuple[Samples, Piece]]:
-        batches, first = self.stream.epoch(index), 0
-        room = self.batches_per_piece * self.stream.batch // self.microbatch
-        order = np.arange(room * self.microbatch, dtype=np.int32).reshape(1, room, -1)
-        while group := list(islice(batches, self.batches_per_piece)):
-            samples = _joined(group, room * self.microbatch)
-            used = len(group) * self.stream.batch // self.microbatch
-            numbers = map(np.int32, (used, first, self.steps, index))
-            yield self.put((samples, Piece(order, *numbers)))
-            first += used
+    def _segments(self, epoch: int) -> Iterator[tuple[Samples, Segment]]:
+        batches, first = self.stream.epoch(epoch), 0
+        most = self.batches_per_segment * self.stream.batch // self.microbatch
+        order = np.arange(most * self.microbatch, dtype=np.int32).reshape(1, most, -1)
+        while group := list(islice(batches, self.batches_per_segment)):
+            samples = _concatenated(group, most * self.microbatch)
+            count = len(group) * self.stream.batch // self.microbatch
+            steps = StepRange(np.int32(count), np.int32(first), np.int32(self.steps))
+            yield self.put((samples, Segment(order, steps, np.int32(epoch))))
+            first += count
 
 
 def microbatch_of(train: Split | Stream, asked: int | None) -> int:
-    """Samples of a step: as asked, or by how many there are.
+    """Return the samples of a step: as asked, or by the size of the training data.
 
     Raises:
         ValueError: More than there are, less than 1, or no divisor of a stream's batches.
@@ -182,32 +183,32 @@ def microbatch_of(train: Split | Stream, asked: int | None) -> int:
 
 
 def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingData:
-    """The training data of a search."""
+    """Return the training data of a search."""
     train = data.train
     if isinstance(train, Stream):
         return Streaming(train, microbatch, put)
-    samples, lengths, problem = put(Samples.of(train)), train.lengths, data.spec
+    samples, lengths, spec = put(Samples.of(train)), train.lengths, data.spec
 
     @lru_cache(MAX_EPOCH_WINDOW)  # turn after turn asks for almost the same ones
     def order(epoch: int) -> np.ndarray:
-        return epoch_order(lengths, microbatch, seed, epoch, problem.stateful)
+        return epoch_order(lengths, microbatch, seed, epoch, spec.stateful)
 
-    return InMemory(samples, lengths, microbatch, order, problem.lengths_differ, put)
+    return InMemory(samples, lengths, microbatch, order, spec.lengths_differ, put)
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:
-    """Validation and test in one shape, on the host."""
+    """Return validation and test split in one shape, on the host."""
     splits = {"validation": data.validation, "test": data.test}
     sizes = [len(split) for split in splits.values()]
-    time, problem = max(split.time for split in splits.values()), data.spec
-    return {name: Batches.of(one, sizes, time, problem) for name, one in splits.items()}
+    time = max(split.time for split in splits.values())
+    return {name: Batches.of(part, sizes, time, data.spec) for name, part in splits.items()}
 
 
-def _joined(splits: list[Split], room: int) -> Samples:
-    """The samples of some splits of one shape, filled up to `room`."""
+def _concatenated(splits: list[Split], size: int) -> Samples:
+    """Return the samples of some splits of one shape, padded to `size` samples."""
 
-    def join(*leaves: np.ndarray) -> np.ndarray:
-        joined = np.concatenate(leaves)
-        return np.pad(joined, [(0, room - len(joined))] + [(0, 0)] * (joined.ndim - 1))
+    def concatenate(*leaves: np.ndarray) -> np.ndarray:
+        rows = np.concatenate(leaves)
+        return np.pad(rows, [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1))
 
-    return jax.tree.map(join, *map(Samples.of, splits))
+    return jax.tree.map(concatenate, *map(Samples.of, splits))

@@ -101,7 +101,7 @@ class Loop:
     def _as_compiled(self, cohorts: Sequence[Cohort]) -> Iterator[list[int]]:
         """Yield cohorts as soon as they are compiled; all at once where data is streamed once."""
         ready = as_compiled([cohort.programs for cohort in cohorts])
-        return iter([list(chain(*ready))]) if self.training_data.in_pieces else ready
+        return iter([list(chain(*ready))]) if self.training_data.streaming else ready
 
     def _train(
         self, cohorts: list[Cohort], active: np.ndarray, first: int, on_progress: OnProgress
@@ -112,12 +112,12 @@ class Loop:
         waves = max(turn.busiest for turn in turns)
         members = sum(int(active[cohort.members].sum()) for cohort in cohorts)
         window = cohorts[0].layout.epoch_window
-        for samples, piece in self.training_data.epochs(first, window):
+        for samples, segment in self.training_data.epochs(first, window):
             for begin, end in self.time_slices(waves):
                 for k, turn in enumerate(turns):
                     if turn.busiest > begin:
                         part = turn.part(begin, end)
-                        cohorts[k] = cohorts[k].train(part, samples, self.validation, piece)
+                        cohorts[k] = cohorts[k].train(part, samples, self.validation, segment)
                 jax.block_until_ready([cohort.state.epochs for cohort in cohorts])
-                on_progress(members * (end - begin) / waves / self.training_data.pieces)
+                on_progress(members * (end - begin) / waves / self.training_data.segments)
         return cohorts

@@ -14,7 +14,7 @@ from jaxrnn.population.memory import (
     GIB,
     Budget,
     budget,
-    check_room,
+    check_fit,
     is_out_of_memory,
     lane_bytes,
     member_bytes,
@@ -56,8 +56,8 @@ class MemoryCheck:
         Raises:
             ValueError: They do not fit.
         """
-        bytes = max(member_bytes((one.packed, one.state), axes=0) for one in snapshots)
-        check_room(members, bytes, self._budget())
+        bytes = max(member_bytes((s.packed, s.state), axes=0) for s in snapshots)
+        check_fit(members, bytes, self._budget())
 
     def __call__(self, cohort: Cohort) -> Cohort:
         """Return the cohort, with fewer lanes if memory is short.

@@ -1,4 +1,4 @@
-"""How the programs of a cohort are compiled: what changes their speed and never what they mean."""
+"""Options of compilation, which change the speed of programs and never their meaning."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -7,7 +7,7 @@ from jax.sharding import Mesh
 CompilerOptions = dict[str, str | bool]
 """Options of XLA for a single program, by name."""
 ALONE: CompilerOptions = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-"""For devices that share a CPU: XLA would split loops among cores that have their own to do."""
+"""Options for devices that share a CPU: XLA would split loops among cores that are busy."""
 GRAPHS: CompilerOptions = {
     "xla_gpu_graph_min_graph_size": "1",
     "xla_gpu_enable_command_buffer": (
@@ -17,12 +17,13 @@ GRAPHS: CompilerOptions = {
 """CUDA graphs that hold loops. Without the first, XLA finds the body of a loop too small for one,
 and then starts every kernel of every time step by itself."""
 Precision = Literal["highest", "high", "default"]
-"""Of matrix products: `highest` is float32 on every device, `high` and `default` are faster and
-less exact on accelerators (TF32 on GPUs; three passes of bfloat16 or one on TPUs)."""
+"""Precision of matrix products: `highest` is float32 on every device, `high` and `default` are
+faster and less exact on accelerators (TF32 on GPUs; three passes of bfloat16 or one on TPUs)."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-STEPS, WHOLE = 4, 8
-"""Loops over time are unrolled by `STEPS` on accelerators: by what compilers say of them, more gain
-little and take longer to compile. CUDA graphs hold loops over at most `WHOLE` steps whole."""
+UNROLL, MAX_WHOLE_LOOP = 4, 8
+"""Loops over time are unrolled by `UNROLL` on accelerators: by what compilers say of them, more
+steps gain little and take longer to compile. CUDA graphs hold loops over at most `MAX_WHOLE_LOOP`
+steps whole."""
 
 
 class Options(NamedTuple):
@@ -37,18 +38,18 @@ class Options(NamedTuple):
     graphs: bool = False
 
     @classmethod
-    def plain(cls, platform: str, time: int) -> "Options":
-        """The choice without a measurement, for loops over `time` steps."""
+    def default(cls, platform: str, time: int) -> "Options":
+        """Return the options without a measurement, for loops over `time` steps."""
         if platform == "cpu":
             return cls()
-        return cls(unroll=min(time, STEPS))
+        return cls(unroll=min(time, UNROLL))
 
     def with_graphs(self, time: int) -> "Options":
-        """The same with CUDA graphs around loops over `time` steps."""
-        return Options(time if time <= WHOLE else self.unroll, graphs=True)
+        """Return the same with CUDA graphs around loops over `time` steps."""
+        return Options(time if time <= MAX_WHOLE_LOOP else self.unroll, graphs=True)
 
-    def for_xla(self, mesh: Mesh) -> CompilerOptions:
-        """What XLA is told, for the devices of `mesh`."""
+    def for_compiler(self, mesh: Mesh) -> CompilerOptions:
+        """Return the options of XLA for the devices of `mesh`."""
         if mesh.devices.flat[0].platform == "cpu":
             return ALONE if mesh.size > 1 else {}
         return GRAPHS if self.graphs else {}
@@ -67,13 +68,13 @@ def check_precision(precision: str) -> None:
 
 
 def options_of(autotune: bool | Options, platform: str, time: int) -> Options:
-    """The options as asked for, or those without a measurement, for loops over `time` steps.
+    """Return the options asked for, or those without a measurement, for loops of `time` steps.
 
     Raises:
         ValueError: No options, or no time step in a turn.
     """
     if isinstance(autotune, bool):
-        return Options.plain(platform, time)
+        return Options.default(platform, time)
     if not isinstance(autotune, Options):
         raise ValueError(f"`autotune` is {autotune!r}, but must be true, false, or Options.")
     if type(autotune.unroll) is not int or autotune.unroll < 1:

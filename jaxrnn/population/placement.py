@@ -25,7 +25,7 @@ class Placement:
     Attributes:
         compiler: Cache of the programs.
         default_options: Options of programs for which the autotuner chose nothing.
-        tuning_cache: What the autotuner chose, now or in an earlier process; None where there is
+        tuning_cache: Choices of the autotuner, now or in an earlier process; None where there is
             nothing to choose.
     """
 
@@ -40,7 +40,7 @@ class Placement:
 
         Args:
             compiler: See the attributes.
-            lanes: How many members run side by side on each device.
+            lanes: Plan of how many members run side by side on each device.
             default_options: See the attributes.
             tuning_cache: See the attributes.
         """
@@ -60,7 +60,7 @@ class Placement:
         self._reserved, self._epoch_window = members, epoch_window
 
     def to_device(self, snapshots: Sequence[Snapshot]) -> Population:
-        """The population of some members, in their order; what is new is compiled.
+        """Return the population of some members, in their order; new programs are compiled.
 
         Raises:
             ValueError: No snapshots, or their `max_epochs` differ.
@@ -90,10 +90,10 @@ class Placement:
     def layout(
         self, architecture: Architecture, members: int, epoch_window: int | None = None
     ) -> Layout:
-        """The smallest layout with programs that holds so many members.
+        """Return the smallest layout with programs that holds so many members.
 
-        Where there is none, the next to be compiled: just as large as it must be, or, if smaller
-        ones turned out too small, at least twice as large as those, so that there are never many.
+        If there is none, it is the next to be compiled: as large as it must be, and at least twice
+        as large as those that turned out too small, so that there are never many.
         """
         window = self._epoch_window if epoch_window is None else epoch_window
         options = self.options(architecture)
@@ -111,14 +111,15 @@ class Placement:
             [layout.lanes for layout in compiled] or [self._lanes_of(architecture, members)]
         )
         layout = Layout.for_members(members, self.compiler.mesh, lanes, window)
-        return replace(layout, waves=max([layout.waves, *(2 * one.waves for one in compiled)]))
+        waves = max([layout.waves, *(2 * smaller.waves for smaller in compiled)])
+        return replace(layout, waves=waves)
 
     def options(self, architecture: Architecture) -> Options:
-        """The options of the programs of an architecture."""
+        """Return the options of the programs of an architecture."""
         return self._options.get(architecture, self.default_options)
 
     def narrowed(self, cohort: Cohort, lanes: int, members: Sequence[MemberArrays] = ()) -> Cohort:
-        """The cohort with fewer lanes, as all later ones of its architecture will have.
+        """Return the cohort with fewer lanes, as all later ones of its architecture will have.
 
         Args:
             cohort: Cohort that did not fit.
@@ -135,13 +136,13 @@ class Placement:
 
     def compile_candidate(self, cohort: Cohort, candidate: Candidate) -> None:
         """Start to compile what `trial` needs for the same candidate."""
-        (member,) = cohort.layout.each((cohort.packed, cohort.state), [0])
+        (member,) = cohort.layout.unstack((cohort.packed, cohort.state), [0])
         self.compiler.compile_candidate(_key(cohort, candidate), member)
 
     def trial(
         self, cohort: Cohort, candidate: Candidate, members: Sequence[MemberArrays]
     ) -> Cohort:
-        """Copies of some members of a cohort, in the programs of a candidate."""
+        """Return copies of some members of a cohort, in the programs of a candidate."""
         key = _key(cohort, candidate)
         programs = self.compiler.compile_candidate(key, members[0])
         packed, state = key.layout.to_device(members)
@@ -149,7 +150,7 @@ class Placement:
         return Cohort(cohort.architecture, key.layout, positions, packed, state, programs)
 
     def tuned(self, cohort: Cohort, winner: Candidate) -> Cohort:
-        """The cohort in the programs of the best candidate, as all later ones will be."""
+        """Return the cohort in the programs of the best candidate, as all later ones will be."""
         architecture = cohort.architecture
         self._lanes.narrow(architecture, winner.lanes)
         self._options[architecture] = winner.options
@@ -166,7 +167,7 @@ class Placement:
         return self._moved(cohort, cohort.members_on_host())
 
     def description(self) -> list[dict[str, Any]]:
-        """How the programs of every cohort are compiled, in plain words and numbers."""
+        """Return how the programs of every cohort are compiled, in plain words and numbers."""
         return [
             {
                 "cell": architecture.cell,
@@ -184,7 +185,7 @@ class Placement:
         return self.tuning_cache and self.tuning_cache.get(architecture, lanes)
 
     def _lanes_of(self, architecture: Architecture, members: int) -> int:
-        """Lanes of a cohort that has no programs yet, fewer where the autotuner chose so."""
+        """Return the lanes of a cohort without programs, fewer where the autotuner chose so."""
         lanes = self._lanes.lanes(architecture, members)
         winner = self._winner(architecture, lanes)
         if winner is None:
@@ -195,15 +196,14 @@ class Placement:
     def _first_cohort(
         self, architecture: Architecture, positions: Sequence[int], snapshots: Sequence[Snapshot]
     ) -> Cohort:
-        """A cohort whose equally advanced members share rows, so that whole rows rest."""
+        """Return a cohort whose equally advanced members share rows, so that whole rows rest."""
         positions = sorted(positions, key=lambda position: snapshots[position].epochs)
-        first, *_ = group = [snapshots[position] for position in positions]
-        partial_epoch = self.compiler.member(architecture).room(first.state.train_state)
-        members = [(one.packed, one.state._replace(partial_epoch=partial_epoch)) for one in group]
+        member, group = self.compiler.member(architecture), [snapshots[k] for k in positions]
+        members = [(s.packed, member.with_partial_epoch(s.state)) for s in group]
         return self._cohort(architecture, np.array(positions), members)
 
     def _moved(self, cohort: Cohort, members: Sequence[MemberArrays]) -> Cohort:
-        """The cohort in programs as they are compiled now, from its members on the host."""
+        """Return the cohort in programs as they are compiled now, from its members on the host."""
         for leaf in jax.tree.leaves((cohort.packed, cohort.state)):
             leaf.delete()  # or they would lie there twice while it trains
         window = cohort.layout.epoch_window
@@ -224,7 +224,7 @@ class Placement:
 
 
 def _key(cohort: Cohort, candidate: Candidate) -> ProgramKey:
-    """The key of the programs that a cohort would have by a candidate."""
+    """Return the key of the programs that a cohort would have by a candidate."""
     layout, lanes = cohort.layout, candidate.lanes
     waves = -(-layout.waves * layout.lanes // lanes)
     return ProgramKey(

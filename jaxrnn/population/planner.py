@@ -1,4 +1,4 @@
-"""Which members share a program: compile time weighed against padded arithmetic.
+"""The plan of cohorts, whose members share a program: compile time against padded arithmetic.
 
 Cell, depth and direction always split. Within these, widths share a bucket unless the
 arithmetic wasted on padding would clearly take longer than compiling one program more.
@@ -25,18 +25,18 @@ MIN_BUCKET = 16
 FORWARDS_AND_BACKWARDS = 3
 """Arithmetic of a training step in units of that of the forward pass."""
 CERTAIN = 4.0
-"""Seconds of compiling weigh so much more than others: they are sure, while arithmetic is saved by
-rough figures, and only in trials that live on."""
+"""Weight of seconds of compiling against others: they are sure, while arithmetic is saved by rough
+figures, and only in trials that are not pruned."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a plan weighs: rough figures of one machine.
+    """Costs that a plan weighs: rough figures of one machine.
 
     Attributes:
         compile_first: Seconds to compile a cohort's programs with one layer in one direction.
         compile_layer: Seconds more for every further layer and direction.
-        multiplications: Per second, all devices together.
+        multiplications: Multiplications per second, all devices together.
         tile: Numbers that a device multiplies at once, so that narrower arrays take as long.
     """
 
@@ -46,29 +46,29 @@ class Costs:
     tile: int = 1
 
     def compiling(self, architecture: Architecture) -> float:
-        """Seconds to compile a cohort's programs."""
+        """Return the seconds to compile a cohort's programs."""
         layers = len(architecture.sizes.layers) * len(architecture.directions)
         return self.compile_first + self.compile_layer * (layers - 1)
 
     def computing(self, architecture: Architecture, steps: float) -> float:
-        """Seconds of the arithmetic of `steps` sequences and time steps."""
+        """Return the seconds of the arithmetic of `steps` sequences and time steps."""
         return architecture.arithmetic(self.tile) * steps / self.multiplications
 
 
 CPU = Costs(compile_first=5.0, compile_layer=1.0, multiplications=5e10)
-"""Of two cores, see benchmarks/compile.py."""
+"""Costs on two cores, see benchmarks/compile.py."""
 GPU = Costs(compile_first=10.0, compile_layer=5.0, multiplications=3e12)
 TPU = Costs(compile_first=10.0, compile_layer=5.0, multiplications=7e12, tile=128)
-"""Both of one device, by what its compiler estimates for LSTMs of 64 units, see
+"""Costs on one device, by what its compiler estimates for LSTMs of 64 units, see
 benchmarks/chips.py. No measurement stands behind them."""
 
 
 def costs_of(platform: str, devices: int) -> Costs:
-    """Of so many devices of a platform."""
+    """Return the costs on so many devices of a platform."""
     if platform == "cpu":
         return CPU
-    one = TPU if platform == "tpu" else GPU
-    return replace(one, multiplications=one.multiplications * devices)
+    costs = TPU if platform == "tpu" else GPU
+    return replace(costs, multiplications=costs.multiplications * devices)
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Group:
     """A cohort to be.
 
     Attributes:
-        architecture: What its members share.
-        members: Their positions in the population, ascending.
+        architecture: Architecture that its members share.
+        members: Positions of the members in the population, ascending.
         padded: Share of the arithmetic that is spent on padding, from 0 to 1.
     """
 
@@ -86,7 +86,7 @@ class Group:
     padded: float
 
     def description(self) -> dict[str, Any]:
-        """The group in plain words and numbers."""
+        """Return the group in plain words and numbers."""
         return {
             "cell": self.architecture.cell,
             "layers": len(self.architecture.sizes.layers),
@@ -152,28 +152,28 @@ def _stack(units_of_members: Sequence[tuple[int, ...]], least: int) -> tuple[int
 def plan(
     entries: Sequence[Entries], spec: TaskSpec, microbatch: int, steps: float, costs: Costs
 ) -> list[Group]:
-    """Group complete configurations into cohorts; nobody is lost, nobody is there twice.
+    """Group complete configurations into cohorts; each member is in exactly one.
 
     Args:
-        entries: One complete configuration per member of the population.
-        spec: What their data asks.
+        entries: Complete configurations of the members of the population.
+        spec: Specification of the data's task.
         microbatch: Sequences of a step.
         steps: Time steps of sequences that a member is expected to train on.
-        costs: Of the machine.
+        costs: Costs of the machine.
     """
-    own = [architecture_of(one, spec, microbatch) for one in entries]
+    singles = [architecture_of(entry, spec, microbatch) for entry in entries]
     kinds: dict[tuple[str, int, bool], list[int]] = {}
-    for position, one in enumerate(own):
-        kind = one.cell, len(one.sizes.layers), one.bidirectional
+    for position, single in enumerate(singles):
+        kind = single.cell, len(single.sizes.layers), single.bidirectional
         kinds.setdefault(kind, []).append(position)
 
     def seconds(architecture: Architecture, members: int) -> float:
         work = costs.computing(architecture, steps * FORWARDS_AND_BACKWARDS * members)
         return CERTAIN * costs.compiling(architecture) + work
 
-    parts = [part for kind in kinds.values() for part in _cut(kind, own, seconds)]
+    parts = [part for kind in kinds.values() for part in _cut(kind, singles, seconds)]
     return [
-        _group(merge([own[position] for position in members], width), members, own)
+        _group(merge([singles[k] for k in members], width), members, singles)
         for width, members in parts
     ]
 
@@ -187,40 +187,40 @@ def fit(
     """Group complete configurations by the expected architecture that covers each.
 
     Of several it is the one with the least arithmetic, of equal ones the first; a configuration
-    that none covers gets one of its own. So who else is there makes no difference.
+    that none covers gets an architecture of its own. So other members make no difference.
 
     Args:
-        entries: One complete configuration per member of the population.
+        entries: Complete configurations of the members of the population.
         expected: Architectures of an earlier `plan`.
-        spec: What their data asks.
+        spec: Specification of the data's task.
         microbatch: Sequences of a step.
     """
-    own = [architecture_of(one, spec, microbatch) for one in entries]
+    singles = [architecture_of(entry, spec, microbatch) for entry in entries]
     parts: dict[Architecture, list[int]] = {}
-    for position, one in enumerate(own):
-        alone = merge([one], bucket(max(one.sizes.layers)))
-        covering = [other for other in expected if other.covers(one)]
+    for position, single in enumerate(singles):
+        alone = merge([single], bucket(max(single.sizes.layers)))
+        covering = [other for other in expected if other.covers(single)]
         home = min(covering, key=Architecture.arithmetic, default=alone)
         parts.setdefault(home, []).append(position)
-    return [_group(architecture, members, own) for architecture, members in parts.items()]
+    return [_group(architecture, members, singles) for architecture, members in parts.items()]
 
 
 def _cut(
     positions: Sequence[int],
-    own: Sequence[Architecture],
+    singles: Sequence[Architecture],
     seconds: Callable[[Architecture, int], float],
 ) -> list[tuple[int, list[int]]]:
-    """The cut of one kind that takes the fewest seconds: width and members, from narrow to wide.
+    """Return the fastest cut of one kind: width and members of each part, from narrow to wide.
 
-    Buckets are joined with their neighbours alone, so the best cut of the first few is the best
-    one of fewer, and one part more.
+    Only neighbouring buckets are joined, so the best cut of the first few is the best one of fewer,
+    and one part more.
     """
     buckets: dict[int, list[int]] = {}
     for position in positions:
-        width = bucket(max(own[position].sizes.layers))
+        width = bucket(max(singles[position].sizes.layers))
         buckets.setdefault(width, []).append(position)
     widths = sorted(buckets)
-    alike = [merge([own[p] for p in buckets[width]], width) for width in widths]
+    alike = [merge([singles[p] for p in buckets[width]], width) for width in widths]
     best: list[tuple[float, list[tuple[int, list[int]]]]] = [(0.0, [])]
     for end, width in enumerate(widths, start=1):
         options = []
@@ -234,19 +234,19 @@ def _cut(
 
 
 def _group(
-    architecture: Architecture, members: Sequence[int], own: Sequence[Architecture]
+    architecture: Architecture, members: Sequence[int], singles: Sequence[Architecture]
 ) -> Group:
-    needed = sum(own[position].arithmetic() for position in members)
+    needed = sum(singles[position].arithmetic() for position in members)
     spent = architecture.arithmetic() * len(members)
     return Group(architecture, tuple(members), 1.0 - needed / spent)
 
 
 class CohortPlanner:
-    """Completes configurations, and groups them: for themselves, or as was expected."""
+    """Groups configurations into cohorts: new ones, or those that `plan_for` expects."""
 
     def __init__(self, data: Data, microbatch: int, mesh: Mesh) -> None:
         """Plan for data that comes in steps of `microbatch` sequences, on the devices of `mesh`."""
-        self._problem, self._microbatch = data.spec, microbatch
+        self._spec, self._microbatch = data.spec, microbatch
         self._costs = costs_of(mesh.devices.flat[0].platform, mesh.size)
         self._steps = len(data.train) * data.train.time
         self._expected: tuple[Architecture, ...] = ()
@@ -254,36 +254,36 @@ class CohortPlanner:
     def complete(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[dict[str, Any]]:
-        """Checked copies with every active entry.
+        """Return checked copies with every active hyperparameter.
 
         Raises:
-            ValueError: An unknown, bad or inactive entry, or bad `max_epochs`.
+            ValueError: An unknown, bad or inactive hyperparameter, or bad `max_epochs`.
         """
         rules.check("epochs", max_epochs, label="max_epochs")
         return [
-            rules.complete(one, self._microbatch, max_epochs, self._problem.excluded)
-            for one in configurations
+            rules.complete(configuration, self._microbatch, max_epochs, self._spec.excluded)
+            for configuration in configurations
         ]
 
     def plan_for(
         self, configurations: Sequence[Configuration], max_epochs: int
     ) -> list[Configuration]:
-        """Fit all that comes later into what these configurations need; one of each cohort.
+        """Fit later configurations into what these need, and return one of each cohort.
 
         Raises:
-            ValueError: As `complete`.
+            ValueError: See `complete`.
         """
-        planned = self._planned(self.complete(configurations, max_epochs), max_epochs)
-        self._expected = tuple(group.architecture for group in planned)
-        return [configurations[group.members[0]] for group in planned]
+        groups = self._new_groups(self.complete(configurations, max_epochs), max_epochs)
+        self._expected = tuple(group.architecture for group in groups)
+        return [configurations[group.members[0]] for group in groups]
 
     def groups(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
-        """The cohorts of complete configurations."""
+        """Return the cohorts of complete configurations."""
         if self._expected:
-            return fit(entries, self._expected, self._problem, self._microbatch)
-        return self._planned(entries, max_epochs)
+            return fit(entries, self._expected, self._spec, self._microbatch)
+        return self._new_groups(entries, max_epochs)
 
-    def _planned(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
+    def _new_groups(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         # Between the few epochs that pruning leaves to most and the `max_epochs` of the best.
         steps = self._steps * math.sqrt(max_epochs)
-        return plan(entries, self._problem, self._microbatch, steps, self._costs)
+        return plan(entries, self._spec, self._microbatch, steps, self._costs)

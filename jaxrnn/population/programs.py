@@ -1,7 +1,7 @@
 """Many members in one compiled program: lanes under `vmap`, waves in a loop, rows over a mesh.
 
 Population arrays have the shape `(rows, lanes, ...)`, see `jaxrnn.population.layout`. Which rows
-run are numbers, not a shape: whoever is due, it is the same program for fewer or more waves.
+run are numbers, not a shape: it is the same program for fewer or more waves, of any members.
 """
 
 from collections.abc import Callable, Hashable
@@ -20,12 +20,12 @@ from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Waves
 from jaxrnn.population.options import Options
-from jaxrnn.training.batches import Batches, Piece, Samples
+from jaxrnn.training.batches import Batches, Samples, Segment
 from jaxrnn.training.member import Member, MemberState
 from jaxrnn.types import AnyArray, Array
 
-KEPT = 16
-"""Programs, two of each cohort."""
+MAX_PROGRAMS = 16
+"""Most programs that are cached for other trainers, two of each cohort."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Request:
     """A request for a program; two are equal if their programs are.
 
     Attributes:
-        key: All that the program depends on but `settings`.
-        compile: Compiles it; holds shapes, never arrays.
-        settings: JAX's configuration, as this thread has it.
+        key: Everything that the program depends on but `settings`.
+        compile: Function that compiles it; it holds shapes, never arrays.
+        settings: Configuration of JAX, as this thread has it.
     """
 
     key: Hashable
@@ -43,38 +43,39 @@ class Request:
     settings: Hashable = field(default_factory=lambda: tuple(jax.config.values.items()))
 
 
-@lru_cache(KEPT)
+@lru_cache(MAX_PROGRAMS)
 def compiled(request: Request) -> Compiled:
-    """The program, of an equal request if that is among the last `KEPT` different ones."""
+    """Return the program of an equal request among the last `MAX_PROGRAMS`, or a new one."""
     return request.compile()
 
 
 Tree = TypeVar("Tree")
 LOWERING = Lock()
-"""Held by the thread that lowers a program: two that trace one function of JAX at the same time
+"""Lock of the thread that lowers a program: two that trace one function of JAX at the same time
 get two copies of it, and the program would be another to the cache on disk."""
 
 
-def in_waves(
-    layout: Layout, one: Callable[[Any, Tree], Tree]
+def over_waves(
+    layout: Layout, function: Callable[[Any, Tree], Tree]
 ) -> Callable[[Waves, Any, Tree], Tree]:
-    """Lift `one`, a function of one member, to the rows of one device.
+    """Lift a function of one member to the rows of one device.
 
     Args:
-        layout: Says how many lanes run side by side.
-        one: From what a member only reads and what it carries to what it carries next.
+        layout: Layout that says how many lanes run side by side.
+        function: Function from what a member only reads and what it carries to what it carries
+            next.
 
     Returns:
         A function of a device's share of a turn and the same two for `(waves, lanes, ...)`; rows
-        that the turn leaves out carry on unchanged.
+        that the turn leaves out stay unchanged.
     """
 
     def row(read: Any, carried: Tree) -> Tree:
         if layout.lanes > 1:
-            return jax.vmap(one)(read, carried)
-        # A lane alone runs the member's own program: a solo run's bits, and conditions that skip.
+            return jax.vmap(function)(read, carried)
+        # A single lane runs the member's own program: a solo run's bits, and conditions that skip.
         read, carried = jax.tree.map(lambda leaf: leaf[0], (read, carried))
-        return jax.tree.map(lambda leaf: leaf[None], one(read, carried))
+        return jax.tree.map(lambda leaf: leaf[None], function(read, carried))
 
     def run(turn: Waves, read: Any, carried: Tree) -> Tree:
         def wave(number: Array, carried: Tree) -> Tree:
@@ -95,25 +96,25 @@ def compile_train(
     state: MemberState,
     samples: Samples,
     validation: Batches,
-    piece: Piece,
+    segment: Segment,
 ) -> Compiled:
-    """Compile what trains a cohort of `member` in `layout`.
+    """Compile the program that trains a cohort of `member` in `layout`.
 
-    (state, setting, turn, samples, validation, piece) -> state a piece of an epoch later; the old
-    one's buffers are reused.
+    It maps (state, packed, turn, samples, validation, segment) to the state a segment later, whose
+    buffers are those of the old one.
 
     Args:
-        member: The run to lift.
-        layout: Where its members live.
-        options: How to compile.
-        packed: Of all members, as it lies on the devices; only shapes and types count.
-        state: Likewise.
-        samples: Training data, likewise.
-        validation: An evaluation split, likewise.
-        piece: Steps of an epoch of `samples`, likewise.
+        member: Training run to lift.
+        layout: Layout of the members on the devices.
+        options: Options of the program.
+        packed: Hyperparameters of all members; of all arrays only shapes and types count.
+        state: States of all members.
+        samples: Training data.
+        validation: An evaluation split.
+        segment: Steps of an epoch of `samples`.
     """
-    given = state, packed, layout.wave_shapes(), samples, validation, piece
-    return _compiled(train_program, member, layout, options, given)
+    arguments = state, packed, layout.wave_shapes(), samples, validation, segment
+    return _compiled(train_program, member, layout, options, arguments)
 
 
 def compile_evaluate(
@@ -124,22 +125,22 @@ def compile_evaluate(
     state: MemberState,
     batches: Batches,
 ) -> Compiled:
-    """Compile what evaluates it; arguments as of `compile_train`.
+    """Compile the program that evaluates a cohort; the arguments are those of `compile_train`.
 
-    (state, setting, turn, batches) -> metrics `(rows, lanes, metrics)`, NaN in rows that did not
-    run.
+    It maps (state, packed, turn, batches) to metrics `(rows, lanes, metrics)`, NaN in rows that did
+    not run.
     """
-    given = state, packed, layout.wave_shapes(), batches
-    return _compiled(evaluate_program, member, layout, options, given)
+    arguments = state, packed, layout.wave_shapes(), batches
+    return _compiled(evaluate_program, member, layout, options, arguments)
 
 
 def train_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_train` compiles, before it knows any shapes."""
+    """Return what `compile_train` compiles, before it knows any shapes."""
     return jax.jit(_train(member.unrolled(options.unroll), layout), donate_argnums=0)
 
 
 def evaluate_program(member: Member, layout: Layout, options: Options) -> Wrapped:
-    """What `compile_evaluate` compiles, before it knows any shapes."""
+    """Return what `compile_evaluate` compiles, before it knows any shapes."""
     return jax.jit(_evaluate(member.unrolled(options.unroll), layout))
 
 
@@ -148,19 +149,19 @@ def _compiled(
     member: Member,
     layout: Layout,
     options: Options,
-    given: Any,
+    arguments: Any,
 ) -> Compiled:
-    shapes = jax.tree.map(_shape, given)
+    shapes = jax.tree.map(_shape, arguments)
 
     def compile() -> Compiled:
         with LOWERING:
             lowered = program(member, layout, options).lower(*shapes)
-        return lowered.compile(compiler_options=options.for_xla(layout.mesh))
+        return lowered.compile(compiler_options=options.for_compiler(layout.mesh))
 
     step = member.step
     if not OPTIMIZERS.keys() >= {*step.architecture.optimizers}:
         return compile()  # the user's own factory may have changed
-    run = step.architecture, step.task, member.microbatch, member.in_pieces
+    run = step.architecture, step.task, member.microbatch, member.streaming
     leaves, structure = jax.tree.flatten(shapes)
     return compiled(Request((program, run, layout, options, structure, *leaves), compile))
 
@@ -177,13 +178,15 @@ def _train(member: Member, layout: Layout) -> Callable[..., Any]:
         turn: Waves,
         samples: Samples,
         validation: Batches,
-        piece: Piece,
+        segment: Segment,
     ) -> MemberState:
-        def one(read: tuple[PackedHyperparameters, Array], state: MemberState) -> MemberState:
-            setting, due = read
-            return member.train(setting, state, due, samples, validation, piece)
+        def member_function(
+            read: tuple[PackedHyperparameters, Array], state: MemberState
+        ) -> MemberState:
+            packed, active = read
+            return member.train(packed, state, active, samples, validation, segment)
 
-        return in_waves(layout, one)(turn, (packed, turn.active), state)
+        return over_waves(layout, member_function)(turn, (packed, turn.active), state)
 
     specs = SHARDED, SHARDED, SHARDED, REPLICATED, REPLICATED, REPLICATED
     return _over_devices(train, layout, specs)
@@ -193,12 +196,12 @@ def _evaluate(member: Member, layout: Layout) -> Callable[..., Any]:
     def evaluate(
         state: MemberState, packed: PackedHyperparameters, turn: Waves, batches: Batches
     ) -> Array:
-        def one(read: tuple[PackedHyperparameters, MemberState], _: Array) -> Array:
+        def member_function(read: tuple[PackedHyperparameters, MemberState], _: Array) -> Array:
             return member.evaluate(*read, batches)
 
         count = len(member.step.task.metrics) + 1
         metrics = jnp.full((*state.epochs.shape, count), jnp.nan)
-        return in_waves(layout, one)(turn, (packed, state), metrics)
+        return over_waves(layout, member_function)(turn, (packed, state), metrics)
 
     return _over_devices(evaluate, layout, (SHARDED, SHARDED, SHARDED, REPLICATED))
 

@@ -1,4 +1,4 @@
-"""A member off the devices: what it needs to go on, and how it begins."""
+"""Snapshots: members on the host, before their first epoch or between two."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +23,12 @@ class Snapshot:
     """A member between two epochs, on the host.
 
     Attributes:
-        configuration: Complete.
-        max_epochs: The most that it may train.
-        architecture: Of the cohort that it belongs to.
-        packed: Its numbers and seed.
-        state: Its weights and optimizer, padded as the architecture says.
-        metrics: Of every epoch behind, `(epochs, fields of Report)` float32.
+        configuration: Complete configuration.
+        max_epochs: Most epochs that it may train.
+        architecture: Architecture of the cohort that it belongs to.
+        packed: Hyperparameters and seed, as programs take them.
+        state: Weights and optimizer, padded as the architecture says.
+        metrics: Metrics of every epoch trained, `(epochs, fields of EpochMetrics)` float32.
     """
 
     configuration: dict[str, Any]
@@ -40,31 +40,31 @@ class Snapshot:
 
     @property
     def seed(self) -> int:
-        """Of first weights and dropout."""
+        """Seed of first weights and dropout."""
         return int(self.packed.seed)
 
     @property
     def epochs(self) -> int:
-        """Epochs that it has been through."""
+        """Number of epochs that it has trained."""
         return len(self.metrics)
 
 
 def pack_hyperparameters(
     entries: Mapping[str, Any], seed: int, architecture: Architecture
 ) -> PackedHyperparameters:
-    """What the programs of an architecture take as arguments, on the host."""
+    """Return what the programs of an architecture take as arguments, on the host."""
     return PackedHyperparameters.of(
         hyperparameters(entries, architecture.optimizers), np.uint32(seed)
     )
 
 
 def forked(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: int) -> Snapshot:
-    """A member with the weights, optimizer and past of another, and a future of its own.
+    """Return a member with weights, optimizer and metrics of another, and its own future.
 
     Args:
-        snapshot: The other.
-        entries: Its own complete configuration.
-        seed: Its own.
+        snapshot: Snapshot of the other member.
+        entries: Complete configuration of the new member.
+        seed: Seed of the new member.
         microbatch: Sequences of a step.
 
     Raises:
@@ -77,27 +77,27 @@ def forked(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: i
                 "can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
-    own = architecture_of(entries, snapshot.architecture.spec, microbatch)
-    architecture = snapshot.architecture.with_code_for(own)
-    setting = pack_hyperparameters(entries, seed, architecture)
-    return replace(snapshot, configuration=entries, architecture=architecture, packed=setting)
+    needed = architecture_of(entries, snapshot.architecture.spec, microbatch)
+    architecture = snapshot.architecture.with_code_for(needed)
+    packed = pack_hyperparameters(entries, seed, architecture)
+    return replace(snapshot, configuration=entries, architecture=architecture, packed=packed)
 
 
 def init(
     configurations: Sequence[Configuration],
     seeds: Sequence[int],
     max_epochs: int,
-    plans: CohortPlanner,
+    planner: CohortPlanner,
     compiler: Compiler,
 ) -> list[Snapshot]:
     """Draw the first weights of some members, each for the cohort that is planned for it.
 
     Args:
-        configurations: One per member.
-        seeds: One per member.
-        max_epochs: The most that any member trains.
-        plans: Know the cohorts.
-        compiler: Knows the run of every architecture.
+        configurations: Configurations of the members.
+        seeds: Seeds of the members.
+        max_epochs: Most epochs that any member trains.
+        planner: Planner of the cohorts.
+        compiler: Compiler that knows the training run of every architecture.
 
     Raises:
         ValueError: An unknown, bad or inactive entry, or not one good seed per configuration.
@@ -107,11 +107,11 @@ def init(
             f"`seeds` are {len(seeds)}, but must be one for each of the "
             f"{len(configurations)} configurations, of which there must be at least 1."
         )
-    for one in seeds:
-        check_seed(one)
-    entries = plans.complete(configurations, max_epochs)
+    for seed in seeds:
+        check_seed(seed)
+    entries = planner.complete(configurations, max_epochs)
     snapshots: dict[int, Snapshot] = {}
-    for group in plans.groups(entries, max_epochs):
+    for group in planner.groups(entries, max_epochs):
         member = compiler.member(group.architecture)
         for position in group.members:
             snapshots[position] = _first(member, entries[position], seeds[position], max_epochs)

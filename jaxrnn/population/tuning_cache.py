@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrnn.network.architecture import Architecture
-from jaxrnn.population.devices import MOST_LANES
+from jaxrnn.population.devices import MAX_LANES
 from jaxrnn.population.options import Options
 
 
@@ -99,9 +99,9 @@ class TuningCache:
 
     def _key(self, architecture: Architecture, lanes: int) -> str:
         # A set has no order that another process would have too.
-        problem = architecture.spec._replace(excluded=frozenset())
-        about = repr((replace(architecture, spec=problem), lanes, self._context))
-        return hashlib.sha256(about.encode()).hexdigest()[:16]
+        spec = architecture.spec._replace(excluded=frozenset())
+        text = repr((replace(architecture, spec=spec), lanes, self._context))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read(path: Path) -> dict[str, Candidate]:
@@ -128,7 +128,7 @@ def _read_or_warn(path: Path) -> dict[str, Candidate]:
 def _parsed(row: dict[str, Any]) -> Candidate:
     lanes, unroll, graphs = row["lanes"], row["unroll"], row["graphs"]
     whole = type(lanes) is int and type(unroll) is int and type(graphs) is bool
-    if not (whole and 1 <= lanes <= MOST_LANES and unroll >= 1):
+    if not (whole and 1 <= lanes <= MAX_LANES and unroll >= 1):
         raise ValueError(f"no such choice: {row}")
     seconds = {str(name): float(value) for name, value in row["seconds"].items()}
     return Candidate(lanes, Options(unroll, graphs), seconds)

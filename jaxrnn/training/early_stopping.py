@@ -1,4 +1,4 @@
-"""What a run learns from its validation loss after every epoch: slow down, keep the best, stop."""
+"""The validation loss after every epoch: it slows training down, keeps the best, and stops it."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,15 @@ from jaxrnn.types import AnyArray, Array
 
 
 class ValidationTracker(NamedTuple):
-    """What is remembered, all `()` but the parameters.
+    """State of plateau schedule and early stopping, all `()` but the parameters.
 
     Attributes:
-        factor: Of the learning rate under the plateau schedule.
+        factor: Factor of the learning rate under the plateau schedule.
         lowest: Validation loss that a stall is measured against.
-        stall: Epochs since then.
+        stall: Epochs since `lowest`.
         best: Validation loss that early stopping is measured against.
-        parameters: Those of that epoch.
-        wait: Epochs since then.
+        parameters: Parameters of the epoch of `best`.
+        wait: Epochs since `best`.
         stopped: Whether early stopping has ended the run.
     """
 
@@ -34,19 +34,21 @@ class ValidationTracker(NamedTuple):
     stopped: AnyArray
 
     @classmethod
-    def over(cls, parameters: Packed) -> "ValidationTracker":
-        """What is remembered before the first epoch, on the host."""
+    def init(cls, parameters: Packed) -> "ValidationTracker":
+        """Return the state before the first epoch, on the host."""
         infinity, zero = np.float32(np.inf), np.int32(0)
         first = jax.tree.map(np.copy, parameters)
         return cls(np.float32(1), infinity, zero, infinity, first, zero, np.bool_(False))
 
-    def after(self, hp: Hyperparameters, loss: AnyArray, parameters: Packed) -> "ValidationTracker":
-        """What is remembered one epoch later.
+    def update(
+        self, hp: Hyperparameters, loss: AnyArray, parameters: Packed
+    ) -> "ValidationTracker":
+        """Return the state one epoch later.
 
         Args:
-            hp: The member's.
-            loss: On the validation data, `()`; NaN is no progress.
-            parameters: At the end of the epoch.
+            hp: Hyperparameters of the member.
+            loss: Loss on the validation data, `()`; NaN is no progress.
+            parameters: Parameters at the end of the epoch.
         """
         progress = loss < self.lowest - hp.plateau_min_delta
         stall = jnp.where(progress, 0, self.stall + 1)
@@ -66,8 +68,8 @@ class ValidationTracker(NamedTuple):
             stopped=self.stopped | ((hp.patience > 0) & (wait >= hp.patience)),
         )
 
-    def chosen(self, hp: Hyperparameters, parameters: Packed) -> Packed:
-        """The parameters to evaluate and to predict with: the best ones, if there is patience."""
+    def best_parameters(self, hp: Hyperparameters, parameters: Packed) -> Packed:
+        """Return the parameters to evaluate with: the best ones, where there is patience."""
         restore = (hp.patience > 0) & jnp.isfinite(self.best)
         return jax.tree.map(
             lambda best, last: jnp.where(restore, best, last), self.parameters, parameters
@@ -75,5 +77,5 @@ class ValidationTracker(NamedTuple):
 
 
 def uses_validation(hp: Hyperparameters) -> Array:
-    """Whether the validation loss steers a member's training, `()` bool."""
+    """Return whether the validation loss steers a member's training, `()` bool."""
     return (hp.patience > 0) | (hp.schedule == SCHEDULES.index("plateau"))

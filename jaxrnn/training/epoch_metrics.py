@@ -1,24 +1,22 @@
-"""Where a run is within an epoch, and what it reports at the end of one."""
+"""The metrics of training: sums over steps, and the means of an epoch."""
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrnn.network.network import NetworkCarry
-from jaxrnn.training.step import GradientSum, StepInfo
-from jaxrnn.types import AnyArray, Array
+from jaxrnn.types import AnyArray
 
 
 class EpochMetrics(NamedTuple):
-    """What training saw in an epoch, each `()`; NaN before the first.
+    """Training metrics of an epoch, each `()` float32; NaN before the first epoch.
 
     Attributes:
-        train_loss: Mean over what counts in all samples, each at the parameters of its time.
-        gradient_norm_mean: Over the updates, of the global norm before penalty and clipping.
-        gradient_norm_max: Likewise.
-        learning_rate: Of the last update.
-        validation_loss: At the end, where the member's stopping or schedule asks for it.
+        train_loss: Mean loss of all samples, each at the parameters of its time.
+        gradient_norm_mean: Mean over the updates of the global norm before penalty and clipping.
+        gradient_norm_max: Maximum over the updates of the same norm.
+        learning_rate: Learning rate of the last update.
+        validation_loss: Loss at the end, where the member's stopping or schedule asks for it.
     """
 
     train_loss: AnyArray
@@ -31,64 +29,47 @@ class EpochMetrics(NamedTuple):
 NO_METRICS = EpochMetrics(*[np.float32(np.nan)] * len(EpochMetrics._fields))
 
 
-class MetricSums(NamedTuple):
-    """Sums over the steps of an epoch, each `()`; in order, so that pieces add up to the same bits.
+class StepInfo(NamedTuple):
+    """Sums over training steps, or the part of a single one, each `()`.
 
     Attributes:
-        loss: Of the samples.
-        weight: Of the losses.
-        norm: Of the gradients of updates.
-        largest: Of the same.
-        updates: How many.
-        rate: Learning rate of the last.
+        loss: Sum of the samples' losses; NaN once diverged.
+        weight: Sum of the weights of these losses.
+        norm: Sum over the updates of the global norm of the batch's mean gradient.
+        max_norm: Largest of these norms, 0 without an update.
+        updates: Number of updates; of a single step whether it completed a batch.
+        rate: Learning rate of the last update.
     """
 
-    loss: Array
-    weight: Array
-    norm: Array
-    largest: Array
-    updates: Array
-    rate: Array
+    loss: AnyArray
+    weight: AnyArray
+    norm: AnyArray
+    max_norm: AnyArray
+    updates: AnyArray
+    rate: AnyArray
 
     @classmethod
-    def zero(cls) -> "MetricSums":
-        """Before the first step."""
+    def zero(cls) -> "StepInfo":
+        """Return the sums before the first step."""
         return cls(*[jnp.float32(0)] * len(cls._fields))
 
-    def after(self, seen: StepInfo) -> "MetricSums":
-        """One step later."""
-        norm = jnp.where(seen.updated, seen.norm, 0.0)
-        return MetricSums(
-            self.loss + seen.loss,
-            self.weight + seen.weight,
-            self.norm + norm,
-            jnp.maximum(self.largest, norm),
-            self.updates + seen.updated,
-            jnp.where(seen.updated, seen.rate, self.rate),
+    def plus(self, step: "StepInfo") -> "StepInfo":
+        """Return the sums after one more step; the order of the steps decides on the last bits."""
+        return StepInfo(
+            loss=self.loss + step.loss,
+            weight=self.weight + step.weight,
+            norm=self.norm + step.norm,
+            max_norm=jnp.maximum(self.max_norm, step.max_norm),
+            updates=self.updates + step.updates,
+            rate=jnp.where(step.updates, step.rate, self.rate),
         )
 
     def metrics(self) -> EpochMetrics:
-        """At the end of the epoch."""
+        """Return the metrics of an epoch, from the sums over all its steps."""
         return EpochMetrics(
             train_loss=self.loss / self.weight,
             gradient_norm_mean=self.norm / self.updates,
-            gradient_norm_max=self.largest,
+            gradient_norm_max=self.max_norm,
             learning_rate=self.rate,
             validation_loss=jnp.float32(jnp.nan),
         )
-
-
-class PartialEpoch(NamedTuple):
-    """Within an epoch.
-
-    Attributes:
-        running: `()` bool, whether the member takes part in this epoch.
-        gradient_sum: The update begun; None where every microbatch is one.
-        carry: Where each row of the text is; None where nothing is carried on.
-        sums: Sums so far.
-    """
-
-    running: Array
-    gradient_sum: GradientSum | None
-    carry: NetworkCarry | None
-    sums: MetricSums

@@ -14,22 +14,23 @@ from jaxrnn.network.network import NetworkCarry
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Evaluation
-from jaxrnn.training.batches import Batches, Piece, Samples
+from jaxrnn.training.batches import Batches, Samples, Segment
 from jaxrnn.training.early_stopping import ValidationTracker, uses_validation
-from jaxrnn.training.epoch_metrics import NO_METRICS, EpochMetrics, MetricSums, PartialEpoch
+from jaxrnn.training.epoch_metrics import NO_METRICS, EpochMetrics, StepInfo
+from jaxrnn.training.partial_epoch import PartialEpoch
 from jaxrnn.training.step import EpochContext, Step, TrainState
 from jaxrnn.types import AnyArray, Array
 
 
 class MemberState(NamedTuple):
-    """What a run carries from epoch to epoch.
+    """The state that a run carries from epoch to epoch.
 
     Attributes:
         train_state: Weights and optimizer.
-        tracker: What validation taught; None where nobody in the cohort asks for it.
-        metrics: Of the last epoch that it ran.
-        epochs: `()` int32, how many it ran; fewer than its neighbours once it has stopped.
-        partial_epoch: Within an epoch; None where an epoch is always one piece.
+        tracker: State of early stopping and plateaus; None where no member of the cohort has any.
+        metrics: Metrics of the last epoch that it trained.
+        epochs: Epochs that it trained, `()` int32; fewer than its neighbours once it has stopped.
+        partial_epoch: State within an epoch; None where an epoch is always one segment.
     """
 
     train_state: TrainState
@@ -44,88 +45,85 @@ class Member:
     """The run itself: structure here, numbers in the calls.
 
     Attributes:
-        step: What happens to a microbatch.
-        microbatch: Samples in it.
-        in_pieces: Whether an epoch comes in several pieces.
+        step: Training step on a microbatch.
+        microbatch: Samples of a step.
+        streaming: Whether an epoch comes in several segments.
     """
 
     step: Step
     microbatch: int
-    in_pieces: bool = False
+    streaming: bool = False
 
     def unrolled(self, steps: int) -> "Member":
-        """The same run with so many time steps in a turn of its loops over time."""
+        """Return the same run with so many time steps in a turn of its loops over time."""
         return replace(self, step=replace(self.step, unroll=steps))
 
     def start(self, parameters: Packed, optimizer: str) -> MemberState:
-        """A run before its first step, on the host and without `room`."""
+        """Return a run before its first step, on the host and without a partial epoch."""
         slots = self.step.update.init(optimizer, parameters)
-        watching = self.step.architecture.uses.validation
-        watch = ValidationTracker.over(parameters) if watching else None
-        learner = TrainState(parameters, slots, np.bool_(False))
-        return MemberState(learner, watch, NO_METRICS, np.int32(0), None)
+        tracked = self.step.architecture.uses.validation
+        tracker = ValidationTracker.init(parameters) if tracked else None
+        train_state = TrainState(parameters, slots, np.bool_(False))
+        return MemberState(train_state, tracker, NO_METRICS, np.int32(0), None)
 
-    def room(self, train_state: TrainState) -> PartialEpoch | None:
-        """Zeros where a run keeps its progress within an epoch, on the host.
+    def with_partial_epoch(self, state: MemberState) -> MemberState:
+        """Return a state on the host with the zeros that streaming needs in it.
 
-        Between epochs they mean nothing; None where an epoch is always one piece.
+        Between epochs they mean nothing; without streaming there are none.
         """
-        if not self.in_pieces:
-            return None
-        fresh = jax.eval_shape(self._fresh, train_state)
-        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fresh)
+        if not self.streaming:
+            return state
+        shapes = jax.eval_shape(self._epoch_start, state.train_state)
+        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        return state._replace(partial_epoch=zeros)
 
     def train(
         self,
         packed: PackedHyperparameters,
         state: MemberState,
-        due: Array,
+        active: Array,
         samples: Samples,
         validation: Batches,
-        piece: Piece,
+        segment: Segment,
     ) -> MemberState:
-        """The run a piece of an epoch later, or as it is where it has come to its end.
+        """Return the run a segment later, or as it is where it has come to its end.
 
         Args:
-            packed: The member's.
-            state: The run so far.
-            due: `()` bool, whether it takes part in this epoch; the same for all its pieces.
-            samples: Of the training split, what the piece refers to.
+            packed: Hyperparameters and seed of the member.
+            state: State of the run.
+            active: Whether it takes part in this epoch, `()` bool; the same for all its segments.
+            samples: Samples that the segment refers to.
             validation: The validation split.
-            piece: The steps to take.
+            segment: Steps to take.
         """
-        _, behind = piece.position(state.epochs)
-        running = due & ~state.train_state.diverged & (behind < packed.hp.epochs)
+        _, epoch = segment.row_and_epoch(state.epochs)
+        running = active & ~state.train_state.diverged & (epoch < packed.hp.epochs)
         if state.tracker is not None:
             running &= ~state.tracker.stopped
-        progress = self._fresh(state.train_state)._replace(running=running)
+        partial_epoch = self._epoch_start(state.train_state)._replace(running=running)
+        partial_epoch = partial_epoch.resumed(state.partial_epoch, segment.steps)
         if state.partial_epoch is not None:
-            progress = jax.tree.map(
-                lambda new, old: jnp.where(piece.first == 0, new, old),
-                progress,
-                state.partial_epoch,
-            )
-            state = state._replace(partial_epoch=progress)
+            state = state._replace(partial_epoch=partial_epoch)
 
         def run(_: Array, state: MemberState) -> MemberState:
-            later, after = self._steps(packed, state, progress, samples, piece)
+            state, after = self._steps(packed, state, partial_epoch, samples, segment)
             if state.partial_epoch is None:
-                return self._close(packed, later, after.sums, validation)
+                return self._epoch_end(packed, state, after.sums, validation)
             return jax.lax.cond(
-                piece.first + piece.used == piece.steps,
-                lambda state: self._close(packed, state, after.sums, validation),
+                segment.steps.ends,
+                lambda state: self._epoch_end(packed, state, after.sums, validation),
                 lambda state: state,
-                later._replace(partial_epoch=after),
+                state._replace(partial_epoch=after),
             )
 
         # One turn or none. Under `vmap` a condition would run for lanes at rest alone, and give
         # each lane a copy of what all share: samples, and the lengths that decide what to skip.
-        return jax.lax.fori_loop(0, progress.running.astype(jnp.int32), run, state)
+        return jax.lax.fori_loop(0, partial_epoch.running.astype(jnp.int32), run, state)
 
     def evaluate(
         self, packed: PackedHyperparameters, state: MemberState, batches: Batches
     ) -> Array:
-        """The task's metrics on the samples, then the training loss of the last epoch.
+        """Return the task's metrics on the samples, then the training loss of the last epoch.
 
         `(metrics + 1,)`; NaN for a diverged run.
         """
@@ -133,15 +131,13 @@ class Member:
         metrics = jnp.append(metrics, state.metrics.train_loss)
         return jnp.where(state.train_state.diverged, jnp.nan, metrics)
 
-    def _fresh(self, train_state: TrainState) -> PartialEpoch:
-        """Before the first step of an epoch."""
-        memory = self._memory(self.microbatch)
-        return PartialEpoch(
-            jnp.bool_(True), self.step.first(train_state), memory, MetricSums.zero()
-        )
+    def _epoch_start(self, train_state: TrainState) -> PartialEpoch:
+        carry = self._first_carry(self.microbatch)
+        gradient_sum = self.step.no_gradients(train_state)
+        return PartialEpoch(jnp.bool_(True), gradient_sum, carry, StepInfo.zero())
 
-    def _memory(self, rows: int) -> NetworkCarry | None:
-        """Where a text begins; None where nothing is carried on."""
+    def _first_carry(self, rows: int) -> NetworkCarry | None:
+        """Return the state in which a text begins; None where nothing is carried on."""
         architecture = self.step.architecture
         if not architecture.spec.stateful:
             return None
@@ -153,61 +149,58 @@ class Member:
         self,
         packed: PackedHyperparameters,
         state: MemberState,
-        progress: PartialEpoch,
+        partial_epoch: PartialEpoch,
         samples: Samples,
-        piece: Piece,
+        segment: Segment,
     ) -> tuple[MemberState, PartialEpoch]:
-        """All steps of a piece."""
-        numbers, (place, behind) = packed.hp, piece.position(state.epochs)
+        """Take all steps of a segment."""
+        hp, (row, epoch) = packed.hp, segment.row_and_epoch(state.epochs)
         batch = size_at(
-            numbers.batch_size // self.microbatch,
-            numbers.batch_growth,
-            numbers.batch_growth_epochs,
-            behind,
+            hp.batch_size // self.microbatch, hp.batch_growth, hp.batch_growth_epochs, epoch
         )
         factor = jnp.float32(1) if state.tracker is None else state.tracker.factor
-        epoch = EpochContext(behind, piece.steps, batch, factor)
+        context = EpochContext(epoch, segment.steps.total, batch, factor)
 
-        def one(
+        def step(
             k: Array, carried: tuple[TrainState, PartialEpoch]
         ) -> tuple[TrainState, PartialEpoch]:
-            learner, progress = carried
-            rows = piece.order[place, k]
-            own = Samples(*(leaf[rows] for leaf in samples))
-            learner, batch, memory, seen = self.step(
-                packed, epoch, learner, progress.gradient_sum, own, piece.first + k, progress.carry
+            train_state, (running, gradient_sum, carry, sums) = carried
+            rows = segment.order[row, k]
+            microbatch = Samples(*(leaf[rows] for leaf in samples))
+            index = segment.steps.first + k
+            train_state, gradient_sum, carry, info = self.step(
+                packed, context, train_state, gradient_sum, microbatch, index, carry
             )
-            totals = progress.sums.after(seen)
-            return learner, PartialEpoch(progress.running, batch, memory, totals)
+            return train_state, PartialEpoch(running, gradient_sum, carry, sums.plus(info))
 
-        learner, progress = jax.lax.fori_loop(0, piece.used, one, (state.train_state, progress))
-        return state._replace(train_state=learner), progress
+        carried = state.train_state, partial_epoch
+        train_state, partial_epoch = jax.lax.fori_loop(0, segment.steps.count, step, carried)
+        return state._replace(train_state=train_state), partial_epoch
 
-    def _close(
+    def _epoch_end(
         self,
         packed: PackedHyperparameters,
         state: MemberState,
-        totals: MetricSums,
+        sums: StepInfo,
         validation: Batches,
     ) -> MemberState:
-        """The run at the end of an epoch."""
-        learner, watch, report = state.train_state, state.tracker, totals.metrics()
-        if watch is not None:
-            loss = self._metrics(packed, learner.parameters, validation)[0]
-            loss = jnp.where(learner.diverged, jnp.nan, loss)
-            watch = watch.after(packed.hp, loss, learner.parameters)
-            asked = uses_validation(packed.hp)
-            report = report._replace(validation_loss=jnp.where(asked, loss, jnp.nan))
-        return MemberState(learner, watch, report, state.epochs + 1, state.partial_epoch)
+        train_state, tracker, metrics = state.train_state, state.tracker, sums.metrics()
+        if tracker is not None:
+            loss = self._metrics(packed, train_state.parameters, validation)[0]
+            loss = jnp.where(train_state.diverged, jnp.nan, loss)
+            tracker = tracker.update(packed.hp, loss, train_state.parameters)
+            reported = jnp.where(uses_validation(packed.hp), loss, jnp.nan)
+            metrics = metrics._replace(validation_loss=reported)
+        return MemberState(train_state, tracker, metrics, state.epochs + 1, state.partial_epoch)
 
     def _metrics(
         self, packed: PackedHyperparameters, parameters: Packed, batches: Batches
     ) -> Array:
-        """The task's metrics over the samples."""
+        """Return the task's metrics over the samples."""
         task, (samples, weights, used) = self.step.task, batches
         network = self.step.network
         variables = {"params": self.step.update.packing.unpack(parameters)}
-        memory = self._memory(weights.shape[1])
+        carry = self._first_carry(weights.shape[1])
 
         def read(
             k: Array, carry: NetworkCarry | None
@@ -218,20 +211,24 @@ class Member:
             return task.sums(outputs, targets, weights[k]), task.per_sample(outputs), outputs.carry
 
         def add(k: Array, carried: tuple[AnyArray, AnyArray, NetworkCarry | None]) -> AnyArray:
-            sums, kept, memory = carried
-            more, new, memory = read(k, memory)
-            kept = jax.tree.map(lambda rows, row: rows.at[k].set(row), kept, new)
-            return jax.tree.map(jnp.add, sums, more), kept, memory
+            sums, per_sample, carry = carried
+            more, row, carry = read(k, carry)
+            per_sample = jax.tree.map(lambda rows, row: rows.at[k].set(row), per_sample, row)
+            return jax.tree.map(jnp.add, sums, more), per_sample, carry
 
-        sums, kept, _ = jax.eval_shape(read, jnp.int32(0), memory)
-        room = jax.tree.map(lambda leaf: jnp.zeros((len(weights), *leaf.shape), leaf.dtype), kept)
-        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums)
-        sums, kept, _ = jax.lax.fori_loop(0, used, add, (none, room, memory))
-        return task.metrics_from(Evaluation(sums, kept, samples.targets, samples.lengths, weights))
+        def zeros(leaf: jax.ShapeDtypeStruct, *axes: int) -> Array:
+            return jnp.zeros((*axes, *leaf.shape), leaf.dtype)
+
+        sums, per_sample, _ = jax.eval_shape(read, jnp.int32(0), carry)
+        per_sample = jax.tree.map(lambda leaf: zeros(leaf, len(weights)), per_sample)
+        sums = jax.tree.map(zeros, sums)
+        sums, per_sample, _ = jax.lax.fori_loop(0, used, add, (sums, per_sample, carry))
+        scored = Evaluation(sums, per_sample, samples.targets, samples.lengths, weights)
+        return task.metrics_from(scored)
 
 
 def parameters_of(packed: PackedHyperparameters, state: MemberState) -> Packed:
-    """The parameters that evaluation and prediction see."""
+    """Return the parameters that evaluation and prediction see."""
     if state.tracker is None:
         return state.train_state.parameters
-    return state.tracker.chosen(packed.hp, state.train_state.parameters)
+    return state.tracker.best_parameters(packed.hp, state.train_state.parameters)

@@ -14,12 +14,12 @@ from jaxrnn.types import Array, Number
 
 
 def learning_rate(hp: Hyperparameters, time: Array, plateau: Number) -> Array:
-    """The rate of an update.
+    """Return the learning rate of an update.
 
     Args:
-        hp: The member's.
-        time: Epochs behind, `()`.
-        plateau: What the plateau schedule has come down to, `()`, 1 at first.
+        hp: Hyperparameters of the member.
+        time: Epochs trained so far, with their fraction, `()`.
+        plateau: Factor by the plateau schedule, `()`, 1 at first.
     """
     warmup = hp.warmup_epochs
     since = jnp.maximum(time - warmup, 0.0)

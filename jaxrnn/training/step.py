@@ -1,4 +1,4 @@
-"""One microbatch of a run: its loss, its gradients, and an update where a batch is complete."""
+"""One training step: loss and gradients of a microbatch, and an update where a batch ends."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,18 +15,20 @@ from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Task
 from jaxrnn.training.batches import Samples
+from jaxrnn.training.epoch_metrics import StepInfo
+from jaxrnn.training.partial_epoch import GradientSum
 from jaxrnn.training.schedule import learning_rate
 from jaxrnn.training.update import Slots, Update
 from jaxrnn.types import AnyArray, Array, Key, Parameters
 
 
 class TrainState(NamedTuple):
-    """What every update changes.
+    """Weights and optimizer, which every update changes.
 
     Attributes:
         parameters: Weights, padded to the architecture's sizes.
-        opt_state: The optimizer's state.
-        diverged: `()` bool; once set, weights and optimizer never change again.
+        opt_state: State of the optimizer.
+        diverged: Whether training diverged, `()` bool; weights and optimizer never change then.
     """
 
     parameters: Packed
@@ -34,52 +36,20 @@ class TrainState(NamedTuple):
     diverged: AnyArray
 
 
-class GradientSum(NamedTuple):
-    """The microbatches of an update so far.
-
-    Attributes:
-        gradients: Sums over the samples.
-        weight: `()`, of their losses.
-        begin: `()` int32, index in the epoch of the first microbatch.
-    """
-
-    gradients: Packed
-    weight: Array
-    begin: Array
-
-
 class EpochContext(NamedTuple):
-    """What the steps of an epoch share.
+    """Numbers that the steps of an epoch share, each `()`.
 
     Attributes:
-        behind: `()` int32, epochs before it.
-        steps: `()` int32, microbatches in it.
-        batch: `()` int32, microbatches of an update.
-        plateau: `()`, factor of the learning rate.
+        number: Number of the epoch, from 0, int32.
+        steps: Microbatches of the epoch, int32.
+        batch: Microbatches of an update, int32.
+        plateau: Factor of the learning rate by the plateau schedule.
     """
 
-    behind: Array
+    number: Array
     steps: Array
     batch: Array
     plateau: AnyArray
-
-
-class StepInfo(NamedTuple):
-    """What a step saw, each `()`.
-
-    Attributes:
-        loss: Sum over its samples; NaN once diverged.
-        weight: Of their losses.
-        updated: Whether it completed a batch.
-        norm: Global norm of the batch's mean gradient.
-        rate: Learning rate of the update.
-    """
-
-    loss: Array
-    weight: Array
-    updated: Array
-    norm: Array
-    rate: Array
 
 
 @dataclass(frozen=True)
@@ -87,9 +57,9 @@ class Step:
     """The step: structure here, numbers in the calls.
 
     Attributes:
-        architecture: What is compiled.
-        task: What is learned.
-        update: From gradients to parameters.
+        architecture: Architecture that is compiled.
+        task: Task that is learned.
+        update: Update from gradients to parameters.
         unroll: Time steps in a turn of the loops over time.
     """
 
@@ -100,11 +70,11 @@ class Step:
 
     @property
     def network(self) -> RecurrentNetwork:
-        """What maps sequences to outputs."""
+        """Network that maps sequences to outputs."""
         return RecurrentNetwork(self.architecture, self.unroll)
 
-    def first(self, train_state: TrainState) -> GradientSum | None:
-        """An empty batch; None where every microbatch is a batch."""
+    def no_gradients(self, train_state: TrainState) -> GradientSum | None:
+        """Return the sum before the first microbatch; None where every microbatch is a batch."""
         if not self.architecture.uses.accumulation:
             return None
         zeros = jax.tree.map(jnp.zeros_like, train_state.parameters)
@@ -115,47 +85,58 @@ class Step:
         packed: PackedHyperparameters,
         epoch: EpochContext,
         train_state: TrainState,
-        batch: GradientSum | None,
+        gradient_sum: GradientSum | None,
         samples: Samples,
         index: Array,
         carry: NetworkCarry | None = None,
     ) -> tuple[TrainState, GradientSum | None, NetworkCarry | None, StepInfo]:
-        """The run one microbatch later; `index` `()` counts the steps of the epoch from 0.
-
-        With the `carry` of the step before comes that of this one.
+        """Train on one microbatch.
 
         A loss or an update that is not finite freezes the run as it was before.
+
+        Args:
+            packed: Hyperparameters and seed of the member.
+            epoch: Epoch that the step belongs to.
+            train_state: Weights and optimizer.
+            gradient_sum: Microbatches of the update so far.
+            samples: The microbatch.
+            index: Index of the step in the epoch, `()` int32.
+            carry: Recurrent state after the step before, where a text goes on.
+
+        Returns:
+            Weights and optimizer, the sum and the carry after the step, and what it saw.
         """
-        key = jax.random.fold_in(jax.random.key(packed.seed), epoch.behind * epoch.steps + index)
+        key = jax.random.fold_in(jax.random.key(packed.seed), epoch.number * epoch.steps + index)
         packing = self.update.packing
         (loss, (weight, carry)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
-            packing.unpack(train_state.parameters), packed.hp, samples, key, epoch.behind, carry
+            packing.unpack(train_state.parameters), packed.hp, samples, key, epoch.number, carry
         )
         gradients = packing.pack(gradients)
         train_state = train_state._replace(diverged=train_state.diverged | ~jnp.isfinite(loss))
-        if batch is None:
-            whole = GradientSum(gradients, weight, index)
-            train_state, norm, rate = self._updated(packed.hp, epoch, train_state, whole)
+        if gradient_sum is None:
+            batch = GradientSum(gradients, weight, index)
+            train_state, norm, rate = self._updated(packed.hp, epoch, train_state, batch)
             updated = jnp.bool_(True)
         else:
-            sums = jax.tree.map(jnp.add, batch.gradients, gradients)
-            batch = GradientSum(sums, batch.weight + weight, batch.begin)
+            sums = jax.tree.map(jnp.add, gradient_sum.gradients, gradients)
+            batch = GradientSum(sums, gradient_sum.weight + weight, gradient_sum.begin)
             complete = index + 1 - batch.begin >= epoch.batch
             updated = complete | (index + 1 == epoch.steps)
             train_state, norm, rate = jax.lax.cond(
                 updated,
-                lambda learner, batch: self._updated(packed.hp, epoch, learner, batch),
-                lambda learner, _: (learner, jnp.float32(0), jnp.float32(0)),
+                lambda train_state, batch: self._updated(packed.hp, epoch, train_state, batch),
+                lambda train_state, _: (train_state, jnp.float32(0), jnp.float32(0)),
                 train_state,
                 batch,
             )
-            batch = GradientSum(
+            gradient_sum = GradientSum(
                 jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), batch.gradients),
                 jnp.where(updated, 0.0, batch.weight),
                 jnp.where(updated, index + 1, batch.begin),
             )
         loss = jnp.where(train_state.diverged, jnp.nan, loss)
-        return train_state, batch, carry, StepInfo(loss, weight, updated, norm, rate)
+        norm = jnp.where(updated, norm, 0.0)
+        return train_state, gradient_sum, carry, StepInfo(loss, weight, norm, norm, updated, rate)
 
     def _loss(
         self,
@@ -166,15 +147,14 @@ class Step:
         epoch: Array,
         carry: NetworkCarry | None = None,
     ) -> tuple[Array, tuple[Array, NetworkCarry | None]]:
-        """Sum of the samples' losses, with gradients that stop where blocks begin.
+        """Return the sum of the samples' losses, with gradients that stop where blocks begin.
 
-        Also the weight of the losses, and the memory after the samples.
+        Also returns the weight of the losses, and the carry after the samples.
         """
 
         def apply(stops: Array | None) -> Outputs:
             x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-            given = x, lengths, hp, key, stops, carry
-            outputs = self.network.apply({"params": parameters}, *given)
+            outputs = self.network.apply({"params": parameters}, x, lengths, hp, key, stops, carry)
             assert isinstance(outputs, Outputs)
             return outputs
 
@@ -192,9 +172,9 @@ class Step:
     def _updated(
         self, hp: Hyperparameters, epoch: EpochContext, train_state: TrainState, batch: GradientSum
     ) -> tuple[TrainState, Array, Array]:
-        """The learner after the update of a whole batch, with gradient norm and learning rate."""
+        """Return the train state after an update, the gradient norm, and the learning rate."""
         gradients = jax.tree.map(lambda leaf: leaf / batch.weight, batch.gradients)
-        time = epoch.behind + batch.begin / epoch.steps
+        time = epoch.number + batch.begin / epoch.steps
         rate = learning_rate(hp, time, epoch.plateau)
         old = train_state.parameters
         updates, slots = self.update(gradients, train_state.opt_state, old, hp, rate)
@@ -208,12 +188,12 @@ class Step:
 
 
 def _merge(streams: Outputs, stream_of: Array) -> Outputs:
-    """Of `(streams, batch, ...)` those that the losses take their gradients from."""
-    lengths, last, every = streams.lengths[0], streams.last, streams.per_step
+    """Select from `(streams, batch, ...)` the outputs that the losses take gradients from."""
+    lengths, last, per_step = streams.lengths[0], streams.last, streams.per_step
     if last is not None:
         at_end = stream_of[lengths - 1]  # (batch,)
         last = jnp.where((at_end == 0)[:, None], *last)
-    if every is not None:
-        every = jnp.where((stream_of == 0).reshape(1, -1, 1), *every)
-    memory = jax.tree.map(lambda leaf: leaf[0], streams.carry)
-    return Outputs(last, every, lengths, memory)
+    if per_step is not None:
+        per_step = jnp.where((stream_of == 0).reshape(1, -1, 1), *per_step)
+    carry = jax.tree.map(lambda leaf: leaf[0], streams.carry)
+    return Outputs(last, per_step, lengths, carry)

@@ -1,8 +1,8 @@
-"""The step from gradients to parameters: penalty, clipping, then the member's own optimizer.
+"""The update from gradients to parameters: penalty, clipping, then the member's optimizer.
 
-Built once for a cohort. Every optimizer that occurs in it is Optax's, behind `inject_hyperparams`.
-A member that is alone in its row runs its own alone; under `vmap` all run, and its own is selected.
-Their states share slots: two moments and a count are enough for all that are built in.
+It is built once for a cohort. Every optimizer is Optax's, behind `inject_hyperparams`. A member in
+a row of one lane runs only its own optimizer; under `vmap` all run, and one is selected. Their
+states share slots: two moments and a count are enough for all that are built in.
 """
 
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ from jaxrnn.network.packing import Packed, Packing
 from jaxrnn.types import AnyArray, Array, Shape
 
 Slots: TypeAlias = tuple[AnyArray, ...]
-"""Leaves of one optimizer's state, in places where other optimizers keep theirs."""
+"""Leaves of one optimizer's state, in arrays that other optimizers share."""
 Kind: TypeAlias = tuple[Shape, Any]
 
 
 class Optimizer(NamedTuple):
-    """One of those that a cohort chooses from.
+    """An optimizer that occurs in a cohort.
 
     Attributes:
-        name: See `jaxrnn.configuration.optimizers`.
-        transformation: Optax's, with its numbers injectable.
+        name: Name, see `jaxrnn.configuration.optimizers`.
+        transformation: Transformation of Optax, with injectable hyperparameters.
         packed: Whether it sees packed parameters; others may look at single arrays.
-        structure: Of its state.
-        places: Of its state's leaves among the slots.
+        structure: Tree structure of its state.
+        slots: Indices of its state's leaves among the slots.
     """
 
     name: str
     transformation: optax.GradientTransformationExtraArgs
     packed: bool
     structure: Any
-    places: list[int]
+    slots: list[int]
 
 
 class Update:
@@ -48,8 +48,8 @@ class Update:
         """Lay out the slots.
 
         Args:
-            names: See `jaxrnn.configuration.optimizers`.
-            packing: Of the parameters.
+            names: Names, see `jaxrnn.configuration.optimizers`.
+            packing: Packing of the parameters.
         """
         self.packing = packing
         self._kinds: list[Kind] = []
@@ -61,17 +61,18 @@ class Update:
         like = vectors if packed else jax.eval_shape(self.packing.unpack, vectors)
         state: Any = jax.eval_shape(transformation.init, like)
         leaves, structure = jax.tree.flatten(state.inner_state)
-        places = _take_places([(leaf.shape, leaf.dtype) for leaf in leaves], self._kinds)
-        return Optimizer(name, transformation, packed, structure, places)
+        slots = _assign_slots([(leaf.shape, leaf.dtype) for leaf in leaves], self._kinds)
+        return Optimizer(name, transformation, packed, structure, slots)
 
     def init(self, name: str, parameters: Packed) -> Slots:
-        """The first state of the optimizer `name`, on the host."""
+        """Return the first state of the optimizer `name`, on the host."""
         slots = [np.zeros(shape, dtype) for shape, dtype in self._kinds]
-        (own,) = (one for one in self._optimizers if one.name == name)
-        if not own.packed:  # those that are built in start from zeros
-            state: Any = own.transformation.init(self.packing.unpack(parameters))
-            for place, leaf in zip(own.places, jax.tree.leaves(state.inner_state), strict=True):
-                slots[place] = np.asarray(leaf)
+        (optimizer,) = (known for known in self._optimizers if known.name == name)
+        if not optimizer.packed:  # those that are built in start from zeros
+            state: Any = optimizer.transformation.init(self.packing.unpack(parameters))
+            leaves = jax.tree.leaves(state.inner_state)
+            for slot, leaf in zip(optimizer.slots, leaves, strict=True):
+                slots[slot] = np.asarray(leaf)
         return tuple(slots)
 
     def __call__(
@@ -82,7 +83,7 @@ class Update:
         hp: Hyperparameters,
         learning_rate: Array,
     ) -> tuple[Packed, Slots]:
-        """What to add to the parameters, and the optimizer's next state."""
+        """Return what to add to the parameters, and the optimizer's next state."""
         before = optax.chain(
             optax.add_decayed_weights(hp.l2, mask=kernels),
             optax.clip(hp.clip_value),
@@ -90,55 +91,55 @@ class Update:
         )
         clipped, _ = before.update(gradients, before.init(parameters), parameters)
 
-        def branch(own: Optimizer) -> Any:
-            def one(clipped: Packed, opt_state: Slots) -> tuple[Packed, Slots]:
-                return self._one(own, clipped, opt_state, parameters, hp, learning_rate)
+        def branch(optimizer: Optimizer) -> Any:
+            def update(clipped: Packed, opt_state: Slots) -> tuple[Packed, Slots]:
+                return self._update(optimizer, clipped, opt_state, parameters, hp, learning_rate)
 
-            return one
+            return update
 
-        branches = [branch(own) for own in self._optimizers]
+        branches = [branch(optimizer) for optimizer in self._optimizers]
         if len(branches) == 1:
             return branches[0](clipped, opt_state)
         return jax.lax.switch(hp.optimizer, branches, clipped, opt_state)
 
-    def _one(
+    def _update(
         self,
-        own: Optimizer,
+        optimizer: Optimizer,
         gradients: Packed,
         opt_state: Slots,
         parameters: Packed,
         hp: Hyperparameters,
         learning_rate: Array,
     ) -> tuple[Packed, Slots]:
-        hyperparams = {name: getattr(hp, name) for name in arguments(own.name)}
+        hyperparams = {name: getattr(hp, name) for name in arguments(optimizer.name)}
         state = optax.InjectStatefulHyperparamsState(
             count=jnp.zeros((), jnp.int32),
             hyperparams={"learning_rate": learning_rate, **hyperparams},
             hyperparams_states={},
             inner_state=jax.tree.unflatten(
-                own.structure, [opt_state[place] for place in own.places]
+                optimizer.structure, [opt_state[slot] for slot in optimizer.slots]
             ),
         )
         updates: Any
-        if own.packed:
-            updates, new = own.transformation.update(gradients, state, parameters)
+        if optimizer.packed:
+            updates, new = optimizer.transformation.update(gradients, state, parameters)
         else:
             trees = self.packing.unpack(gradients), state, self.packing.unpack(parameters)
-            updates, new = own.transformation.update(*trees)
+            updates, new = optimizer.transformation.update(*trees)
             updates = self.packing.pack(updates)
         assert isinstance(new, optax.InjectStatefulHyperparamsState)
-        filled = list(opt_state)
-        for place, leaf in zip(own.places, jax.tree.leaves(new.inner_state), strict=True):
-            filled[place] = leaf
-        return updates, tuple(filled)
+        slots = list(opt_state)
+        for slot, leaf in zip(optimizer.slots, jax.tree.leaves(new.inner_state), strict=True):
+            slots[slot] = leaf
+        return updates, tuple(slots)
 
 
-def _take_places(wanted: Sequence[Kind], kinds: list[Kind]) -> list[int]:
-    """A slot for each wanted leaf, of the same shape and type; `kinds` grows where none is free."""
-    places: list[int] = []
-    for kind in wanted:
-        free = [k for k, known in enumerate(kinds) if known == kind and k not in places]
+def _assign_slots(leaves: Sequence[Kind], kinds: list[Kind]) -> list[int]:
+    """Return a slot of the same shape and type for each leaf; `kinds` grows where none is free."""
+    slots: list[int] = []
+    for kind in leaves:
+        free = [k for k, known in enumerate(kinds) if known == kind and k not in slots]
         if not free:
             kinds.append(kind)
-        places.append(free[0] if free else len(kinds) - 1)
-    return places
+        slots.append(free[0] if free else len(kinds) - 1)
+    return slots

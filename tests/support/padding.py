@@ -30,7 +30,7 @@ def is_tree(value: Any) -> bool:
 def own_state(update: Update, name: str, slots: Slots) -> Any:
     """What the optimizer `name` keeps among the slots."""
     (own,) = (one for one in update._optimizers if one.name == name)
-    return jax.tree.unflatten(own.structure, [slots[place] for place in own.places])
+    return jax.tree.unflatten(own.structure, [slots[slot] for slot in own.slots])
 
 
 def moments(update: Update, name: str, slots: Slots) -> list[Tree]:

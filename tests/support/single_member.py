@@ -63,7 +63,7 @@ class Direct:
         return Step(self.architecture, TASK, Update(self.architecture.optimizers, self.packing))
 
     @property
-    def setting(self) -> PackedHyperparameters:
+    def packed(self) -> PackedHyperparameters:
         return PackedHyperparameters.of(self.numbers, np.asarray(self.seed, np.uint32))
 
     def using(self, **uses: bool) -> "Direct":
@@ -83,7 +83,7 @@ class Direct:
                     named[name] = (value + noise).astype(np.float32)
         return initial.pad(drawn, self.architecture.shapes())
 
-    def learner(self) -> TrainState:
+    def train_state(self) -> TrainState:
         packed = self.packing.pack(self.weights())
         slots = self.step.update.init(self.entries["optimizer"], packed)
         return TrainState(packed, slots, np.asarray(False))

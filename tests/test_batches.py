@@ -7,7 +7,7 @@ from jaxrnn.data.split import Split
 from jaxrnn.network import scan
 from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training import batches
-from jaxrnn.training.batches import Batches, Piece, epoch_order, padded_share, stretches
+from jaxrnn.training.batches import Batches, Segment, epoch_order, padded_share, stretches
 
 EVEN = np.full(50, 9)
 SEVERAL = np.random.default_rng(0).integers(1, 30, 500)
@@ -66,25 +66,25 @@ def test_a_text_is_read_in_its_order() -> None:
     expected = [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
     lengths = np.full(11, 4)
     for epoch in (0, 1):
-        order = epoch_order(lengths, 3, 7, epoch, carries=True)
+        order = epoch_order(lengths, 3, 7, epoch, stateful=True)
         assert order.tolist() == expected  # 9 and 10 are left over
     assert stretches(1, 4).tolist() == [[0, 1, 2, 3]]
     assert stretches(4, 1).tolist() == [[0], [1], [2], [3]]
 
 
-def test_a_whole_piece() -> None:
-    piece = Piece.whole(np.arange(6).reshape(1, 3, 2), 5)
-    assert piece.order.dtype == np.int32
-    assert [int(one) for one in piece[1:]] == [3, 0, 3, 5]
+def test_a_whole_segment() -> None:
+    segment = Segment.whole(np.arange(6).reshape(1, 3, 2), 5)
+    assert segment.order.dtype == np.int32
+    assert [int(one) for one in (*segment.steps, segment.epoch)] == [3, 0, 3, 5]
 
 
-def test_everybody_finds_the_own_order_in_a_piece() -> None:
+def test_everybody_finds_the_own_order_in_a_segment() -> None:
     orders = np.arange(12).reshape(3, 2, 2)
-    piece = Piece.whole(orders, 5)
+    segment = Segment.whole(orders, 5)
     for behind in (5, 6, 7):
-        assert [int(one) for one in piece.position(np.int32(behind))] == [behind - 5, behind]
-    alone = Piece.whole(orders[:1], 5)
-    assert [int(one) for one in alone.position(np.int32(3))] == [0, 5]  # all are equally far
+        assert [int(one) for one in segment.row_and_epoch(np.int32(behind))] == [behind - 5, behind]
+    alone = Segment.whole(orders[:1], 5)
+    assert [int(one) for one in alone.row_and_epoch(np.int32(3))] == [0, 5]  # all are equally far
 
 
 # Padding

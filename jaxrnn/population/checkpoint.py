@@ -16,6 +16,8 @@ from jaxrnn.tasks.spec import TaskSpec
 from jaxrnn.training.member import Member, MemberState
 
 ARRAYS, TABLE = "arrays.npz", "snapshots.json"
+METRICS = "reports"
+"""Name of the metrics among the arrays of a cohort; what older runs saved has it, too."""
 
 
 def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
@@ -44,36 +46,37 @@ def save(snapshots: Sequence[Snapshot], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if arrays:
         np.savez(folder / ARRAYS, **arrays)
-    table = {"architectures": [_plain(one) for one in cohorts], "snapshots": rows}
+    table = {"architectures": [_plain(architecture) for architecture in cohorts], "snapshots": rows}
     (folder / TABLE).write_text(json.dumps(table))
 
 
 def restore(
-    folder: Path, spec: TaskSpec, plans: CohortPlanner, member: Callable[[Architecture], Member]
+    folder: Path, spec: TaskSpec, planner: CohortPlanner, member: Callable[[Architecture], Member]
 ) -> list[Snapshot]:
     """Read the snapshots that `save` wrote, in order.
 
     Args:
         folder: Folder of the snapshots.
-        spec: TaskSpec that the data poses.
-        plans: Plans that check their configurations.
-        member: Function that gives the run of an architecture.
+        spec: Specification of the data's task.
+        planner: Planner that checks their configurations.
+        member: Function that returns the training run of an architecture.
 
     Raises:
-        ValueError: They are not there, or damaged, or of another problem.
+        ValueError: They are not there, or damaged, or of another task.
     """
     try:
         table = json.loads((folder / TABLE).read_text())
-        architectures = [_architecture(one, spec) for one in table["architectures"]]
+        architectures = [_architecture(row, spec) for row in table["architectures"]]
         arrays = _arrays(folder / ARRAYS) if architectures else {}
         cohorts = [
-            _members(member(one), number, arrays) for number, one in enumerate(architectures)
+            _members(member(architecture), number, arrays)
+            for number, architecture in enumerate(architectures)
         ]
         snapshots = [
-            _snapshot(row, architectures[row["cohort"]], next(cohorts[row["cohort"]]), plans)
+            _snapshot(row, architectures[row["cohort"]], next(cohorts[row["cohort"]]), planner)
             for row in table["snapshots"]
         ]
-        if any(True for own in cohorts for _ in own):
+        if any(True for members in cohorts for _ in members):
             raise ValueError("there are more arrays than snapshots")
         return snapshots
     except Exception as error:  # damaged files raise many kinds
@@ -84,28 +87,28 @@ def restore(
 
 
 def _stacked(cohort: int, members: Sequence[Snapshot]) -> dict[str, np.ndarray]:
-    """Return arrays by name, each `(members, ...)`; reports are filled up to the longest."""
-    leaves = zip(*(jax.tree.leaves(one.state) for one in members), strict=True)
-    longest = max(one.epochs for one in members)
-    reports = [np.pad(one.metrics, [(0, longest - one.epochs), (0, 0)]) for one in members]
+    """Return arrays by name, each `(members, ...)`; metrics are padded to the longest."""
+    leaves = zip(*(jax.tree.leaves(member.state) for member in members), strict=True)
+    longest = max(member.epochs for member in members)
+    metrics = [np.pad(m.metrics, [(0, longest - m.epochs), (0, 0)]) for m in members]
     states = {_name(cohort, leaf): np.stack(arrays) for leaf, arrays in enumerate(leaves)}
-    return states | {_name(cohort, "reports"): np.stack(reports)}
+    return states | {_name(cohort, METRICS): np.stack(metrics)}
 
 
 def _members(
     member: Member, cohort: int, arrays: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[MemberState, np.ndarray]]:
-    """Yield state and filled up reports of every member; states fit the architecture."""
+    """Yield state and padded metrics of every member; states fit the architecture."""
     sizes, names = member.step.update.packing.sizes, member.step.architecture.optimizers
     empty = member.start(Packed(*(np.zeros(size, np.float32) for size in sizes)), names[0])
     shapes, structure = jax.tree.flatten(empty)
     leaves = [arrays[_name(cohort, leaf)] for leaf in range(len(shapes))]
-    reports = arrays[_name(cohort, "reports")]
-    for one, leaf in zip(shapes, leaves, strict=True):
-        if (one.shape, one.dtype) != (leaf.shape[1:], leaf.dtype):
+    metrics = arrays[_name(cohort, METRICS)]
+    for shape, leaf in zip(shapes, leaves, strict=True):
+        if (shape.shape, shape.dtype) != (leaf.shape[1:], leaf.dtype):
             raise ValueError(f"an array is of {leaf.dtype} and shape {leaf.shape[1:]}")
-    for k in range(len(reports)):
-        yield jax.tree.unflatten(structure, [leaf[k].copy() for leaf in leaves]), reports[k]
+    for k in range(len(metrics)):
+        yield jax.tree.unflatten(structure, [leaf[k].copy() for leaf in leaves]), metrics[k]
 
 
 def _name(cohort: int, leaf: int | str) -> str:
@@ -115,34 +118,38 @@ def _name(cohort: int, leaf: int | str) -> str:
 def _snapshot(
     row: dict[str, Any],
     architecture: Architecture,
-    past: tuple[MemberState, np.ndarray],
-    plans: CohortPlanner,
+    arrays: tuple[MemberState, np.ndarray],
+    planner: CohortPlanner,
 ) -> Snapshot:
-    entries, (state, reports) = row["configuration"], past
-    if plans.complete([entries], row["max_epochs"]) != [entries]:
+    entries, (state, metrics) = row["configuration"], arrays
+    if planner.complete([entries], row["max_epochs"]) != [entries]:
         raise ValueError(f"the configuration {entries} is incomplete")
-    setting = pack_hyperparameters(entries, row["seed"], architecture)
-    own = reports[: row["epochs"]].copy()
-    if len(own) != row["epochs"]:
-        raise ValueError(f"reports end after {len(own)} epochs")
-    return Snapshot(entries, row["max_epochs"], architecture, setting, state, own)
+    packed = pack_hyperparameters(entries, row["seed"], architecture)
+    metrics = metrics[: row["epochs"]].copy()
+    if len(metrics) != row["epochs"]:
+        raise ValueError(f"reports end after {len(metrics)} epochs")
+    return Snapshot(entries, row["max_epochs"], architecture, packed, state, metrics)
 
 
 def _plain(architecture: Architecture) -> dict[str, Any]:
-    """An architecture as JSON holds it."""
+    """Return an architecture as JSON holds it."""
     spec = architecture.spec._asdict()
     return {**vars(architecture), "spec": {**spec, "excluded": sorted(spec["excluded"])}}
 
 
 def _architecture(plain: dict[str, Any], spec: TaskSpec) -> Architecture:
-    """The inverse of `_plain`."""
+    """Return the architecture that `_plain` wrote.
+
+    Raises:
+        ValueError: It is of data with another task.
+    """
 
     def tuples(value: Any) -> Any:
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
     fields = {name: tuples(value) for name, value in plain.items()}
-    asked = {name: tuples(value) for name, value in plain["spec"].items()}
-    if TaskSpec(**{**asked, "excluded": frozenset(asked["excluded"])}) != spec:
+    saved = {name: tuples(value) for name, value in plain["spec"].items()}
+    if TaskSpec(**{**saved, "excluded": frozenset(saved["excluded"])}) != spec:
         raise ValueError("their data asks something else")
     sizes, uses = Sizes(*fields["sizes"]), OptionalCode(*fields["uses"])
     return Architecture(**{**fields, "spec": spec, "sizes": sizes, "uses": uses})

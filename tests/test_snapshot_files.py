@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jaxrnn
-from jaxrnn.population.store import ARRAYS, TABLE
+from jaxrnn.population.checkpoint import ARRAYS, TABLE
 
 LSTM: dict[str, Any] = {"cell": "lstm", "hidden_size": 8}
 GRU: dict[str, Any] = {"cell": "gru", "hidden_size": 7}

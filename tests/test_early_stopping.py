@@ -17,21 +17,21 @@ NAN = float("nan")
 
 
 def parameters(epoch: int) -> Packed:
-    """Losses that differ in every epoch; 0 is before the first."""
+    """Parameters that tell an epoch; 0 is before the first."""
     return Packed(np.full(2, epoch, np.float32), np.full(1, -epoch, np.float32))
 
 
-def watched(hp: Hyperparameters, losses: list[float]) -> list[ValidationTracker]:
-    """What is remembered after every epoch."""
-    seen = [ValidationTracker.over(parameters(0))]
+def tracked(hp: Hyperparameters, losses: list[float]) -> list[ValidationTracker]:
+    """The tracker after every epoch."""
+    trackers = [ValidationTracker.init(parameters(0))]
     for epoch, loss in enumerate(losses, start=1):
-        seen.append(seen[-1].after(hp, np.asarray(loss, np.float32), parameters(epoch)))
-    return seen[1:]
+        trackers.append(trackers[-1].update(hp, np.asarray(loss, np.float32), parameters(epoch)))
+    return trackers[1:]
 
 
-def restored(hp: Hyperparameters, watch: ValidationTracker, epochs: int) -> int:
-    """The epoch whose parameters are chosen."""
-    chosen = watch.chosen(hp, parameters(epochs))
+def restored(hp: Hyperparameters, tracker: ValidationTracker, epochs: int) -> int:
+    """The epoch whose parameters are restored."""
+    chosen = tracker.best_parameters(hp, parameters(epochs))
     assert float(chosen.others[0]) == -float(chosen.kernels[0])
     return int(chosen.kernels[0])
 
@@ -61,14 +61,16 @@ PLATEAUS: dict[str, tuple[dict[str, Any], list[tuple[float, float]]]] = {
 def test_a_plateau_lowers_the_rate(name: str) -> None:
     given, table = PLATEAUS[name]
     numbers = numbers_of(schedule="plateau", **given)
-    seen = watched(numbers, [loss for loss, _ in table])
-    np.testing.assert_allclose([w.factor for w in seen], [factor for _, factor in table], rtol=1e-6)
-    assert not any(w.stopped for w in seen)
+    trackers = tracked(numbers, [loss for loss, _ in table])
+    np.testing.assert_allclose(
+        [w.factor for w in trackers], [factor for _, factor in table], rtol=1e-6
+    )
+    assert not any(w.stopped for w in trackers)
 
 
 def test_other_schedules_have_no_plateau() -> None:
-    seen = watched(numbers_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
-    assert [float(watch.factor) for watch in seen] == [1.0] * 4
+    trackers = tracked(numbers_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
+    assert [float(tracker.factor) for tracker in trackers] == [1.0] * 4
 
 
 STOPS: dict[str, tuple[dict[str, Any], list[float], int | None, int]] = {
@@ -87,26 +89,26 @@ STOPS: dict[str, tuple[dict[str, Any], list[float], int | None, int]] = {
 def test_early_stopping(name: str) -> None:
     given, losses, last, best = STOPS[name]
     numbers = numbers_of(**given)
-    seen = watched(numbers, losses)
-    stopped = [epoch for epoch, watch in enumerate(seen, start=1) if watch.stopped]
+    trackers = tracked(numbers, losses)
+    stopped = [epoch for epoch, tracker in enumerate(trackers, start=1) if tracker.stopped]
     assert stopped == ([] if last is None else list(range(last, len(losses) + 1)))
     end = last or len(losses)
-    assert float(seen[end - 1].best) == pytest.approx(losses[best - 1])
-    assert restored(numbers, seen[end - 1], end) == best
+    assert float(trackers[end - 1].best) == pytest.approx(losses[best - 1])
+    assert restored(numbers, trackers[end - 1], end) == best
 
 
 def test_without_any_finite_loss_the_last_parameters_are_chosen() -> None:
     numbers = numbers_of(patience=2)
-    (*_, watch) = watched(numbers, [NAN, NAN])
-    assert watch.stopped
-    assert restored(numbers, watch, 2) == 2
+    (*_, tracker) = tracked(numbers, [NAN, NAN])
+    assert tracker.stopped
+    assert restored(numbers, tracker, 2) == 2
 
 
 def test_no_patience_never_stops_and_never_restores() -> None:
     numbers = numbers_of(patience=0)
-    seen = watched(numbers, [1.0, *range(2, 30)])
-    assert not any(watch.stopped for watch in seen)
-    assert restored(numbers, seen[-1], 29) == 29
+    trackers = tracked(numbers, [1.0, *range(2, 30)])
+    assert not any(tracker.stopped for tracker in trackers)
+    assert restored(numbers, trackers[-1], 29) == 29
 
 
 def test_plateau_and_stopping_keep_separate_counts() -> None:
@@ -117,12 +119,12 @@ def test_plateau_and_stopping_keep_separate_counts() -> None:
         "plateau_patience": 2,
         "plateau_min_delta": 1.0,
     }
-    both = watched(numbers_of(**slow, patience=2), losses)
+    both = tracked(numbers_of(**slow, patience=2), losses)
     assert [float(w.factor) for w in both] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
     assert [bool(w.stopped) for w in both] == [False] * 6 + [True]
     for name, alone in (
-        ("factor", watched(numbers_of(**slow), losses)),
-        ("stopped", watched(numbers_of(patience=2), losses)),
+        ("factor", tracked(numbers_of(**slow), losses)),
+        ("stopped", tracked(numbers_of(patience=2), losses)),
     ):
         assert [getattr(w, name) for w in both] == [getattr(w, name) for w in alone]
 
@@ -130,7 +132,7 @@ def test_plateau_and_stopping_keep_separate_counts() -> None:
 def current(population: Population) -> Packed:
     """Parameters at the end of the last epoch of every member, `(members, weights)`."""
     (cohort,) = population.cohorts
-    return jax.tree.map(np.array, cohort.of_members(cohort.state.train_state.parameters))
+    return jax.tree.map(np.array, cohort.gather(cohort.state.train_state.parameters))
 
 
 def expected_stop(losses: np.ndarray, patience: int, min_delta: float) -> tuple[int, int]:
@@ -162,9 +164,9 @@ def test_a_stopped_member_rests_and_is_judged_by_its_best_epoch(data: jaxrnn.Dat
     last, best = expected_stop(np.array(losses), patience, min_delta)
     assert 1 < best < last < epochs - 1
     assert np.isfinite(history["train_loss"][:, 0]).tolist() == [k < last for k in range(epochs)]
-    seen = history["validation_loss"]  # kept for the member that needs it only
-    np.testing.assert_allclose(seen[:last, 0], losses[:last], rtol=1e-6)
-    assert np.isnan(seen[last:, 0]).all() and np.isnan(seen[:, 1:]).all()
+    trackers = history["validation_loss"]  # told for the one who asks for it alone
+    np.testing.assert_allclose(trackers[:last, 0], losses[:last], rtol=1e-6)
+    assert np.isnan(trackers[last:, 0]).all() and np.isnan(trackers[:, 1:]).all()
     for one in after[last:]:
         np.testing.assert_array_equal(one.kernels[0], after[last - 1].kernels[0])
     assert (after[last - 1].kernels[0] != after[last - 2].kernels[0]).any()
