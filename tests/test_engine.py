@@ -435,7 +435,9 @@ def test_audit() -> None:
     running = race(scores, halving((9,), 1, 9, 3), keep_released=True)
     running.run()
     before = [(trial.epochs, trial.state) for trial in running.trials]
+    members = snapshots_of(running)
     result = audit(running)
+    assert snapshots_of(running) == members and len(members) == 9
     assert [(trial.epochs, trial.state) for trial in running.trials] == before
     assert result.best_trial == 8 and result.best == 0.5
     assert result.winner == pytest.approx(1 + 1 / 9)

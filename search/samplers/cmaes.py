@@ -23,7 +23,7 @@ class CmaEs:
     one after another by id, whatever sampler proposed them; one counts as soon as all of its trials
     have a score. It knows ranks only: a trial that reached a higher rung is better, within a rung
     one with the lower score. Departures: a choice is the largest of one coordinate per value, and a
-    proposal is drawn again where it is near another. All generations are told again for every
+    proposal is drawn again where it is near another. All generations count again for every
     batch, so that there is no state to keep.
     """
 
