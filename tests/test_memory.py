@@ -187,8 +187,8 @@ LARGE = {"cell": "gru", "hidden_size": 50, "layers": 2, "dropout": 0.2, "patienc
 
 def test_bytes_of_a_member_are_those_of_its_arrays(data: jaxrnn.Data) -> None:
     _, member, cohort = compiled(data, 2, 1, LARGE)
-    member = cohort.members_on_host()[0]
-    sizes = [np.asarray(leaf).nbytes for leaf in jax.tree.leaves(member)]
+    on_host = cohort.members_on_host()[0]
+    sizes = [np.asarray(leaf).nbytes for leaf in jax.tree.leaves(on_host)]
     assert member == sum(sizes)
     weights = sum(leaf[0, 0].size for leaf in cohort.state.train_state.parameters)
     assert 4 * 4 * weights <= member < 4 * 4 * weights + 1000  # two moments, and the best ones
