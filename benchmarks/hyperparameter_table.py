@@ -19,7 +19,10 @@ BETWEEN = re.compile(
 
 def hyperparameter_table() -> str:
     """Build a row per hyperparameter: default, allowed values, condition, and meaning."""
-    lines = ["| hyperparameter | default | allowed | condition | meaning |", "|---|---|---|---|---|"]
+    lines = [
+        "| hyperparameter | default | allowed | condition | meaning |",
+        "|---|---|---|---|---|",
+    ]
     for group, hyperparameters in GROUPS.items():
         lines.append(f"| **{group}** | | | | |")
         for name, known in hyperparameters.items():

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from support.single_member import numbers_of
+from support.single_member import hp_of
 
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import Hyperparameters
@@ -60,14 +60,14 @@ PLATEAUS: dict[str, tuple[dict[str, Any], list[tuple[float, float]]]] = {
 @pytest.mark.parametrize("name", PLATEAUS)
 def test_a_plateau_lowers_the_rate(name: str) -> None:
     given, table = PLATEAUS[name]
-    numbers = numbers_of(schedule="plateau", **given)
+    numbers = hp_of(schedule="plateau", **given)
     seen = watched(numbers, [loss for loss, _ in table])
     np.testing.assert_allclose([w.factor for w in seen], [factor for _, factor in table], rtol=1e-6)
     assert not any(w.stopped for w in seen)
 
 
 def test_other_schedules_have_no_plateau() -> None:
-    seen = watched(numbers_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
+    seen = watched(hp_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
     assert [float(watch.factor) for watch in seen] == [1.0] * 4
 
 
@@ -86,7 +86,7 @@ STOPS: dict[str, tuple[dict[str, Any], list[float], int | None, int]] = {
 @pytest.mark.parametrize("name", STOPS)
 def test_early_stopping(name: str) -> None:
     given, losses, last, best = STOPS[name]
-    numbers = numbers_of(**given)
+    numbers = hp_of(**given)
     seen = watched(numbers, losses)
     stopped = [epoch for epoch, watch in enumerate(seen, start=1) if watch.stopped]
     assert stopped == ([] if last is None else list(range(last, len(losses) + 1)))
@@ -96,14 +96,14 @@ def test_early_stopping(name: str) -> None:
 
 
 def test_without_any_finite_loss_the_last_parameters_are_chosen() -> None:
-    numbers = numbers_of(patience=2)
+    numbers = hp_of(patience=2)
     (*_, watch) = watched(numbers, [NAN, NAN])
     assert watch.stopped
     assert restored(numbers, watch, 2) == 2
 
 
 def test_no_patience_never_stops_and_never_restores() -> None:
-    numbers = numbers_of(patience=0)
+    numbers = hp_of(patience=0)
     seen = watched(numbers, [1.0, *range(2, 30)])
     assert not any(watch.stopped for watch in seen)
     assert restored(numbers, seen[-1], 29) == 29
@@ -117,12 +117,12 @@ def test_plateau_and_stopping_keep_separate_counts() -> None:
         "plateau_patience": 2,
         "plateau_min_delta": 1.0,
     }
-    both = watched(numbers_of(**slow, patience=2), losses)
+    both = watched(hp_of(**slow, patience=2), losses)
     assert [float(w.factor) for w in both] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
     assert [bool(w.stopped) for w in both] == [False] * 6 + [True]
     for name, alone in (
-        ("factor", watched(numbers_of(**slow), losses)),
-        ("stopped", watched(numbers_of(patience=2), losses)),
+        ("factor", watched(hp_of(**slow), losses)),
+        ("stopped", watched(hp_of(patience=2), losses)),
     ):
         assert [getattr(w, name) for w in both] == [getattr(w, name) for w in alone]
 
