@@ -13,7 +13,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from support.marks import slow
-from support.single_member import PROBLEM, TASK, TIME, WITHOUT, jit_by_architecture, sequences
+from support.single_member import EXCLUDED, SPEC, TASK, TIME, jit_by_architecture, sequences
 
 import jaxrnn
 import search
@@ -329,31 +329,31 @@ def of_cell(cell: str, count: int) -> list[Entries]:
 
 @jit_by_architecture
 def training_outputs(
-    architecture: Architecture, numbers: Any, weights: Any, x: jax.Array, lengths: jax.Array
+    architecture: Architecture, hp: Any, weights: Any, x: jax.Array, lengths: jax.Array
 ) -> Any:
     key = jax.random.key(0)
-    return RecurrentNetwork(architecture).apply({"params": weights}, x, lengths, numbers, key)
+    return RecurrentNetwork(architecture).apply({"params": weights}, x, lengths, hp, key)
 
 
 @pytest.mark.parametrize("position", [*slow(*range(5)), 5])
 @pytest.mark.parametrize("cell", [*slow("lstm", "rnn"), "gru"])
 def test_first_outputs_are_finite_and_of_the_right_shape(cell: str, position: int) -> None:
     drawn, samples = of_cell(cell, 6)[position], sequences(5)
-    entries = {name: value for name, value in drawn.items() if name not in WITHOUT}
-    architecture = architecture_of(entries, PROBLEM)
+    entries = {name: value for name, value in drawn.items() if name not in EXCLUDED}
+    architecture = architecture_of(entries, SPEC)
     weights = initial.init(architecture, entries, seed=1)
-    numbers = hyperparameters(entries, architecture.optimizers)
+    hp = hyperparameters(entries, architecture.optimizers)
     x, lengths = jnp.asarray(samples.inputs), jnp.asarray(samples.lengths)
-    outputs = training_outputs(architecture, numbers, weights, x, lengths)
+    outputs = training_outputs(architecture, hp, weights, x, lengths)
     assert isinstance(outputs, Outputs)
-    assert outputs.last.shape == (5, PROBLEM.outputs)
+    assert outputs.last.shape == (5, SPEC.outputs)
     assert np.isfinite(outputs.last).all() and np.ptp(outputs.last) > 0
     assert (outputs.per_step is not None) == (entries["target_replication"] > 0)
     if outputs.per_step is not None:
         true = np.arange(TIME) < np.asarray(outputs.lengths)[:, None]
-        assert outputs.per_step.shape == (5, TIME, PROBLEM.outputs)
+        assert outputs.per_step.shape == (5, TIME, SPEC.outputs)
         assert np.isfinite(np.asarray(outputs.per_step)[true]).all()
     most = entries["crop_length"] or TIME
     np.testing.assert_array_equal(outputs.lengths, np.minimum(samples.lengths, most))
-    loss = TASK.losses(numbers, outputs, jnp.asarray(samples.targets)).sums
+    loss = TASK.losses(hp, outputs, jnp.asarray(samples.targets)).sums
     assert loss.shape == (5,) and np.isfinite(loss).all() and (np.asarray(loss) > 0).all()

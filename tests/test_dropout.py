@@ -10,11 +10,11 @@ import pytest
 from support.marks import slow
 from support.single_member import (
     TIME,
-    Direct,
+    SingleMember,
     alone,
     among,
     assert_close,
-    numbers_of,
+    hp_of,
     outputs,
     sequences,
 )
@@ -84,7 +84,7 @@ def passed_on(given: dict[str, Any], x: np.ndarray, key: Any = KEY) -> Outputs:
     weights = layers | {"head": {"kernel": one, "bias": zero}}
     samples = Samples(x, np.zeros(len(x), int), np.full(len(x), x.shape[1]))
     wide = replace(member.architecture, sizes=sizes)
-    return outputs(wide, weights, samples, member.numbers, key, None)
+    return outputs(wide, weights, samples, member.hp, key, None)
 
 
 def shares(found: Any) -> dict[float, float]:
@@ -173,17 +173,17 @@ def test_directions_have_masks_of_their_own_in_every_layer() -> None:
         RecurrentNetwork(member.architecture),
         [(k, d) for k in range(3) for d in (0, 1)],
     )
-    masks = [network._constants(*place, 4, member.numbers, KEY).dropout_mask for place in places]
+    masks = [network._constants(*place, 4, member.hp, KEY).dropout_mask for place in places]
     assert len({np.asarray(mask).tobytes() for mask in masks}) == 6
 
 
 # Without a key
 
 
-def outputs_of(member: Direct, key: Any, **replaced: Any) -> np.ndarray:
-    entries = member.entries | replaced
-    numbers = hyperparameters(entries, member.architecture.optimizers)
-    given = member.architecture, member.weights(), sequences(4), numbers, key, None
+def outputs_of(member: SingleMember, key: Any, **replaced: Any) -> np.ndarray:
+    entries = member.configuration | replaced
+    hp = hyperparameters(entries, member.architecture.optimizers)
+    given = member.architecture, member.weights(), sequences(4), hp, key, None
     return np.asarray(outputs(*given).last)
 
 
@@ -210,8 +210,8 @@ def test_crops_lie_inside_the_true_length(at: str) -> None:
     lengths = np.tile(np.arange(1, TIME + 1), 300)
     x = np.broadcast_to(np.arange(TIME, dtype=np.float32)[None], (len(lengths), TIME)).copy()
     x[np.arange(TIME)[None] >= lengths[:, None]] = np.nan
-    numbers = numbers_of(crop_length=3, crop_at=at)
-    cropped, kept = crop(numbers, jnp.asarray(x[..., None]), jnp.asarray(lengths), KEY)
+    hp = hp_of(crop_length=3, crop_at=at)
+    cropped, kept = crop(hp, jnp.asarray(x[..., None]), jnp.asarray(lengths), KEY)
     np.testing.assert_array_equal(kept, np.minimum(lengths, 3))
     begins: dict[int, list[int]] = {}
     for row, whole, size in zip(
@@ -232,10 +232,10 @@ def test_crops_lie_inside_the_true_length(at: str) -> None:
 def test_random_crops_are_for_training() -> None:
     x = jnp.arange(TIME, dtype=jnp.float32).reshape(1, TIME, 1)
     for at, first in (("end", 4), ("start", 0), ("random", 0)):
-        numbers = numbers_of(crop_length=3, crop_at=at)
-        cropped, kept = crop(numbers, x, jnp.array([TIME]), None)
+        hp = hp_of(crop_length=3, crop_at=at)
+        cropped, kept = crop(hp, x, jnp.array([TIME]), None)
         assert (int(kept[0]), float(cropped[0, 0, 0])) == (TIME if at == "random" else 3, first)
-    cropped, kept = crop(numbers_of(), x, jnp.array([5]), KEY)
+    cropped, kept = crop(hp_of(), x, jnp.array([5]), KEY)
     assert int(kept[0]) == 5
     np.testing.assert_array_equal(cropped, x)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from support.single_member import numbers_of
+from support.single_member import hp_of
 
 import jaxrnn
 from jaxrnn.configuration.hyperparameters import Hyperparameters
@@ -60,7 +60,7 @@ PLATEAUS: dict[str, tuple[dict[str, Any], list[tuple[float, float]]]] = {
 @pytest.mark.parametrize("name", PLATEAUS)
 def test_a_plateau_lowers_the_rate(name: str) -> None:
     given, table = PLATEAUS[name]
-    numbers = numbers_of(schedule="plateau", **given)
+    numbers = hp_of(schedule="plateau", **given)
     trackers = tracked(numbers, [loss for loss, _ in table])
     np.testing.assert_allclose(
         [w.factor for w in trackers], [factor for _, factor in table], rtol=1e-6
@@ -69,7 +69,7 @@ def test_a_plateau_lowers_the_rate(name: str) -> None:
 
 
 def test_other_schedules_have_no_plateau() -> None:
-    trackers = tracked(numbers_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
+    trackers = tracked(hp_of(schedule="cosine", patience=3), [1.0, 2.0, 2.0, 2.0])
     assert [float(tracker.factor) for tracker in trackers] == [1.0] * 4
 
 
@@ -88,7 +88,7 @@ STOPS: dict[str, tuple[dict[str, Any], list[float], int | None, int]] = {
 @pytest.mark.parametrize("name", STOPS)
 def test_early_stopping(name: str) -> None:
     given, losses, last, best = STOPS[name]
-    numbers = numbers_of(**given)
+    numbers = hp_of(**given)
     trackers = tracked(numbers, losses)
     stopped = [epoch for epoch, tracker in enumerate(trackers, start=1) if tracker.stopped]
     assert stopped == ([] if last is None else list(range(last, len(losses) + 1)))
@@ -98,14 +98,14 @@ def test_early_stopping(name: str) -> None:
 
 
 def test_without_any_finite_loss_the_last_parameters_are_chosen() -> None:
-    numbers = numbers_of(patience=2)
+    numbers = hp_of(patience=2)
     (*_, tracker) = tracked(numbers, [NAN, NAN])
     assert tracker.stopped
     assert restored(numbers, tracker, 2) == 2
 
 
 def test_no_patience_never_stops_and_never_restores() -> None:
-    numbers = numbers_of(patience=0)
+    numbers = hp_of(patience=0)
     trackers = tracked(numbers, [1.0, *range(2, 30)])
     assert not any(tracker.stopped for tracker in trackers)
     assert restored(numbers, trackers[-1], 29) == 29
@@ -119,12 +119,12 @@ def test_plateau_and_stopping_keep_separate_counts() -> None:
         "plateau_patience": 2,
         "plateau_min_delta": 1.0,
     }
-    both = tracked(numbers_of(**slow, patience=2), losses)
+    both = tracked(hp_of(**slow, patience=2), losses)
     assert [float(w.factor) for w in both] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
     assert [bool(w.stopped) for w in both] == [False] * 6 + [True]
     for name, alone in (
-        ("factor", tracked(numbers_of(**slow), losses)),
-        ("stopped", tracked(numbers_of(patience=2), losses)),
+        ("factor", tracked(hp_of(**slow), losses)),
+        ("stopped", tracked(hp_of(patience=2), losses)),
     ):
         assert [getattr(w, name) for w in both] == [getattr(w, name) for w in alone]
 

@@ -15,7 +15,18 @@ import search
 from jaxrnn.configuration import rules
 from jaxrnn.network.architecture import Architecture, architecture_of
 from jaxrnn.population.lanes import LanePlan
-from jaxrnn.population.planner import CERTAIN, CPU, GPU, TPU, Costs, Group, bucket, costs_of, fit, plan
+from jaxrnn.population.planner import (
+    CERTAIN,
+    CPU,
+    GPU,
+    TPU,
+    Costs,
+    Group,
+    bucket,
+    costs_of,
+    fit,
+    plan,
+)
 from jaxrnn.spaces import SpaceContext
 from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.spec import TaskSpec

@@ -10,7 +10,7 @@ import pytest
 from jax.test_util import check_grads
 from support import reference
 from support.marks import slow
-from support.single_member import Direct, alone, among, assert_close, sequences
+from support.single_member import SingleMember, alone, among, assert_close, sequences
 
 from jaxrnn.network import in_place, rnn_vjp
 from jaxrnn.network.architecture import GATES, STATES
@@ -74,7 +74,7 @@ def written_out(
     member = alone({"hidden_size": 6, **given})
     form = rnn_vjp.StaticArguments(member.architecture, unroll)
     units = given.get("hidden_size", carry[0].shape[-1])
-    constants = Constants(member.numbers, jnp.asarray(units), keep)
+    constants = Constants(member.hp, jnp.asarray(units), keep)
     return rnn_vjp.run_layer(form, own, carry, x, stop_gradient_at, constants)
 
 
@@ -239,7 +239,7 @@ OTHERS: list[Tree] = [{"layer_norm": True, "activation": "elu"}, {"tbptt_length"
 CASES = {name: {"hidden_size": 6, **case} for name, case in GIVEN.items()}
 
 
-def cells_of(member: Direct) -> Cell:
+def cells_of(member: SingleMember) -> Cell:
     shapes = member.architecture.shapes()["layer_0"]
     return CELLS[member.architecture.cell](member.architecture, tuple(shapes.items()))
 
@@ -269,11 +269,11 @@ def test_networks_learn_as_by_the_scan(
     others = [cell | other for other in OTHERS] if mixed else []
     member, given = among(own, others), sequences(6, even=even)
     if even:
-        member = member.using(lengths=False)
+        member = member.with_code(lengths=False)
 
     def gradient() -> Any:
         return jax.jit(jax.grad(member.step._loss, has_aux=True))(
-            member.weights(), member.numbers, given, jax.random.key(3), jnp.int32(0)
+            member.weights(), member.hp, given, jax.random.key(3), jnp.int32(0)
         )[0]
 
     assert cells_of(member).has_custom_vjp

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.marks import slow
-from support.single_member import Direct, alone, among, assert_close, sequences
+from support.single_member import SingleMember, alone, among, assert_close, sequences
 from support.task_data import made
 
 import jaxrnn
@@ -37,17 +37,17 @@ def short(longest: int, seed: int = 0) -> Samples:
     return given._replace(lengths=lengths.astype(np.int32))
 
 
-def reader(member: Direct) -> Callable[[Samples], Any]:
+def reader(member: SingleMember) -> Callable[[Samples], Any]:
     """From samples to loss, its gradient, and answers of evaluation."""
-    arch, numbers, weights = member.architecture, member.numbers, member.weights()
+    arch, hp, weights = member.architecture, member.hp, member.weights()
 
     @jax.jit
     def run(samples: Samples) -> Any:
         grad = jax.value_and_grad(member.step._loss, has_aux=True)
         key = jax.random.key(3)
-        (loss, _), gradient = grad(weights, numbers, samples, key, jnp.int32(1))
+        (loss, _), gradient = grad(weights, hp, samples, key, jnp.int32(1))
         outputs = RecurrentNetwork(arch).apply(
-            {"params": weights}, samples.inputs, samples.lengths, numbers
+            {"params": weights}, samples.inputs, samples.lengths, hp
         )
         assert isinstance(outputs, Outputs)
         return loss, gradient, outputs.last
@@ -119,17 +119,15 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     entries = rules.complete({"hidden_size": 5}, 20, 10, data.spec.excluded)
     problem = data.spec._replace(lengths_differ=True)  # of windows and texts, too
     arch = architecture_of(entries, problem, 20)
-    numbers = hyperparameters(entries, arch.optimizers)
+    hp = hyperparameters(entries, arch.optimizers)
     step = Step(arch, data.task, Update(arch.optimizers, Packing(arch.shapes())))
 
     @jax.jit
     def run(weights: Any, samples: Samples) -> Any:
         grad = jax.value_and_grad(step._loss, has_aux=True)
-        (loss, (weight, _)), gradient = grad(
-            weights, numbers, samples, jax.random.key(0), jnp.int32(0)
-        )
+        (loss, (weight, _)), gradient = grad(weights, hp, samples, jax.random.key(0), jnp.int32(0))
         variables = {"params": weights}
-        outputs = RecurrentNetwork(arch).apply(variables, samples.inputs, samples.lengths, numbers)
+        outputs = RecurrentNetwork(arch).apply(variables, samples.inputs, samples.lengths, hp)
         assert isinstance(outputs, Outputs)
         counts = jnp.arange(len(samples.lengths)) < 6
         return loss, weight, gradient, data.task.sums(outputs, samples.targets, counts)
@@ -236,8 +234,8 @@ def test_both_directions_meet_at_every_step() -> None:
     gates = {"input_kernel": one, "recurrent_kernel": one, "bias": jnp.zeros((1, 1))}
     head = {"kernel": jnp.eye(2), "bias": jnp.zeros(2)}
     weights = {"layer_0": gates, "layer_0_backward": gates, "head": head}
-    x, numbers = np.arange(1.0, 11.0).reshape(2, 5, 1), hyperparameters(entries, ("adamw",))
-    read = jax.jit(lambda *own: RecurrentNetwork(arch).apply({"params": weights}, *own, numbers))
+    x, hp = np.arange(1.0, 11.0).reshape(2, 5, 1), hyperparameters(entries, ("adamw",))
+    read = jax.jit(lambda *own: RecurrentNetwork(arch).apply({"params": weights}, *own, hp))
     found: Any = read(jnp.asarray(x, jnp.float32), jnp.array([5, 3]))
     for inputs, answers, length in zip(x[..., 0], found.per_step, (5, 3), strict=True):
         true = inputs[:length]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.single_member import MAX_EPOCHS, numbers_of
+from support.single_member import MAX_EPOCHS, hp_of
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.training.schedule import learning_rate
@@ -40,7 +40,7 @@ def rates(hp: Hyperparameters, times: np.ndarray, plateau: float = 1.0) -> np.nd
 
 
 def given(schedule: str, **more: Any) -> Hyperparameters:
-    return numbers_of(
+    return hp_of(
         learning_rate=RATE, schedule=schedule, epochs=EPOCHS, **GIVEN.get(schedule, {}), **more
     )
 
@@ -82,7 +82,7 @@ def test_the_plateaus_factor_acts_after_warmup_under_its_own_schedule_alone() ->
 
 def test_steps_of_a_schedule_fall_on_whole_updates() -> None:
     """Ten updates an epoch, three to a step: times in single precision fall short of many."""
-    numbers = numbers_of(learning_rate=1.0, schedule="step", decay_rate=0.5, decay_epochs=0.3)
+    numbers = hp_of(learning_rate=1.0, schedule="step", decay_rate=0.5, decay_epochs=0.3)
     updates = np.arange(100)
     times = (updates // 10 + (updates % 10) / np.float32(10)).astype(np.float32)
     np.testing.assert_allclose(rates(numbers, times), 0.5 ** (updates // 3), rtol=1e-5)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from support.marks import slow
 from support.single_member import (
     TIME,
-    Direct,
+    SingleMember,
     alone,
     assert_close,
+    hp_of,
     jit_by_architecture,
-    numbers_of,
     sequences,
 )
 
@@ -38,10 +38,10 @@ def begin_of(time: int, length: int, overlap: int) -> int:
     return max(0, (time - overlap) // (length - overlap)) * (length - overlap)
 
 
-def first_steps(numbers: Any, epoch: int, time: int, streams: int) -> list[int]:
+def first_steps(hp: Any, epoch: int, time: int, streams: int) -> list[int]:
     """The earliest step that the gradient of the loss at every step reaches, by our rules."""
-    of_steps = np.asarray(stream_of(numbers, jnp.int32(epoch), time, streams))
-    stopped = np.asarray(stop_gradient_at(numbers, jnp.int32(epoch), time, streams))
+    of_steps = np.asarray(stream_of(hp, jnp.int32(epoch), time, streams))
+    stopped = np.asarray(stop_gradient_at(hp, jnp.int32(epoch), time, streams))
     assert stopped.shape == (streams, time) and stopped.dtype == bool
     firsts = []
     for step, stream in enumerate(of_steps):
@@ -63,30 +63,30 @@ def test_gradients_reach_back_to_the_start_of_their_block(
     length: int, percent: int, growth: Fraction, every: int, epoch: int, time: int
 ) -> None:
     grows = {"tbptt_growth_epochs": every, "tbptt_growth": float(growth)} if every else {}
-    numbers = numbers_of(tbptt_length=length, tbptt_overlap=percent / 100, **grows)
+    hp = hp_of(tbptt_length=length, tbptt_overlap=percent / 100, **grows)
     grown = math.floor(length * growth ** (epoch // every if every else 0))
     overlap = grown * percent // 100
     expected = [begin_of(step, grown, overlap) for step in range(time)]
-    assert first_steps(numbers, epoch, time, streams=2) == expected
+    assert first_steps(hp, epoch, time, streams=2) == expected
     if overlap == 0:
-        assert first_steps(numbers, epoch, time, streams=1) == expected
+        assert first_steps(hp, epoch, time, streams=1) == expected
     reach = [step - first for step, first in enumerate(expected) if first > 0]
     assert all(overlap <= back < grown for back in reach)
 
 
 def test_blocks_by_hand() -> None:
     """Four steps of which two overlap: blocks begin at 0, 2, 4, 6."""
-    numbers = numbers_of(tbptt_length=4, tbptt_overlap=0.5)
-    assert first_steps(numbers, 0, 8, streams=2) == [0, 0, 0, 0, 2, 2, 4, 4]
-    numbers = numbers_of(tbptt_length=3)
-    assert first_steps(numbers, 0, 8, streams=1) == [0, 0, 0, 3, 3, 3, 6, 6]
-    numbers = numbers_of(tbptt_length=1, tbptt_growth_epochs=2, tbptt_growth=3.0)
-    assert first_steps(numbers, 1, 5, streams=1) == [0, 1, 2, 3, 4]
-    assert first_steps(numbers, 2, 5, streams=1) == [0, 0, 0, 3, 3]
+    hp = hp_of(tbptt_length=4, tbptt_overlap=0.5)
+    assert first_steps(hp, 0, 8, streams=2) == [0, 0, 0, 0, 2, 2, 4, 4]
+    hp = hp_of(tbptt_length=3)
+    assert first_steps(hp, 0, 8, streams=1) == [0, 0, 0, 3, 3, 3, 6, 6]
+    hp = hp_of(tbptt_length=1, tbptt_growth_epochs=2, tbptt_growth=3.0)
+    assert first_steps(hp, 1, 5, streams=1) == [0, 1, 2, 3, 4]
+    assert first_steps(hp, 2, 5, streams=1) == [0, 0, 0, 3, 3]
 
 
 def test_without_blocks_nothing_stops() -> None:
-    assert first_steps(numbers_of(), 3, 20, streams=2) == [0] * 20
+    assert first_steps(hp_of(), 3, 20, streams=2) == [0] * 20
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -94,14 +94,14 @@ def test_truncation_leaves_the_forward_pass_alone(cell: str) -> None:
     member = alone({"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.5, "tbptt_length": 2})
     samples, key = sequences(4), jax.random.key(0)
     whole = member.apply(samples, key)
-    cut = member.apply(samples, key, stop_gradient_at(member.numbers, jnp.int32(0), TIME, 1)[0])
+    cut = member.apply(samples, key, stop_gradient_at(member.hp, jnp.int32(0), TIME, 1)[0])
     assert_close(cut, whole, rtol=1e-6)
 
 
-def truncated(cell: str, given: dict[str, Any], **more: Any) -> Direct:
+def truncated(cell: str, given: dict[str, Any], **more: Any) -> SingleMember:
     """A member whose program can do all of this: they share one."""
     member = alone({"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.4, **given, **more})
-    return member.using(blocks=True, overlap=True, learned_start=True)
+    return member.with_code(tbptt=True, tbptt_overlap=True, learned_start=True)
 
 
 @pytest.mark.parametrize("cell", ["gru", *slow("lstm", "rnn")])
@@ -121,7 +121,7 @@ def test_without_blocks_the_gradient_is_that_of_a_program_that_knows_none(cell: 
     given = {"cell": cell, **UNEVEN_LAYERS, "target_replication": 0.4, "learned_start": True}
     plain, samples = alone(given), sequences(3)
     assert not plain.architecture.uses.tbptt
-    mixed = plain.using(blocks=True, overlap=True).gradient(samples)
+    mixed = plain.with_code(tbptt=True, tbptt_overlap=True).gradient(samples)
     assert_close(mixed, plain.gradient(samples), rtol=1e-6)
 
 
@@ -135,23 +135,23 @@ def test_gradients_are_those_of_a_run_for_every_step(
     member, samples = truncated(cell, given, learned_start=True), sequences(3, seed=1)
     shared = math.floor(overlap * length)
     begins = np.array([begin_of(step, length, shared) for step in range(TIME)])
-    numbers = member.numbers
-    expected = of_every_step(member.architecture, numbers, member.weights(), samples, begins)
+    hp = member.hp
+    expected = of_every_step(member.architecture, hp, member.weights(), samples, begins)
     assert_close(member.gradient(samples), jax.tree.map(np.asarray, expected))
 
 
 @jit_by_architecture
 def of_every_step(
-    architecture: Architecture, numbers: Any, weights: Any, samples: Samples, begins: jax.Array
+    architecture: Architecture, hp: Any, weights: Any, samples: Samples, begins: jax.Array
 ) -> Any:
     """Sum over the steps of the gradients of their losses, each cut at the step that it says."""
     n, x = jnp.asarray(samples.lengths), jnp.asarray(samples.inputs)
-    labels, share = jnp.asarray(samples.targets), numbers.target_replication
+    labels, share = jnp.asarray(samples.targets), hp.target_replication
 
     def loss(weights: Any, step: jax.Array, begin: jax.Array) -> jax.Array:
         cut = (jnp.arange(TIME) == begin) & (begin > 0)
         network = RecurrentNetwork(architecture)
-        out = network.apply({"params": weights}, x, n, numbers, jax.random.key(0), cut)
+        out = network.apply({"params": weights}, x, n, hp, jax.random.key(0), cut)
         assert isinstance(out, Outputs) and out.per_step is not None
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
         here, last = cross_entropy(out.per_step[:, step], labels), cross_entropy(out.last, labels)
@@ -200,4 +200,4 @@ def test_two_streams_without_overlap_are_one() -> None:
     member = alone({**UNEVEN_LAYERS, "target_replication": 0.4, "tbptt_length": 2})
     samples = sequences(3)
     assert not member.architecture.uses.tbptt_overlap
-    assert_close(member.using(overlap=True).gradient(samples), member.gradient(samples))
+    assert_close(member.with_code(tbptt_overlap=True).gradient(samples), member.gradient(samples))

@@ -233,7 +233,7 @@ def test_every_sample_once_an_epoch() -> None:
     assert np.any(first != second)
 
 
-def numbers_of(rate: float, widths: tuple[int, int], schedule: str) -> list[dict[str, Any]]:
+def hp_of(rate: float, widths: tuple[int, int], schedule: str) -> list[dict[str, Any]]:
     """Two cohorts of three, with `rate` wherever a number goes."""
     names = "learning_rate dropout clip_norm weight_decay l2 label_smoothing input_noise"
     own = {**dict.fromkeys(names.split(), rate), "schedule": schedule, "patience": 2 + widths[0]}
@@ -257,7 +257,7 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
         trainer = jaxrnn.Trainer(data, devices=2)
         rounds = ((1e-3, (8, 40), "constant", 0), (3e-2, (37, 1), "cosine", 5))
         for rate, widths, schedule, seed in rounds:
-            mixed = numbers_of(rate, widths, schedule)
+            mixed = hp_of(rate, widths, schedule)
             planned = trainer.plan(mixed, 9)
             population = trainer.start(mixed, range(seed, seed + 6), 9)
             assert {one.architecture: (*one.members,) for one in population.cohorts} == {

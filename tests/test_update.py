@@ -12,7 +12,7 @@ from support.marks import slow
 from support.padding import check_padding, moments, own_state, padding
 from support.single_member import (
     TASK,
-    Direct,
+    SingleMember,
     alone,
     among,
     assert_close,
@@ -203,7 +203,7 @@ def test_ten_updates_are_optaxs_on_the_plain_tree(name: str, penalties: Tree) ->
     run = jax.jit(partial(update, learning_rate=jnp.float32(RATE)))
     for k in range(10):
         gradient = random_like(parameters, k)
-        ours, slots = run(packed(gradient), slots, packed(parameters), wide.numbers)
+        ours, slots = run(packed(gradient), slots, packed(parameters), wide.hp)
         clean = prepared(penalties, gradient, parameters)
         plain, state = theirs.update(clean, state, parameters)
         unpacked = jax.tree.map(np.asarray, packing.unpack(ours))
@@ -241,13 +241,13 @@ def test_branches_of_other_optimizers_leave_nothing_behind() -> None:
         return update(gradient, slots, weights, numbers, jnp.float32(RATE))
 
     run = jax.jit(jax.vmap(step))
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.numbers for one in members])
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.hp for one in members])
     held = jax.tree.map(lambda *leaves: jnp.stack(leaves), *slots)
     for _ in range(2):
         _, held = run(stacked, held)
     for k, name in enumerate(NAMES):
         own_update = Update((name,), packing)
-        numbers = hyperparameters(members[k].entries, (name,))
+        numbers = hyperparameters(members[k].configuration, (name,))
         own = own_update.init(name, weights)
         run_own = jax.jit(own_update)
         for _ in range(2):
@@ -301,7 +301,7 @@ def test_other_optimizers_are_optaxs_or_refused(name: str) -> None:
     for k in range(3):
         gradient = random_like(parameters, k)
         packed, whole = (packing.pack(initial.pad(t, shapes)) for t in (gradient, parameters))
-        ours, slots = run(packed, slots, whole, wide.numbers, jnp.float32(RATE))
+        ours, slots = run(packed, slots, whole, wide.hp, jnp.float32(RATE))
         plain, state = theirs.update(gradient, state, parameters)
         unpacked = jax.tree.map(np.asarray, packing.unpack(ours))
         assert_close(initial.trim(unpacked, member.architecture.shapes()), plain, rtol=1e-4)
@@ -336,7 +336,7 @@ def call(
 
 
 def train(
-    member: Direct, parts: list[Samples], steps: int, batch: int, begin: int = 0
+    member: SingleMember, parts: list[Samples], steps: int, batch: int, begin: int = 0
 ) -> tuple[TrainState, list[StepInfo]]:
     """One call of a step for each part; `steps` of them in an epoch, `batch` in an update."""
     train_state, gradient_sum, seen = member.train_state(), None, []
@@ -372,7 +372,7 @@ def test_microbatches_add_up_to_their_batch(optimizer: str) -> None:
     samples = sequences(6, seed=2)
     assert len(set(samples.lengths)) > 2
     together, (whole,) = train(member, [samples], steps=4, batch=1)
-    piecewise, seen = train(member.using(accumulation=True), cut(samples, 2), steps=4, batch=3)
+    piecewise, seen = train(member.with_code(accumulation=True), cut(samples, 2), steps=4, batch=3)
     assert [bool(one.updates) for one in seen] == [False, False, True] and whole.updates
     assert float(whole.norm) > 2 * CLIPPED["clip_norm"]  # clipping has something to do
     np.testing.assert_allclose(seen[-1].norm, whole.norm, rtol=1e-5)
@@ -397,7 +397,7 @@ def test_an_update_goes_down_the_mean_gradient(size: int) -> None:
 
 
 def test_nothing_moves_before_a_batch_is_complete() -> None:
-    member = alone(CLIPPED).using(accumulation=True)
+    member = alone(CLIPPED).with_code(accumulation=True)
     train_state, seen = train(member, cut(sequences(4), 2), steps=4, batch=3)
     assert not any(one.updates for one in seen)
     first = member.train_state()
@@ -408,7 +408,7 @@ def test_the_last_batch_of_an_epoch_is_smaller_and_the_next_starts_empty() -> No
     """Four microbatches, three to a batch: the last updates alone, as a batch of its own."""
     member, samples = alone(CLIPPED), sequences(8, seed=2)
     parts = cut(samples, 2)
-    train_state, seen = train(member.using(accumulation=True), parts, steps=4, batch=3)
+    train_state, seen = train(member.with_code(accumulation=True), parts, steps=4, batch=3)
     assert [bool(one.updates) for one in seen] == [False, False, True, True]
     first, _ = train(member, [Samples(*(leaf[:6] for leaf in samples))], steps=4, batch=1)
     epoch = EpochContext(jnp.int32(2), jnp.int32(4), jnp.int32(1), jnp.float32(1))

@@ -33,10 +33,10 @@ def forecast(x: np.ndarray, lengths: np.ndarray = FULL, **given: Any) -> np.ndar
     """Of a fresh network, whose code for windows is compiled in any case."""
     entries = rules.complete({"hidden_size": 8, "window_norm": True, **given}, 4, 10)
     arch = architecture_of({**entries, "window_norm": True}, PROBLEM)
-    numbers = hyperparameters(entries, arch.optimizers)
+    hp = hyperparameters(entries, arch.optimizers)
     weights = {"params": initial.init(arch, entries, 1)}
     apply = jax.jit(RecurrentNetwork(arch).apply)
-    outputs = apply(weights, jnp.asarray(x), jnp.asarray(lengths), numbers)
+    outputs = apply(weights, jnp.asarray(x), jnp.asarray(lengths), hp)
     assert isinstance(outputs, Outputs)
     return np.asarray(outputs.last)
 

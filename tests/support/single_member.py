@@ -1,4 +1,4 @@
-"""One member without a trainer: its network, its step and its numbers, alone or among others."""
+"""One member without a trainer: its network, step and hyperparameters, alone or among others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,30 +29,30 @@ from jaxrnn.training.update import Update
 # Compiled once for every value of the first argument.
 jit_by_architecture = partial(jax.jit, static_argnums=0)
 MICROBATCH, MAX_EPOCHS, TIME = 4, 30, 7
-WITHOUT = frozenset({"embedding_size", "window_norm"})
-PROBLEM = TaskSpec(inputs=3, outputs=4, lengths_differ=True, excluded=WITHOUT)
+EXCLUDED = frozenset({"embedding_size", "window_norm"})
+SPEC = TaskSpec(inputs=3, outputs=4, lengths_differ=True, excluded=EXCLUDED)
 TASK = Classification((0, 1, 2, 3))
 
 
-def complete(given: dict[str, Any]) -> dict[str, Any]:
-    return rules.complete(given, MICROBATCH, MAX_EPOCHS, PROBLEM.excluded)
+def complete(values: dict[str, Any]) -> dict[str, Any]:
+    return rules.complete(values, MICROBATCH, MAX_EPOCHS, SPEC.excluded)
 
 
-def numbers_of(optimizers: tuple[str, ...] = ("adamw",), **given: Any) -> Hyperparameters:
-    return hyperparameters(complete(given), optimizers)
+def hp_of(optimizers: tuple[str, ...] = ("adamw",), **values: Any) -> Hyperparameters:
+    return hyperparameters(complete(values), optimizers)
 
 
 @dataclass(frozen=True)
-class Direct:
+class SingleMember:
     """A member with the architecture that it runs in."""
 
-    entries: dict[str, Any]
+    configuration: dict[str, Any]
     architecture: Architecture
     seed: int
 
     @property
-    def numbers(self) -> Hyperparameters:
-        return hyperparameters(self.entries, self.architecture.optimizers)
+    def hp(self) -> Hyperparameters:
+        return hyperparameters(self.configuration, self.architecture.optimizers)
 
     @property
     def packing(self) -> Packing:
@@ -64,17 +64,17 @@ class Direct:
 
     @property
     def packed(self) -> PackedHyperparameters:
-        return PackedHyperparameters.of(self.numbers, np.asarray(self.seed, np.uint32))
+        return PackedHyperparameters.of(self.hp, np.asarray(self.seed, np.uint32))
 
-    def using(self, **uses: bool) -> "Direct":
+    def with_code(self, **uses: bool) -> "SingleMember":
         """The same with other code compiled."""
         arch = self.architecture
         return replace(self, architecture=replace(arch, uses=arch.uses._replace(**uses)))
 
     def weights(self) -> initial.Layers:
         """First weights with every bias and state random, or mistakes there would not show."""
-        own = architecture_of(self.entries, PROBLEM)
-        drawn = initial.init(own, self.entries, self.seed)
+        own = architecture_of(self.configuration, SPEC)
+        drawn = initial.init(own, self.configuration, self.seed)
         rng = np.random.default_rng(self.seed + 1000)
         for named in drawn.values():
             for name, value in named.items():
@@ -85,18 +85,16 @@ class Direct:
 
     def train_state(self) -> TrainState:
         packed = self.packing.pack(self.weights())
-        slots = self.step.update.init(self.entries["optimizer"], packed)
+        slots = self.step.update.init(self.configuration["optimizer"], packed)
         return TrainState(packed, slots, np.asarray(False))
 
     def apply(self, samples: Samples, key: Any = None, stop_gradient_at: Any = None) -> Outputs:
-        return outputs(
-            self.architecture, self.weights(), samples, self.numbers, key, stop_gradient_at
-        )
+        return outputs(self.architecture, self.weights(), samples, self.hp, key, stop_gradient_at)
 
     def gradient(self, samples: Samples, epoch: int = 0) -> dict[str, Any]:
         """Of the sum of the samples' losses, as a tree: what a step adds up."""
-        given = self.architecture, self.numbers, self.weights(), samples, jnp.int32(epoch)
-        return jax.tree.map(np.asarray, _gradient(*given))
+        given = self.architecture, self.hp, self.weights(), samples, jnp.int32(epoch)
+        return jax.tree.map(np.asarray, gradient_of(*given))
 
 
 @jit_by_architecture
@@ -104,45 +102,47 @@ def outputs(
     architecture: Architecture,
     weights: Any,
     samples: Samples,
-    numbers: Any,
+    hp: Any,
     key: Any,
     stop_gradient_at: Any,
 ) -> Any:
     network, x = RecurrentNetwork(architecture), jnp.asarray(samples.inputs)
     variables, lengths = {"params": weights}, jnp.asarray(samples.lengths)
-    out = network.apply(variables, x, lengths, numbers, key, stop_gradient_at)
+    out = network.apply(variables, x, lengths, hp, key, stop_gradient_at)
     assert isinstance(out, Outputs)
     return out
 
 
 @jit_by_architecture
-def _gradient(
-    architecture: Architecture, numbers: Any, weights: Any, samples: Samples, epoch: Any
+def gradient_of(
+    architecture: Architecture, hp: Any, weights: Any, samples: Samples, epoch: Any
 ) -> Any:
     step = Step(architecture, TASK, Update(("sgd",), Packing(architecture.shapes())))
     grad = jax.grad(step._loss, has_aux=True)
-    return grad(weights, numbers, samples, jax.random.key(0), epoch)[0]
+    return grad(weights, hp, samples, jax.random.key(0), epoch)[0]
 
 
-def alone(given: dict[str, Any], seed: int = 3) -> Direct:
-    entries = complete(given)
-    return Direct(entries, architecture_of(entries, PROBLEM), seed)
+def alone(values: dict[str, Any], seed: int = 3) -> SingleMember:
+    configuration = complete(values)
+    return SingleMember(configuration, architecture_of(configuration, SPEC), seed)
 
 
-def among(given: dict[str, Any], others: Sequence[dict[str, Any]] = (), width: int = 16) -> Direct:
+def among(
+    values: dict[str, Any], others: Sequence[dict[str, Any]] = (), width: int = 16
+) -> SingleMember:
     """The same member in arrays of `width` units, with the code and the layers of the others."""
-    members = [complete(one) for one in (given, *others)]
-    together = merged(members, PROBLEM, width, MICROBATCH)
-    return replace(alone(given), architecture=together)
+    members = [complete(member) for member in (values, *others)]
+    architecture = merged(members, SPEC, width, MICROBATCH)
+    return replace(alone(values), architecture=architecture)
 
 
 def sequences(count: int, seed: int = 0, time: int = TIME, even: bool = False) -> Samples:
     """Random, of true lengths from 1 to `time`, at least one of them whole."""
     rng = np.random.default_rng(seed)
-    inputs = rng.normal(size=(count, time, PROBLEM.inputs)).astype(np.float32)
+    inputs = rng.normal(size=(count, time, SPEC.inputs)).astype(np.float32)
     lengths = np.full(count, time) if even else rng.integers(1, time + 1, count)
     lengths[-1] = time
-    labels = rng.integers(0, PROBLEM.outputs, count)
+    labels = rng.integers(0, SPEC.outputs, count)
     return Samples(inputs, labels.astype(np.int32), lengths.astype(np.int32))
 
 
