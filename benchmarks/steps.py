@@ -167,9 +167,7 @@ def program(case: Case, variant: Variant) -> tuple[Callable[[int], Any], float]:
         return jax.tree.map(lambda p: p[None], lane(jax.tree.map(lambda p: p[0], parameters), x))
 
     def run(parameters: Any, batches: Any, steps: Any) -> Any:
-        return jax.lax.fori_loop(
-            0, steps, lambda k, parameters: lanes(parameters, batches[k % 8]), parameters
-        )
+        return jax.lax.fori_loop(0, steps, lambda k, p: lanes(p, batches[k % 8]), parameters)
 
     apart = jax.default_backend() == "cpu" and not variant.split
     with jax.default_matmul_precision(variant.precision):

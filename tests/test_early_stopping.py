@@ -164,7 +164,7 @@ def test_a_stopped_member_rests_and_is_judged_by_its_best_epoch(data: jaxrnn.Dat
     last, best = expected_stop(np.array(losses), patience, min_delta)
     assert 1 < best < last < epochs - 1
     assert np.isfinite(history["train_loss"][:, 0]).tolist() == [k < last for k in range(epochs)]
-    trackers = history["validation_loss"]  # told for the one who asks for it alone
+    trackers = history["validation_loss"]  # reported for the member that needs it alone
     np.testing.assert_allclose(trackers[:last, 0], losses[:last], rtol=1e-6)
     assert np.isnan(trackers[last:, 0]).all() and np.isnan(trackers[:, 1:]).all()
     for one in after[last:]:

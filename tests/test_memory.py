@@ -151,8 +151,8 @@ def test_as_many_fit_as_plain_dealing_says(
         return
     with pytest.raises(ValueError) as error:
         check_fit(members, bytes, there)
-    told = re.search(r"at most (\d+) fit", str(error.value))
-    assert told is not None and fits(int(told[1])) and not fits(int(told[1]) + 1)
+    count = re.search(r"at most (\d+) fit", str(error.value))
+    assert count is not None and fits(int(count[1])) and not fits(int(count[1]) + 1)
 
 
 def test_too_little_memory_is_a_sentence_for_people() -> None:

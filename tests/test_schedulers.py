@@ -176,7 +176,7 @@ BAD = [
         "`scheduler` is 'sha', but must be one of 'none', 'halving', 'hyperband', 'asha', "
         "'median', 'pbt'.",
     ),
-    ({"trials": None}, "`trials` is None, but pbt must be told how many."),
+    ({"trials": None}, "`trials` is None, but pbt needs a number of trials."),
     ({"trials": 0}, "`trials` is 0, but must be a whole number of at least 1."),
     ({"trials": True}, "`trials` is True, but must be a whole number of at least 1."),
     ({"trials": 2.5}, "`trials` is 2.5, but must be a whole number of at least 1."),

@@ -60,7 +60,7 @@ class Sizes(NamedTuple):
 class OptionalCode(NamedTuple):
     """Code that is compiled only where a member of the cohort needs it.
 
-    The hyperparameters that need it are told by `Hyperparameter.code` in the registry.
+    The hyperparameters that need it are named by `Hyperparameter.code` in the registry.
 
     Attributes:
         layer_norm: Layer normalisation.

@@ -67,7 +67,7 @@ class Timing:
 
     @property
     def seconds(self) -> float:
-        """Seconds of a microbatch, without what comes once an epoch where that can be told."""
+        """Seconds of a microbatch, without what comes once an epoch where that can be measured."""
         if self.steps == 1:
             return min(self.single)
         return max(min(self.many) - min(self.single), 0.0) / (self.steps - 1)

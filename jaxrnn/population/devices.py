@@ -43,7 +43,7 @@ def local_devices() -> list[Any]:
     """Return the devices of the default backend.
 
     Raises:
-        ValueError: JAX can't use the platform that it was told to, or runs in several processes.
+        ValueError: JAX can't use the platform that was chosen, or runs in several processes.
     """
     try:
         processes, devices = jax.process_count(), jax.local_devices()

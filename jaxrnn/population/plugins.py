@@ -24,7 +24,7 @@ def installed() -> dict[str, str]:
 
 
 def asked_for_cpu() -> bool:
-    """Return whether JAX was told to use the CPU and nothing else."""
+    """Return whether JAX is set to use the CPU and nothing else."""
     values = jax.config.values
     return (values["jax_platforms"] or values["jax_platform_name"]) == "cpu"
 

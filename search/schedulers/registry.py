@@ -82,7 +82,7 @@ def _totals(name: str, trials: int | Sequence[int] | None) -> tuple[int, ...]:
     """Return the totals, if they grow and the scheduler can have them."""
     if trials is None:
         if name != "hyperband":
-            raise ValueError(f"`trials` is None, but {name} must be told how many.")
+            raise ValueError(f"`trials` is None, but {name} needs a number of trials.")
         return ()
     totals = tuple(trials) if isinstance(trials, Sequence) else (trials,)
     for total in totals:

@@ -289,7 +289,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "log_batch": "batch_size = { low = 32, high = 128, log = true }",
         "momentum": "momentum = { low = 0.5, high = 0.9 }",
         "adam": "optimizer = 'adam'\nmomentum = 0.9",
-        "overlap": "tbptt_length = 4\nblock_overlap = { low = 0.1, high = 0.7 }",
+        "overlap": "tbptt_length = 4\ntbptt_overlap = { low = 0.1, high = 0.7 }",
         "initial": "kernel_init = ['he_normal', 'glorot']",
         "import": "optimizer = 'optax.lam'",
     }.items():
