@@ -116,9 +116,9 @@ class Predictor:
         """Write `configuration.json` and `parameters.npz` into a new `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True)
-        entries = self.configuration
+        configuration = self.configuration
         description = {
-            "configuration": {n: "inf" if v == math.inf else v for n, v in entries.items()},
+            "configuration": {n: "inf" if v == math.inf else v for n, v in configuration.items()},
             "task": registry.to_json(self.task),
             "encoder": self.encoder.to_json(),
         }
@@ -138,11 +138,13 @@ def load(folder: str | Path) -> Predictor:
         if not (folder / name).is_file():
             raise ValueError(f"`folder` is '{folder}', but must hold {name}; a run's is `best`.")
     description = json.loads((folder / CONFIGURATION).read_text())
-    entries = {n: math.inf if v == "inf" else v for n, v in description["configuration"].items()}
+    configuration = {
+        n: math.inf if v == "inf" else v for n, v in description["configuration"].items()
+    }
     with np.load(folder / PARAMETERS, allow_pickle=False) as file:
         parameters = unflatten_dict({key: file[key] for key in file.files}, sep="/")
     return Predictor(
-        configuration=entries,
+        configuration=configuration,
         task=registry.from_json(description["task"]),
         encoder=encoding.from_json(description["encoder"]),
         parameters=parameters,

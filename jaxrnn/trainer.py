@@ -264,8 +264,8 @@ class Trainer:
                 `snapshot` where it can't change, see `can_change`.
         """
         check_seed(seed)
-        (entries,) = self._planner.complete([configuration], snapshot.max_epochs)
-        return forked(snapshot, entries, seed, self.microbatch)
+        (complete,) = self._planner.complete([configuration], snapshot.max_epochs)
+        return forked(snapshot, complete, seed, self.microbatch)
 
     def save(self, snapshots: Sequence[Snapshot], folder: str | Path) -> None:
         """Write snapshots into `folder`, a new one; all of them lie there when it returns."""
@@ -294,5 +294,5 @@ class Trainer:
             ValueError: No such member.
         """
         population.check()
-        parameters, entries = population.parameters(index), population.configurations[index]
-        return Predictor(entries, self.data.task, self.data.encoder, parameters)
+        parameters, configuration = population.parameters(index), population.configurations[index]
+        return Predictor(configuration, self.data.task, self.data.encoder, parameters)

@@ -105,11 +105,11 @@ def leaderboard_table(
     columns = {"trial": [str(trial.id) for trial in best]}
     columns["search_epochs"] = [str(trial.epochs) for trial in best]
     columns |= {name: [_score(trial, name) for trial in best] for name in metrics}
-    entries = _entries(best)
+    values = _values(best)
     room = width - sum(_width(name, cells) for name, cells in columns.items())
-    shown = _fitting(entries, room)
-    left_out = len(entries) - len(shown)
-    noun = "entry" if left_out == 1 else "entries"
+    shown = _fitting(values, room)
+    left_out = len(values) - len(shown)
+    noun = "hyperparameter" if left_out == 1 else "hyperparameters"
     table = Table(
         title=f"best {len(best)} of {len(trials)} trials, validation scores",
         caption=f"... and {left_out} more {noun} in trials.csv" if left_out else None,
@@ -136,7 +136,7 @@ def _score(trial: Trial, metric: str) -> str:
     return f"{trial.last(metric):.4f}" + (f"±{error:.4f}" if math.isfinite(error) else "")
 
 
-def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:
+def _values(best: Sequence[Trial]) -> dict[str, list[str]]:
     """Return the cells of every hyperparameter of these trials."""
     names = dict.fromkeys(name for trial in best for name in trial.configuration)
     return {
@@ -144,18 +144,18 @@ def _entries(best: Sequence[Trial]) -> dict[str, list[str]]:
     }
 
 
-def _fitting(entries: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
+def _fitting(values: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
     """Return the columns that fit into `room` characters, the most telling ones chosen first."""
 
     def tells_little(name: str) -> tuple[bool, bool]:
-        return len(set(entries[name])) == 1, ABSENT in entries[name]
+        return len(set(values[name])) == 1, ABSENT in values[name]
 
     chosen = set()
-    for name in sorted(entries, key=tells_little):
-        if _width(name, entries[name]) <= room:
+    for name in sorted(values, key=tells_little):
+        if _width(name, values[name]) <= room:
             chosen.add(name)
-            room -= _width(name, entries[name])
-    return {name: cells for name, cells in entries.items() if name in chosen}
+            room -= _width(name, values[name])
+    return {name: cells for name, cells in values.items() if name in chosen}
 
 
 def _width(name: str, cells: Sequence[str]) -> int:

@@ -367,7 +367,7 @@ def test_ctrl_c_leaves_what_finished(tmp_path: Path) -> None:
     assert sum(row["state"] == "interrupted" for row in rows) in (1, 3)
     assert all(row["loss_at_1"] for row in rows)
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["status"] == "interrupted"
-    assert search.Space.from_toml(tmp_path / "out" / "space.toml").entries
+    assert search.Space.from_toml(tmp_path / "out" / "space.toml").hyperparameters
 
 
 @pytest.mark.slow

@@ -138,7 +138,9 @@ def test_spaces_survive_toml(name: str, tmp_path: Any) -> None:
     space = search.Space(jaxrnn.SPACES[name](CONTEXT), conditions)
     (tmp_path / "space.toml").write_text(space.to_toml())
     again = search.Space.from_toml(tmp_path / "space.toml", conditions)
-    assert again.entries == space.entries and list(again.entries) == list(space.entries)
+    assert again.hyperparameters == space.hyperparameters and list(again.hyperparameters) == list(
+        space.hyperparameters
+    )
     first, second = (search.make_sampler("random", one, 2).ask(5, []) for one in (space, again))
     assert [trial.configuration for trial in first] == [trial.configuration for trial in second]
 
@@ -188,7 +190,7 @@ def test_defaults_keep_their_own_rule(name: str) -> None:
 
 def test_the_full_space_has_every_hyperparameter_and_none_that_is_refused() -> None:
     space = full_space()
-    assert set(space.entries) == set(jaxrnn.HYPERPARAMETERS)
+    assert set(space.hyperparameters) == set(jaxrnn.HYPERPARAMETERS)
     for name, value in space.extremes():
         check(name, value, MICROBATCH)
     for time, microbatch, epochs in ((1, 1, 1), (2, 3, 2), (1000, 32, 100)):

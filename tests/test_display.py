@@ -128,7 +128,7 @@ def test_the_leaderboard_fits_its_console(width: int) -> None:
     assert all(len(row) == len(names) for row in rows[-10:])
     assert "…" not in text
     left_out = 4 + 26 - len(names)
-    noun = "entry" if left_out == 1 else "entries"
+    noun = "hyperparameter" if left_out == 1 else "hyperparameters"
     assert table.caption == f"... and {left_out} more {noun} in trials.csv"
 
 

@@ -43,7 +43,7 @@ def test_python_blocks_run(
         if "model" in result:
             assert isinstance(result["model"], jaxrnn.Predictor)
         if "space" in result:
-            assert result["space"].entries == jaxrnn.DEFAULT_SPACE
+            assert result["space"].hyperparameters == jaxrnn.DEFAULT_SPACE
     assert "hidden_size" in capsys.readouterr().out
     for example in examples[2:4]:
         assert len(example.strip().splitlines()) <= 15
@@ -51,7 +51,7 @@ def test_python_blocks_run(
 
 def test_toml_block_is_the_default_space() -> None:
     block, _ = blocks("toml")
-    assert search.Space(tomllib.loads(block)).entries == jaxrnn.DEFAULT_SPACE
+    assert search.Space(tomllib.loads(block)).hyperparameters == jaxrnn.DEFAULT_SPACE
     assert list(tomllib.loads(block)) == list(jaxrnn.DEFAULT_SPACE)
 
 

@@ -144,7 +144,7 @@ def test_space_file_gives_the_same_space(tmp_path: Path) -> None:
     space = Space(cell=["lstm"], rate=dict(low=0.1, high=1.0, log=True), layers=2)
     folder = RunFolder(tmp_path / "run")
     folder.write_space(space)
-    assert Space.from_toml(folder.path / "space.toml").entries == space.entries
+    assert Space.from_toml(folder.path / "space.toml").hyperparameters == space.hyperparameters
 
 
 def test_folders_are_new(tmp_path: Path) -> None:

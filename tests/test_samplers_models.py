@@ -63,7 +63,7 @@ def test_the_largest_budget_with_enough_scores(
 
 @pytest.mark.parametrize("kind", [Tpe, GaussianProcess])
 def test_sobol_points_until_there_are_three_scores_more_than_hyperparameters(kind: Any) -> None:
-    space = Space(**SQUARE.entries, z=3, one=dict(low=1, high=1))
+    space = Space(**SQUARE.hyperparameters, z=3, one=dict(low=1, high=1))
     proposals = draws(space, 9)
     for scores, start in [({1: 0.0}, False), ({1: math.inf}, True), ({}, True)]:
         trials = [view(proposal, {1: 0.5}) for proposal in proposals[:4]]
@@ -173,7 +173,7 @@ def test_cmaes_learns_at_the_points_that_it_drew() -> None:
 
 
 def test_cmaes_learns_choices() -> None:
-    space = Space(a=["x", "y", "z"], **SQUARE.entries)
+    space = Space(a=["x", "y", "z"], **SQUARE.hyperparameters)
     asked = CmaEs(space, 0, batch=32)
     trials: list[TrialView] = []
     for _ in range(4):

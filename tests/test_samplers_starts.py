@@ -43,7 +43,7 @@ def test_what_is_given_is_kept_and_the_rest_is_drawn() -> None:
     assert {configuration["units"] for configuration in drawn} == {16, 32, 48, 64}
     assert {"momentum" in configuration for configuration in drawn} == {True, False}
     assert all(
-        list(configuration) == [name for name in SPACE.entries if name in configuration]
+        list(configuration) == [name for name in SPACE.hyperparameters if name in configuration]
         for configuration in drawn
     )
     assert enqueued({"rate": 0.5}).ask(1, []) == enqueued(*[{"rate": 0.5}] * 40).ask(1, [])
@@ -72,7 +72,7 @@ def test_values_are_spelt_as_in_the_space(name: str, given: Any, kept: Any) -> N
 
 
 REFUSED = [
-    ({"rat": 0.1}, "`enqueue` has the entry 'rat' in starting point 1, but the space does not; "
+    ({"rat": 0.1}, "`enqueue` has the hyperparameter 'rat' in starting point 1, but the space does not; "
      "did you mean `rate`?"),
     ({"rate": 2}, "`enqueue` has `rate` 2 in starting point 1, "
      "but the space has {'low': 0.0001, 'high': 1, 'log': True}."),
@@ -188,7 +188,7 @@ def test_bad_text(text: str) -> None:
         read_configurations(text)
 
 
-names = st.one_of(st.sampled_from(sorted(SPACE.entries)), st.text(max_size=5))
+names = st.one_of(st.sampled_from(sorted(SPACE.hyperparameters)), st.text(max_size=5))
 numbers = st.one_of(st.integers(), st.floats(), st.sampled_from([0.3, 16, 32, 0.5, 2]))
 values = st.one_of(
     *(st.none(), st.booleans(), numbers, st.text(max_size=3), st.just("sgd")),

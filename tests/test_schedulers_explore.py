@@ -178,7 +178,7 @@ def test_two_changes_that_are_too_many_together() -> None:
 def test_generations_stay_in_the_space(seeds: list[int], resample: float, gated: int) -> None:
     """Change on change, all values stay in range and on steps, and of plain types."""
     now = {**HERE, **({"cell": "lstm", "momentum": 0.9} if gated else {})}
-    now = {name: now[name] for name in SPACE.entries if name in now}
+    now = {name: now[name] for name in SPACE.hyperparameters if name in now}
     for seed in seeds:
         after = explore(now, SPACE, lambda name: True, np.random.default_rng(seed), resample)
         assert after == explore(now, SPACE, lambda n: True, np.random.default_rng(seed), resample)

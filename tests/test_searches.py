@@ -233,7 +233,7 @@ BAD = [
     (("--sampler", "grid", "--trials", "9999"), "`trials` is 9999, but there are only"),
     (("--enqueue", "{"), "`enqueue` is"),
     (("--enqueue", ""), "`enqueue` is"),
-    (("--enqueue", '{"width": 3}'), "`enqueue` has the entry 'width'"),
+    (("--enqueue", '{"width": 3}'), "`enqueue` has the hyperparameter 'width'"),
     (("--warm-start", "nowhere"), "`warm_start` is 'nowhere'"),
     (("--warm-start", "sqlite:///typo.db#x"), "`warm_start` is 'sqlite:///typo.db'"),
     (("--storage", "nonsense://x"), "`storage` is 'nonsense://x'"),

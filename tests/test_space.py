@@ -51,7 +51,7 @@ def test_toml_says_the_same(entries: dict[str, Any]) -> None:
     again = Space(tomllib.loads(space.to_toml()))
     assert again.distributions == space.distributions
     assert repr(again.fixed) == repr(space.fixed)
-    assert repr(again.entries) == repr(space.entries)
+    assert repr(again.hyperparameters) == repr(space.hyperparameters)
     assert draws(again, 3, 1) == draws(space, 3, 1)
 
 
@@ -67,7 +67,7 @@ def test_toml_and_python_read_alike(tmp_path: Path) -> None:
         dropout=dict(low=0.0, high=0.5, step=0.1),
         layers=1,
     )
-    assert Space.from_toml(path).entries == space.entries
+    assert Space.from_toml(path).hyperparameters == space.hyperparameters
     assert space.distributions == {
         "cell": CategoricalDistribution(["lstm", "gru"]),
         "hidden_size": IntDistribution(16, 64, log=True),
@@ -112,7 +112,7 @@ def test_extremes_show_what_steps_come_to() -> None:
         one=dict(low=64, high=64),
         log=dict(low=64, high=256, log=True),
     )
-    values = {name: [v for n, v in space.extremes() if n == name] for name in space.entries}
+    values = {name: [v for n, v in space.extremes() if n == name] for name in space.hyperparameters}
     assert values == {"units": [64, 256, 96], "two": [64, 96], "one": [64, 64], "log": [64, 256]}
 
 
@@ -130,14 +130,14 @@ def test_inactive_hyperparameters_are_absent(tmp_path: Path) -> None:
     path = tmp_path / "space.toml"
     path.write_text(EXAMPLE)
     space = Space.from_toml(path)
-    assert space.entries == tomllib.loads(EXAMPLE)
+    assert space.hyperparameters == tomllib.loads(EXAMPLE)
     assert space.to_toml() == EXAMPLE
     seen = set()
     for one in draws(space, 200, seed=0):
         assert ("momentum" in one) == (one["optimizer"] in ("sgd", "nesterov"))
         assert ("residual" in one) == (one["layers"] >= 2)
         assert ("scale" in one) == (one.get("residual") is True and one["layers"] in (2, 3))
-        assert list(one) == [name for name in space.entries if name in one]
+        assert list(one) == [name for name in space.hyperparameters if name in one]
         assert one["peephole"] is False
         assert one.get("scale", 0.9) == 0.9
         seen.add(tuple(one))
@@ -214,9 +214,9 @@ def test_a_hyperparameter_is_there_where_its_conditions_hold(
         for name, value in drawn.items():
             assert (type(value), value) in [(type(v), v) for v in all_values(entries[name])]
     assert draws(space, 5, seed=0) == every[:5]
-    assert space.entries == entries
+    assert space.hyperparameters == entries
     again = Space(tomllib.loads(space.to_toml()))
-    assert repr(again.entries) == repr(space.entries)
+    assert repr(again.hyperparameters) == repr(space.hyperparameters)
     assert draws(again, 20, seed=0) == every
     moved = {name: what["when"] for name, what in entries.items() if "when" in what}
     known = {name: when for name, when in moved.items() if name in by_trainer}
@@ -255,7 +255,7 @@ BAD = [
     ({"a": [True, 1]}, "`a` is [True, 1], but must not mix true or false with numbers."),
     ({"a": [0.5, "x", False]}, "but must not mix true or false with numbers."),
     ({"a": [True, True]}, "`a` is [True, True], but must not have a choice twice."),
-    ({"a": {"choises": [1, 2]}}, "`a` has a key `choises`, but an entry has `low`, `high`"),
+    ({"a": {"choises": [1, 2]}}, "`a` has a key `choises`, but a hyperparameter has `low`, `high`"),
     ({"a": {"choises": [1, 2]}}, "; did you mean `choices`?"),
     (
         {"a": {"choices": [1, 2], "low": 1}},
@@ -285,7 +285,7 @@ LAYERS = {"layers": {"low": 1, "high": 4}}
 UNITS = {"units": {"low": 32, "high": 96, "step": 32}}
 OPTIMIZER = {"optimizer": ["adam", "sgd"]}
 MOMENTUM = {"momentum": {"optimizer": ["momentum", "nesterov"]}}
-HAS_WHEN = 'but it must say what other entries must be, such as { optimizer = "sgd" }.'
+HAS_WHEN = 'but it must say what other hyperparameters must be, such as { optimizer = "sgd" }.'
 HAS_MUST = "but it must be one value, a list of values, or a range such as { low = 2 }."
 
 
@@ -411,4 +411,6 @@ def test_any_hyperparameters_are_drawn_from_or_refused(
         assert is_a_sentence(str(error))
     else:
         assert len(draws(space, 2, seed=0)) == 2
-        assert repr(Space(tomllib.loads(space.to_toml())).entries) == repr(space.entries)
+        assert repr(Space(tomllib.loads(space.to_toml())).hyperparameters) == repr(
+            space.hyperparameters
+        )

@@ -174,10 +174,10 @@ def test_the_best_of_an_earlier_search(tmp_path: Path, mode: str) -> None:
     for source in (str(folder), database, f"{database}#run"):
         loaded = best_configurations(source, 9, SPACE)
         assert loaded == [trials[id].configuration for id in order]
-        assert list(loaded[0]) == [name for name in SPACE.entries if name in loaded[0]]
+        assert list(loaded[0]) == [name for name in SPACE.hyperparameters if name in loaded[0]]
         assert best_configurations(source, 2, SPACE) == loaded[:2]
     other = Space(rate=dict(low=0.0, high=1.0), new=[1, 2], layers=2)
-    ours = dict(list(SPACE.entries.items())[::-1])
+    ours = dict(list(SPACE.hyperparameters.items())[::-1])
     assert list(best_configurations(str(folder), 1, other)[0]) == ["rate", "layers"]
     assert next(iter(best_configurations(str(folder), 1, Space(ours))[0])) == "width"
 

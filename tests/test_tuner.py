@@ -168,7 +168,7 @@ MISTAKES: list[tuple[dict[str, Any], str | None]] = [
     ({"space": 3}, "`space` is 3, but must be 'default', 'full', the path of a .toml file, a sea"),
     ({"space": {"hiddensize": 3}}, "`hiddensize` is no hyperparameter; did you mean `hidden_size`"),
     ({"folds": 2, "split": "0.8/0.1/0.1"}, None),
-    ({"enqueue": [{"width": 3}]}, "`enqueue` has the entry 'width'"),
+    ({"enqueue": [{"width": 3}]}, "`enqueue` has the hyperparameter 'width'"),
     ({"enqueue": [{"width": int}]}, "`enqueue` is [{'width': <class 'int'>}], but must hold plain"),
     ({"resume": "nowhere"}, None),
     ({"tirals": 3}, "`tirals` is no argument; did you mean `trials`?"),

@@ -121,14 +121,14 @@ def _snapshot(
     arrays: tuple[MemberState, np.ndarray],
     planner: CohortPlanner,
 ) -> Snapshot:
-    entries, (state, metrics) = row["configuration"], arrays
-    if planner.complete([entries], row["max_epochs"]) != [entries]:
-        raise ValueError(f"the configuration {entries} is incomplete")
-    packed = pack_hyperparameters(entries, row["seed"], architecture)
+    configuration, (state, metrics) = row["configuration"], arrays
+    if planner.complete([configuration], row["max_epochs"]) != [configuration]:
+        raise ValueError(f"the configuration {configuration} is incomplete")
+    packed = pack_hyperparameters(configuration, row["seed"], architecture)
     metrics = metrics[: row["epochs"]].copy()
     if len(metrics) != row["epochs"]:
         raise ValueError(f"reports end after {len(metrics)} epochs")
-    return Snapshot(entries, row["max_epochs"], architecture, packed, state, metrics)
+    return Snapshot(configuration, row["max_epochs"], architecture, packed, state, metrics)
 
 
 def _plain(architecture: Architecture) -> dict[str, Any]:

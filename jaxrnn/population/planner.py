@@ -150,18 +150,18 @@ def _stack(units_of_members: Sequence[tuple[int, ...]], least: int) -> tuple[int
 
 
 def plan(
-    entries: Sequence[Entries], spec: TaskSpec, microbatch: int, steps: float, costs: Costs
+    configurations: Sequence[Entries], spec: TaskSpec, microbatch: int, steps: float, costs: Costs
 ) -> list[Group]:
     """Group complete configurations into cohorts; each member is in exactly one.
 
     Args:
-        entries: Complete configurations of the members of the population.
+        configurations: Complete configurations of the members of the population.
         spec: Specification of the data's task.
         microbatch: Sequences of a step.
         steps: Time steps of sequences that a member is expected to train on.
         costs: Costs of the machine.
     """
-    singles = [architecture_of(entry, spec, microbatch) for entry in entries]
+    singles = [architecture_of(entry, spec, microbatch) for entry in configurations]
     kinds: dict[tuple[str, int, bool], list[int]] = {}
     for position, single in enumerate(singles):
         kind = single.cell, len(single.sizes.layers), single.bidirectional
@@ -179,7 +179,7 @@ def plan(
 
 
 def fit(
-    entries: Sequence[Entries],
+    configurations: Sequence[Entries],
     expected: Sequence[Architecture],
     spec: TaskSpec,
     microbatch: int,
@@ -190,12 +190,12 @@ def fit(
     that none covers gets an architecture of its own. So other members make no difference.
 
     Args:
-        entries: Complete configurations of the members of the population.
+        configurations: Complete configurations of the members of the population.
         expected: Architectures of an earlier `plan`.
         spec: Specification of the data's task.
         microbatch: Sequences of a step.
     """
-    singles = [architecture_of(entry, spec, microbatch) for entry in entries]
+    singles = [architecture_of(entry, spec, microbatch) for entry in configurations]
     parts: dict[Architecture, list[int]] = {}
     for position, single in enumerate(singles):
         alone = merge([single], bucket(max(single.sizes.layers)))
@@ -277,13 +277,13 @@ class CohortPlanner:
         self._expected = tuple(group.architecture for group in groups)
         return [configurations[group.members[0]] for group in groups]
 
-    def groups(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
+    def groups(self, configurations: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         """Return the cohorts of complete configurations."""
         if self._expected:
-            return fit(entries, self._expected, self._spec, self._microbatch)
-        return self._new_groups(entries, max_epochs)
+            return fit(configurations, self._expected, self._spec, self._microbatch)
+        return self._new_groups(configurations, max_epochs)
 
-    def _new_groups(self, entries: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
+    def _new_groups(self, configurations: Sequence[dict[str, Any]], max_epochs: int) -> list[Group]:
         # Between the few epochs that pruning leaves to most and the `max_epochs` of the best.
         steps = self._steps * math.sqrt(max_epochs)
-        return plan(entries, self._spec, self._microbatch, steps, self._costs)
+        return plan(configurations, self._spec, self._microbatch, steps, self._costs)

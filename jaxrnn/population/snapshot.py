@@ -50,37 +50,39 @@ class Snapshot:
 
 
 def pack_hyperparameters(
-    entries: Mapping[str, Any], seed: int, architecture: Architecture
+    configuration: Mapping[str, Any], seed: int, architecture: Architecture
 ) -> PackedHyperparameters:
     """Return what the programs of an architecture take as arguments, on the host."""
     return PackedHyperparameters.of(
-        hyperparameters(entries, architecture.optimizers), np.uint32(seed)
+        hyperparameters(configuration, architecture.optimizers), np.uint32(seed)
     )
 
 
-def forked(snapshot: Snapshot, entries: dict[str, Any], seed: int, microbatch: int) -> Snapshot:
+def forked(
+    snapshot: Snapshot, configuration: dict[str, Any], seed: int, microbatch: int
+) -> Snapshot:
     """Return a member with weights, optimizer and metrics of another, and its own future.
 
     Args:
         snapshot: Snapshot of the other member.
-        entries: Complete configuration of the new member.
+        configuration: Complete configuration of the new member.
         seed: Seed of the new member.
         microbatch: Sequences of a step.
 
     Raises:
-        ValueError: `entries` differ where they can't change in the middle of training.
+        ValueError: `configuration` differs where it can't change in the middle of training.
     """
     for name, value in snapshot.configuration.items():
-        if entries.get(name) != value and not can_change(name):
+        if configuration.get(name) != value and not can_change(name):
             raise ValueError(
-                f"`{name}` is {entries.get(name)!r}, but must be {value!r} as in the snapshot: it "
-                "can't change in the middle of training."
+                f"`{name}` is {configuration.get(name)!r}, but must be {value!r} as in the snapshot: "
+                "it can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
-    needed = architecture_of(entries, snapshot.architecture.spec, microbatch)
+    needed = architecture_of(configuration, snapshot.architecture.spec, microbatch)
     architecture = snapshot.architecture.with_code_for(needed)
-    packed = pack_hyperparameters(entries, seed, architecture)
-    return replace(snapshot, configuration=entries, architecture=architecture, packed=packed)
+    packed = pack_hyperparameters(configuration, seed, architecture)
+    return replace(snapshot, configuration=configuration, architecture=architecture, packed=packed)
 
 
 def init(
@@ -100,7 +102,8 @@ def init(
         compiler: Compiler that knows the training run of every architecture.
 
     Raises:
-        ValueError: An unknown, bad or inactive entry, or not one good seed per configuration.
+        ValueError: An unknown, bad or inactive hyperparameter, or not one good seed per
+            configuration.
     """
     if not configurations or len(configurations) != len(seeds):
         raise ValueError(
@@ -109,24 +112,24 @@ def init(
         )
     for seed in seeds:
         check_seed(seed)
-    entries = planner.complete(configurations, max_epochs)
+    complete = planner.complete(configurations, max_epochs)
     snapshots: dict[int, Snapshot] = {}
-    for group in planner.groups(entries, max_epochs):
+    for group in planner.groups(complete, max_epochs):
         member = compiler.member(group.architecture)
         for position in group.members:
-            snapshots[position] = _first(member, entries[position], seeds[position], max_epochs)
-    return [snapshots[position] for position in range(len(entries))]
+            snapshots[position] = _first(member, complete[position], seeds[position], max_epochs)
+    return [snapshots[position] for position in range(len(complete))]
 
 
-def _first(member: Member, entries: dict[str, Any], seed: int, max_epochs: int) -> Snapshot:
+def _first(member: Member, configuration: dict[str, Any], seed: int, max_epochs: int) -> Snapshot:
     architecture, packing = member.step.architecture, member.step.update.packing
-    weights = initial.init(architecture_of(entries, architecture.spec), entries, seed)
+    weights = initial.init(architecture_of(configuration, architecture.spec), configuration, seed)
     parameters = packing.pack(initial.pad(weights, packing.shapes))
     return Snapshot(
-        configuration=entries,
+        configuration=configuration,
         max_epochs=max_epochs,
         architecture=architecture,
-        packed=pack_hyperparameters(entries, seed, architecture),
-        state=member.start(parameters, entries["optimizer"]),
+        packed=pack_hyperparameters(configuration, seed, architecture),
+        state=member.start(parameters, configuration["optimizer"]),
         metrics=np.zeros((0, len(EpochMetrics._fields)), np.float32),
     )

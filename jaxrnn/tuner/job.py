@@ -170,10 +170,12 @@ def _same_space(overrides: Mapping[str, Any], folder: RunFolder) -> str:
     """
     path, space = folder.path / "space.toml", overrides.get("space")
     if space is not None and not isinstance(space, str):
-        entries = search.Space(space.entries if isinstance(space, search.Space) else space).entries
-        if entries != search.Space.from_toml(path).entries:
+        hyperparameters = search.Space(
+            space.hyperparameters if isinstance(space, search.Space) else space
+        ).hyperparameters
+        if hyperparameters != search.Space.from_toml(path).hyperparameters:
             raise ValueError(
-                f"`space` is {entries!r}, but this run began with that of '{path}', and a "
+                f"`space` is {hyperparameters!r}, but this run began with that of '{path}', and a "
                 "resumed run keeps its space."
             )
     return str(path)
@@ -229,7 +231,7 @@ def _job(
     running = search.Search(plan, replicates, resume(replicates, checkpoints), clock)
     study = Study(settings.storage, folder.path, plan.metric, plan.mode, plan.space)
     pause = settings.checkpoint_minutes * 60
-    recorder = Recorder(running, folder, study, checkpoints, pause, plan.space.entries)
+    recorder = Recorder(running, folder, study, checkpoints, pause, plan.space.hyperparameters)
     return Job(
         settings=settings,
         inputs=inputs,

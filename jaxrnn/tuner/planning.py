@@ -34,11 +34,11 @@ def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
             active, or by mistake a range of whole numbers.
     """
     space = _read_space(source, trainer, epochs)
-    if not space.entries:
+    if not space.hyperparameters:
         raise ValueError("`space` is empty, but must have at least one hyperparameter.")
     for name, value in space.extremes():
         trainer.check(name, value)
-    for name, values in space.entries.items():
+    for name, values in space.hyperparameters.items():
         ends = isinstance(values, dict) and isinstance(values.get("low"), int)
         whole = ends and "step" not in values and isinstance(values["high"], int)
         if whole and jaxrnn.HYPERPARAMETERS[name].kind is float:
@@ -48,8 +48,8 @@ def space_of(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:
                 "whole numbers."
             )
     optimizers = [value for name, value in space.extremes() if name == "optimizer"]
-    jaxrnn.check_parents(space.entries, optimizers)
-    return search.Space(space.entries, jaxrnn.conditions(optimizers))
+    jaxrnn.check_parents(space.hyperparameters, optimizers)
+    return search.Space(space.hyperparameters, jaxrnn.conditions(optimizers))
 
 
 def _read_space(source: Any, trainer: jaxrnn.Trainer, epochs: int) -> search.Space:

@@ -125,7 +125,9 @@ def trials_of(records: Sequence[Mapping[str, Any]]) -> list[Trial]:
         trial = Trial(**record)
         trial.state = TrialStatus(trial.state)
         trial.proposal = Proposal(**record["proposal"])
-        trial.changes = [(epochs, id, entries) for epochs, id, entries in record["changes"]]
+        trial.changes = [
+            (epochs, id, configuration) for epochs, id, configuration in record["changes"]
+        ]
         trials.append(trial)
     return trials
 

@@ -228,7 +228,7 @@ def best_configurations(source: str, count: int, space: Space) -> list[dict[str,
     Args:
         source: Its run folder, or `URL#name` of its study.
         count: Number of configurations at most.
-        space: Space of the new search; entries that it lacks are left out.
+        space: Space of the new search; hyperparameters that it lacks are left out.
 
     Raises:
         ValueError: There is no such study, or no trial in it that came to its end.
@@ -241,6 +241,6 @@ def best_configurations(source: str, count: int, space: Space) -> list[dict[str,
     trials.sort(key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     best = [trial.user_attrs.get("configuration", trial.params) for trial in trials[:count]]
     return [
-        {name: configuration[name] for name in space.entries if name in configuration}
+        {name: configuration[name] for name in space.hyperparameters if name in configuration}
         for configuration in best
     ]

@@ -38,7 +38,7 @@ class Recorder:
         study: Optuna's view of it.
         checkpoints: Checkpoints, from which it can be resumed.
         seconds: Longest time between two checkpoints.
-        entries: Hyperparameters that have a column in any case.
+        hyperparameters: Hyperparameters that have a column in any case.
         stopping: Whether the search ends after the epoch under way.
     """
 
@@ -47,7 +47,7 @@ class Recorder:
     study: Study
     checkpoints: Checkpoints
     seconds: float = 300.0
-    entries: Iterable[str] = ()
+    hyperparameters: Iterable[str] = ()
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -93,9 +93,9 @@ class Recorder:
 
     def write_tables(self) -> None:
         """Write the tables of the run folder."""
-        self.folder.write_trials(self.search.trials, self.entries)
+        self.folder.write_trials(self.search.trials, self.hyperparameters)
         self.folder.write_history(self.search.trials)
-        self.folder.write_changes(self.search.trials, self.entries)
+        self.folder.write_changes(self.search.trials, self.hyperparameters)
 
     def finish(self) -> None:
         """Write all that has not been written; the search is over."""

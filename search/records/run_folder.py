@@ -81,7 +81,7 @@ class RunFolder:
         """Write `space.toml`: what was searched, as `--space` reads it."""
         self._write("space.toml", space.to_toml())
 
-    def write_trials(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
+    def write_trials(self, trials: Sequence[Trial], hyperparameters: Iterable[str] = ()) -> None:
         """Write `trials.csv`: one row per trial, in order of id.
 
         Columns: id, state, seed, bracket if there are several, every hyperparameter of the
@@ -91,11 +91,11 @@ class RunFolder:
 
         Args:
             trials: All trials.
-            entries: Hyperparameters with a column in any case, in this order; those of the space,
-                so that the columns do not depend on the order of the trials.
+            hyperparameters: Hyperparameters with a column in any case, in this order; those of the
+                space, so that the columns do not depend on the order of the trials.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
-        names = _names(entries, (trial.configuration for trial in trials))
+        names = _names(hyperparameters, (trial.configuration for trial in trials))
         several = len({trial.bracket for trial in trials}) > 1
         columns = _scores(trials)
         rows: list[list[Any]] = [["id", "state", "seed", *["bracket"] * several]]
@@ -107,18 +107,18 @@ class RunFolder:
             rows.append([*row, trial.epochs, *map(_cell, scores)])
         self._write("trials.csv", _csv(rows))
 
-    def write_changes(self, trials: Sequence[Trial], entries: Iterable[str] = ()) -> None:
+    def write_changes(self, trials: Sequence[Trial], hyperparameters: Iterable[str] = ()) -> None:
         """Write `changes.csv`: a row per time that a trial took over from another, if any did.
 
         Columns: id, epochs, copied_from, and every hyperparameter of the configurations since.
 
         Args:
             trials: All trials.
-            entries: Hyperparameters as in `write_trials`.
+            hyperparameters: Hyperparameters as in `write_trials`.
         """
         trials = sorted(trials, key=lambda trial: trial.id)
         changes = [(trial.id, *change) for trial in trials for change in trial.changes]
-        names = _names(entries, (configuration for *_, configuration in changes))
+        names = _names(hyperparameters, (configuration for *_, configuration in changes))
         rows: list[list[Any]] = [["id", "epochs", "copied_from", *names]]
         for *change, configuration in changes:
             rows.append([*change, *(configuration.get(name, "") for name in names)])

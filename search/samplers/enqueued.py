@@ -46,8 +46,8 @@ class Enqueued:
             seed: Seed of these draws, from 0 to 2**32 - 1.
 
         Raises:
-            ValueError: An entry that the space does not have, a value that it can't have there, or
-                an entry whose conditions do not hold.
+            ValueError: A hyperparameter that the space does not have, a value that it can't have
+                there, or a hyperparameter whose conditions do not hold.
         """
         self._sampler = sampler
         with quiet():
@@ -119,17 +119,17 @@ def _checked(space: Space, start: Mapping[str, Any], number: int) -> dict[str, A
     """Return the values of a starting point as the space spells them."""
     values = {}
     for name, value in start.items():
-        if name not in space.entries:
+        if name not in space.hyperparameters:
             raise ValueError(
-                f"`enqueue` has the entry {name!r} in starting point {number}, "
-                f"but the space does not{near(name, space.entries)}"
+                f"`enqueue` has the hyperparameter {name!r} in starting point {number}, "
+                f"but the space does not{near(name, space.hyperparameters)}"
             )
         fixed = CategoricalDistribution([space.fixed.get(name, "")])
         matches = _matches(space.distributions.get(name, fixed), value)
         if not matches:
             raise ValueError(
                 f"`enqueue` has `{name}` {value!r} in starting point {number}, "
-                f"but the space has {space.entries[name]!r}."
+                f"but the space has {space.hyperparameters[name]!r}."
             )
         values[name] = matches[0]
     return values

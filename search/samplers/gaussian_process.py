@@ -35,7 +35,8 @@ class GaussianProcess:
     best trials the one of largest expected improvement (Jones et al. 1998) is proposed, and taken
     to turn out as predicted (kriging believer, Ginsbourger et al. 2010) when the next is chosen, as
     are trials that still train. Proposals are not near each other while there are others. Until
-    three more trials than there are entries that vary have finite scores, it proposes Sobol points.
+    three more trials than there are hyperparameters that vary have finite scores, it proposes
+    Sobol points.
     """
 
     learns = True

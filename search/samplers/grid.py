@@ -80,7 +80,9 @@ def _sorted(space: Space, values: dict[str, Sequence[Any]]) -> list[dict[str, An
                 f"configurations (its values make {most} without conditions); give choices, "
                 "larger steps or fixed values."
             )
-        combinations.append(([indices.get(name, -1) for name in space.entries], configuration))
+        combinations.append(
+            ([indices.get(name, -1) for name in space.hyperparameters], configuration)
+        )
     return [configuration for _, configuration in sorted(combinations, key=lambda pair: pair[0])]
 
 

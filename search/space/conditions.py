@@ -48,29 +48,30 @@ class Condition:
 
 
 def conditions_of(
-    entries: Mapping[str, Any], known: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, tuple[Condition, ...]]:
-    """Return the conditions of every entry of a space, parents before children.
+    """Return the conditions of every hyperparameter of a space, parents before children.
 
     Args:
-        entries: Entries of the space, in plain types; they must hold the parents in their `when`.
-        known: A `when` by name that holds for the entry in every space. Names of entries and
-            parents that this space lacks mean nothing.
+        hyperparameters: Hyperparameters of the space, in plain types; they must hold the parents
+            in their `when`.
+        known: A `when` by name that holds for the hyperparameter in every space. Names of
+            hyperparameters and parents that this space lacks mean nothing.
 
     Raises:
-        ValueError: A bad `when`, an unknown parent, or entries that depend on each other.
+        ValueError: A bad `when`, an unknown parent, or hyperparameters that depend on each other.
     """
     conditions: dict[str, tuple[Condition, ...]] = {}
-    for name, what in entries.items():
+    for name, what in hyperparameters.items():
         stated = _read(name, what["when"]) if isinstance(what, dict) and "when" in what else []
         for condition in stated:
-            if condition.parent not in entries:
+            if condition.parent not in hyperparameters:
                 raise ValueError(
                     f"`{name}` depends on `{condition.parent}`, which the space does not have"
-                    f"{near(condition.parent, entries)}"
+                    f"{near(condition.parent, hyperparameters)}"
                 )
         more = _read(name, known[name]) if name in known else []
-        more = [condition for condition in more if condition.parent in entries]
+        more = [condition for condition in more if condition.parent in hyperparameters]
         conditions[name] = (*stated, *more)
     return {name: conditions[name] for name in _parents_first(conditions)}
 
@@ -78,14 +79,14 @@ def conditions_of(
 def check_possible(
     needed: Mapping[str, Iterable[Condition]], values: Mapping[str, BaseDistribution]
 ) -> None:
-    """Accept conditions that can all hold at once, for every entry by itself.
+    """Accept conditions that can all hold at once, for every hyperparameter by itself.
 
     Args:
-        needed: Conditions of every entry, parents before children.
-        values: Values of every entry.
+        needed: Conditions of every hyperparameter, parents before children.
+        values: Values of every hyperparameter.
 
     Raises:
-        ValueError: An entry that would never be searched.
+        ValueError: A hyperparameter that would never be searched.
     """
     needed_in_all: dict[str, list[Condition]] = {}
     for name, conditions in needed.items():
@@ -105,7 +106,7 @@ def check_possible(
 def _read(name: str, when: Any) -> list[Condition]:
     if not isinstance(when, dict) or not when:
         raise ValueError(
-            f"`{name}` has `when` {when!r}, but it must say what other entries must be, "
+            f"`{name}` has `when` {when!r}, but it must say what other hyperparameters must be, "
             'such as { optimizer = "sgd" }.'
         )
     return [_condition(name, parent, must) for parent, must in when.items()]

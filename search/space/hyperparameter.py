@@ -1,4 +1,4 @@
-"""One entry of a space: a range, a choice or a fixed value."""
+"""A hyperparameter of a space: a range, a choice or a fixed value."""
 
 import sys
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ KEYS = ("low", "high", "log", "step", "choices", "value", "when")
 
 
 def read(name: str, what: Any) -> BaseDistribution | Value:
-    """Return an entry as Optuna's distribution, or its value if it is fixed.
+    """Return a hyperparameter as Optuna's distribution, or its value if it is fixed.
 
     Args:
-        name: Name of the entry, for messages.
+        name: Name of the hyperparameter, for messages.
         what: Range, choice or value in plain types (see `plain`).
 
     Raises:
@@ -42,7 +42,7 @@ def read(name: str, what: Any) -> BaseDistribution | Value:
 
 
 def plain(what: Any) -> Any:
-    """Return an entry, or all of a space, as TOML would hold it.
+    """Return a hyperparameter, or all of a space, as TOML would hold it.
 
     Raises:
         ValueError: A name that is not text, or that would break the line it is printed on.
@@ -73,7 +73,7 @@ def _table(name: str, what: dict[str, Any]) -> BaseDistribution | Value:
         if not isinstance(what["value"], Value):
             raise ValueError(f"`{name}` has `value` {what['value']!r}, but must have one value.")
         return what["value"]
-    check_keys(name, what, KEYS, "an entry")
+    check_keys(name, what, KEYS, "a hyperparameter")
     return _range(name, what)
 
 

@@ -35,40 +35,40 @@ class Space:
     `dict(choices=[...], when=...)`, a fixed value `dict(value=..., when=...)`.
 
     Attributes:
-        entries: Ranges, choices and values by name, in plain Python types.
+        hyperparameters: Ranges, choices and values by name, in plain Python types.
         distributions: Optuna's distributions of the ranges and choices.
-        fixed: Values of the other entries.
+        fixed: Values of the other hyperparameters.
     """
 
     def __init__(
         self,
-        entries: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
         conditions: Mapping[str, Any] | None = None,
         /,
         **more: Any,
     ) -> None:
-        """Read the entries of a mapping, and those given by name.
+        """Read the hyperparameters of a mapping, and those given by name.
 
         Args:
-            entries: Ranges, choices and fixed values by name.
-            conditions: A `when` by name that holds in any space, besides that of the entry.
-                Entries and parents that this space lacks are ignored.
-            more: Further entries.
+            hyperparameters: Ranges, choices and fixed values by name.
+            conditions: A `when` by name that holds in any space, besides that of the
+                hyperparameter. Hyperparameters and parents that this space lacks are ignored.
+            more: Further hyperparameters.
 
         Raises:
-            ValueError: An entry that is no range, choice or value; a `when` that is none, that
-                runs in a circle, names no entry of the space, or can never hold.
+            ValueError: A hyperparameter that is no range, choice or value; a `when` that is none,
+                that runs in a circle, names no hyperparameter of the space, or can never hold.
         """
-        self.entries: dict[str, Any] = plain({**(entries or {}), **more})
+        self.hyperparameters: dict[str, Any] = plain({**(hyperparameters or {}), **more})
         self.distributions: dict[str, BaseDistribution] = {}
         self.fixed: dict[str, Any] = {}
-        for name, what in self.entries.items():
+        for name, what in self.hyperparameters.items():
             values = read(name, what)
             if isinstance(values, BaseDistribution):
                 self.distributions[name] = values
             else:
                 self.fixed[name] = values
-        self._conditions = conditions_of(self.entries, plain(conditions or {}))
+        self._conditions = conditions_of(self.hyperparameters, plain(conditions or {}))
         always = {name: CategoricalDistribution([value]) for name, value in self.fixed.items()}
         check_possible(self._conditions, self.distributions | always)
 
@@ -77,7 +77,7 @@ class Space:
         """Return the space in a TOML file.
 
         Raises:
-            ValueError: No such file, no TOML, or a bad entry.
+            ValueError: No such file, no TOML, or a bad hyperparameter.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -90,11 +90,13 @@ class Space:
             raise ValueError(f"`space` is '{path}', but is not TOML: {error}.") from error
 
     def to_toml(self) -> str:
-        """Return the space as `from_toml` reads it, its entries in the same order.
+        """Return the space as `from_toml` reads it, its hyperparameters in the same order.
 
-        Conditions are those in the `when` of the entries alone.
+        Conditions are those in the `when` of the hyperparameters alone.
         """
-        return "".join(f"{_key(name)} = {_toml(what)}\n" for name, what in self.entries.items())
+        return "".join(
+            f"{_key(name)} = {_toml(what)}\n" for name, what in self.hyperparameters.items()
+        )
 
     def sample(self, suggest: Callable[[str, BaseDistribution], Any]) -> dict[str, Any]:
         """Return a configuration: values whose conditions hold, in the order of the space.
@@ -110,7 +112,7 @@ class Space:
                 sample[name] = (
                     suggest(name, self.distributions[name]) if varies else self.fixed[name]
                 )
-        return {name: sample[name] for name in self.entries if name in sample}
+        return {name: sample[name] for name in self.hyperparameters if name in sample}
 
     def varying(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a configuration has that is not fixed."""
@@ -136,7 +138,7 @@ class Space:
 
 
 def _toml(what: Any) -> str:
-    """Return a value on one line; `tomli_w` would move tables behind the other entries."""
+    """Return a value on one line; `tomli_w` would move tables behind the other hyperparameters."""
     if isinstance(what, dict):
         inside = (f"{_key(key)} = {_toml(value)}" for key, value in what.items())
         return f"{{ {', '.join(inside)} }}"

@@ -24,10 +24,10 @@ def check_keys(owner: str, keys: Iterable[str], known: Sequence[str], kind: str)
     """Accept known keys only.
 
     Args:
-        owner: Name of the entry that has the keys.
+        owner: Name of the hyperparameter that has the keys.
         keys: Keys that it has.
         known: Keys that it may have.
-        kind: Kind of the entry, for the message.
+        kind: Kind of the hyperparameter, for the message.
 
     Raises:
         ValueError: A key that is not among the known.
