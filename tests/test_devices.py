@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxrnn.population.devices import cpu_cores
 from jaxrnn.population.plugins import why_on_cpu
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,19 @@ def begin(*command: object, folder: Path = ROOT, platforms: str = "") -> subproc
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.skipif(cpu_cores() < 2, reason="a core that is alone is never idle")
+def test_cores_that_jax_has_left_idle() -> None:
+    """Where JAX started before; not where all that there are were asked for."""
+    started = "import jax\n\njax.devices()\n"
+    output, _ = begin("-c", started + MESHES, platforms="cpu").communicate(timeout=120)
+    assert output.startswith(
+        "RuntimeWarning: JAX had started before with 1 CPU device, so that not"
+    )
+    asked = MESHES.replace("population_mesh()", "population_mesh(1)")
+    output, _ = begin("-c", started + asked, platforms="cpu").communicate(timeout=120)
+    assert output == "\n"
 
 
 @pytest.mark.slow

@@ -170,3 +170,9 @@ def test_find() -> None:
         assert trainer.expected
     with pytest.raises(ValueError, match="`sampler` is 'tpee'"):
         search.optimize(Curves(curve), space, sampler="tpee")
+    with pytest.raises(ValueError, match=r"`maxepochs` is no option.*`max_epochs`"):
+        search.optimize(Curves(curve), space, maxepochs=2)
+    plain = search.optimize(Curves(curve), space.hyperparameters, trials=4, max_epochs=2)
+    assert [trial.configuration for trial in plain.trials] == [
+        proposal.configuration for proposal in search.make_sampler("random", space, 0).ask(4, [])
+    ]

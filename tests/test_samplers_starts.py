@@ -72,8 +72,8 @@ def test_values_are_spelt_as_in_the_space(name: str, given: Any, kept: Any) -> N
 
 
 REFUSED = [
-    ({"rat": 0.1}, "`enqueue` has the hyperparameter 'rat' in starting point 1, but the space does not; "
-     "did you mean `rate`?"),
+    ({"rat": 0.1}, "`enqueue` has the hyperparameter 'rat' in starting point 1, but the space "
+     "does not; did you mean `rate`?"),
     ({"rate": 2}, "`enqueue` has `rate` 2 in starting point 1, "
      "but the space has {'low': 0.0001, 'high': 1, 'log': True}."),
     ({"rate": 1e-5}, "`rate` 1e-05 in"), ({"rate": "high"}, "`rate` 'high' in"),

@@ -172,6 +172,7 @@ MISTAKES: list[tuple[dict[str, Any], str | None]] = [
     ({"enqueue": [{"width": int}]}, "`enqueue` is [{'width': <class 'int'>}], but must hold plain"),
     ({"resume": "nowhere"}, None),
     ({"tirals": 3}, "`tirals` is no argument; did you mean `trials`?"),
+    ({"data": [3]}, "`data` is list, but must be a name, the path of a file, a jaxrnn.Data, a"),
     ({"colour": 3}, "`colour` is no argument; see jaxrnn.tuner.Settings."),
 ]
 
@@ -274,7 +275,7 @@ def test_data_of_python_is_given_again(cwd: Path, capsys: pytest.CaptureFixture[
         tuner.search(**again)
     assert command_line.main(["--resume", "given", "--trials", "9"]) == 2
     assert "`data` is missing" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="has changed since this run began"):
+    with pytest.raises(ValueError, match="`data` differs from the data that this run began"):
         tuner.search(other, **again)
     with pytest.raises(ValueError, match=r"`data` is 'thirds\.npz', but this run began with 'pas"):
         tuner.search("thirds.npz", **again)
@@ -309,6 +310,8 @@ def test_every_trial_diverged(cwd: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`folder` is '.*', but must be the folder of an earlier"):
         tuner.open(tmp_path)
+    with pytest.raises(ValueError, match="`folder` is '5', but must be"):
+        tuner.open(5)  # type: ignore[arg-type]
 
 
 def test_choices_may_be_called_none(first: tuner.Result, tmp_path: Path) -> None:

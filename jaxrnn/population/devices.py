@@ -1,6 +1,7 @@
 """The devices that train, on one mesh axis, `population`."""
 
 import os
+import warnings
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -39,6 +40,18 @@ def split_cpu(devices: int) -> None:
         return
 
 
+def warn_of_idle_cores(devices: int) -> None:
+    """Warn if JAX started with fewer CPU devices than cores before it could be told otherwise."""
+    started_before = jax.config.values["jax_num_cpu_devices"] < 0
+    if started_before and devices < (cores := cpu_cores()):
+        warnings.warn(
+            f"JAX had started before with {devices} CPU device{'s' * (devices > 1)}, so that not "
+            f"all {cores} cores are used; set JAX_NUM_CPU_DEVICES={cores} before JAX starts.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
 def local_devices() -> list[Any]:
     """Return the devices of the default backend.
 
@@ -75,6 +88,8 @@ def population_mesh(count: int | None = None) -> Mesh:
     devices = local_devices()
     if devices[0].platform == "cpu":
         warn_of_idle_plugins()
+        if count is None:
+            warn_of_idle_cores(len(devices))
     if count is not None and count > len(devices):
         kind = devices[0].platform
         hint = "; set JAX_NUM_CPU_DEVICES before JAX starts for more" if kind == "cpu" else ""

@@ -75,8 +75,8 @@ def forked(
     for name, value in snapshot.configuration.items():
         if configuration.get(name) != value and not can_change(name):
             raise ValueError(
-                f"`{name}` is {configuration.get(name)!r}, but must be {value!r} as in the snapshot: "
-                "it can't change in the middle of training."
+                f"`{name}` is {configuration.get(name)!r}, but must be {value!r} as in the "
+                "snapshot: it can't change in the middle of training."
             )
     # What may change never shapes an array, so the same weights live where more code is compiled.
     needed = architecture_of(configuration, snapshot.architecture.spec, microbatch)

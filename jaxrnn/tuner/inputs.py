@@ -101,7 +101,7 @@ def _record(source: Any) -> Record:
     """Make a record of arrays; what `jaxrnn.read_data` returned is one."""
     if isinstance(source, Record):
         return source
-    if isinstance(source, tuple) and len(source) in (2, 3):
+    if isinstance(source, tuple | list) and len(source) in (2, 3):
         inputs, targets, *lengths = source
         return to_sequences(inputs, targets, lengths=lengths[0] if lengths else None)
     raise ValueError(

@@ -151,6 +151,8 @@ def _enter(overrides: Mapping[str, Any], start: Start, stack: ExitStack) -> Job:
             f"raise `trials` above {inputs.totals[-1]} to continue it."
         )
     if record["data"] != saved["data"]:
+        if settings.is_object("data"):
+            raise ValueError("`data` differs from the data that this run began with.")
         source = record["settings"]["data"]
         raise ValueError(f"`data` is {source!r}, but has changed since this run began.")
     if raised and settings.storage is None:

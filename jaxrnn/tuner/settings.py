@@ -122,7 +122,7 @@ class Settings:
         SEARCH, 1, "epochs before the first pruning, or between two (median, pbt)"
     )
     max_epochs: int = _count(SEARCH, 27, "epochs of a trial that is never pruned")
-    eta: int = _count(SEARCH, 3, "at each pruning, the best of ETA trials goes on")
+    eta: int = _count(SEARCH, 3, "at each pruning, one in ETA trials goes on")
     repeats: int = _count(SEARCH, 1, "seeds per trial; trials are ranked by the mean over them")
     max_concurrent: int | None = _count(
         SEARCH, None, "start new trials while fewer than N train (default: see docs/search.md)"
@@ -151,7 +151,7 @@ class Settings:
     resume: str | None = _setting(
         RUN,
         None,
-        "continue the run in this folder; trials may be raised",
+        "continue the run in this folder; --trials may be raised",
         "FOLDER",
         may_change=True,
         saved=False,

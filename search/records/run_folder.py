@@ -48,7 +48,7 @@ class RunFolder:
             ValueError: It is no such folder.
         """
         folder = cls.__new__(cls)
-        folder.path = Path(path)
+        folder.path = Path(str(path))
         if not (folder.path / SETTINGS).is_file():
             raise ValueError(
                 f"`resume` is '{path}', but must be the folder of an earlier search, "
