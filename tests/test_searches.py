@@ -111,6 +111,13 @@ def test_every_search_with_every_scheduler(main: Main, proposing: str, pruning: 
             assert float(row[f"loss_at_{epochs}"]) == pytest.approx(value, rel=1e-6)
 
 
+def test_a_grid_that_is_cut_is_said(main: Main) -> None:
+    output = main(
+        *SMALL, "--sampler", "grid", "--grid-points", "2", "--trials", "3", "--out", "out"
+    )
+    assert "note: the grid has 54 configurations, and only the first 3 train." in output
+
+
 @pytest.mark.slow
 def test_seeds_and_folds(main: Main) -> None:
     """Three folds with two seeds each: means with errors, one winner of six members."""

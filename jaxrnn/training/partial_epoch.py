@@ -54,6 +54,19 @@ class GradientSum(NamedTuple):
     weight: Array
     begin: Array
 
+    def emptied(self, updated: Array, following: Array) -> "GradientSum":
+        """Return the sum to go on with: a new one after an update, else this one.
+
+        Args:
+            updated: Whether the update was made, `()` bool.
+            following: Index of the next microbatch, `()` int32.
+        """
+        return GradientSum(
+            jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), self.gradients),
+            jnp.where(updated, 0.0, self.weight),
+            jnp.where(updated, following, self.begin),
+        )
+
 
 class PartialEpoch(NamedTuple):
     """The state that steps of an epoch hand on, besides weights and optimizer.

@@ -114,9 +114,8 @@ class Step:
         gradients = packing.pack(gradients)
         train_state = train_state._replace(diverged=train_state.diverged | ~jnp.isfinite(loss))
         if gradient_sum is None:
-            batch = GradientSum(gradients, weight, index)
+            batch, updated = GradientSum(gradients, weight, index), jnp.bool_(True)
             train_state, norm, rate = self._updated(packed.hp, epoch, train_state, batch)
-            updated = jnp.bool_(True)
         else:
             sums = jax.tree.map(jnp.add, gradient_sum.gradients, gradients)
             batch = GradientSum(sums, gradient_sum.weight + weight, gradient_sum.begin)
@@ -129,11 +128,7 @@ class Step:
                 train_state,
                 batch,
             )
-            gradient_sum = GradientSum(
-                jax.tree.map(lambda leaf: jnp.where(updated, 0.0, leaf), batch.gradients),
-                jnp.where(updated, 0.0, batch.weight),
-                jnp.where(updated, index + 1, batch.begin),
-            )
+            gradient_sum = batch.emptied(updated, index + 1)
         loss = jnp.where(train_state.diverged, jnp.nan, loss)
         norm = jnp.where(updated, norm, 0.0)
         return train_state, gradient_sum, carry, StepInfo(loss, weight, norm, norm, updated, rate)

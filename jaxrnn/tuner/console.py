@@ -25,6 +25,9 @@ def show_beginning(job: Job, console: Console) -> None:
     notes = [*job.notes, *job.data.notes]
     if settings.trials and settings.trials != trials:
         notes.insert(0, f"{settings.trials} trials were asked for; whole brackets take {trials}.")
+    size = job.plan.sampler.size
+    if size is not None and trials < size:
+        notes.insert(0, f"the grid has {size} configurations, and only the first {trials} train.")
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
     if share := job.trainers[0].training_data.padded_share:
