@@ -14,7 +14,6 @@ from jaxrnn.configuration import rules
 from jaxrnn.configuration.rules import can_change
 from jaxrnn.data.arrays import check_seed
 from jaxrnn.data.dataset import Data
-from jaxrnn.network.scan import chunk_length
 from jaxrnn.population import checkpoint
 from jaxrnn.population.autotuner import Autotuner
 from jaxrnn.population.compiler import Compiler
@@ -93,7 +92,7 @@ class Trainer:
         self.compiler = Compiler(
             data.task, self.training_data, self._splits["validation"], self.mesh, precision
         )
-        time = chunk_length(data.train.time) if data.spec.lengths_differ else data.train.time
+        time = data.train.time
         self.placement = self._placement(lane_plan, autotune, time)
         self._memory_check = MemoryCheck(self.placement, memory_limit)
         self._loop = Loop(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 
 from jaxrnn.types import Array
@@ -14,6 +15,21 @@ def without_padding(x: Array, lengths: Array) -> Array:
     """
     true = jnp.arange(x.shape[1])[None] < lengths[:, None]
     return jnp.where(true[..., None], x, 0.0)
+
+
+@jax.custom_batching.custom_vmap
+def longest_of(lengths: Array) -> Array:
+    """Return the greatest of lengths `(batch,)`, and of those of all lanes under `vmap`, `()`.
+
+    A loop that ends there has one number of turns for every lane.
+    """
+    return lengths.max()
+
+
+@longest_of.def_vmap
+def _(size: int, batched: list[bool], lengths: Array) -> tuple[Array, bool]:
+    del size, batched
+    return longest_of(lengths.reshape(-1)), False
 
 
 def reverse(x: Array, lengths: Array | None) -> Array:

@@ -13,8 +13,8 @@ from jaxrnn.network.architecture import DIRECTIONS, STATES, Architecture
 from jaxrnn.network.cells import CELLS, Carry, Constants, shape_only
 from jaxrnn.network.dropout import RngStream
 from jaxrnn.network.inputs import prepare, restore_units
-from jaxrnn.network.masking import ends, interleave, reverse
-from jaxrnn.network.scan import scan_layer, scan_layer_in_chunks
+from jaxrnn.network.masking import ends, interleave, longest_of, reverse
+from jaxrnn.network.scan import scan_layer
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.types import Array, Key, Shape
 
@@ -27,8 +27,8 @@ class CallContext(NamedTuple):
 
     Attributes:
         lengths: True steps of each sequence, `(batch,)`.
-        longest: Most true steps in the batch, `()`; where it is the same for every lane, steps
-            behind it are skipped.
+        longest: Most true steps in the batch, `()` int32, the same for every lane; None where no
+            step is padding.
         hp: Hyperparameters of the member.
         key: Randomness of a training step, or None.
         stop_gradient_at: Steps where gradients go no further back, `(time,)` bool, or None.
@@ -36,7 +36,7 @@ class CallContext(NamedTuple):
     """
 
     lengths: Array
-    longest: Array
+    longest: Array | None
     hp: Hyperparameters
     key: Key | None
     stop_gradient_at: Array | None
@@ -80,11 +80,11 @@ class RecurrentNetwork(nn.Module):
                 initial state of every layer.
         """
         spec, uses = self.architecture.spec, self.architecture.uses
-        longest = lengths.max()
         embedding = self._parameters("embedding")["embedding"] if spec.vocabulary else None
         x, lengths, window = prepare(self.architecture, inputs, lengths, hp, key, embedding)
         for k in range(len(self.architecture.sizes.before)):
             x = self._dense("before", k, x, hp)
+        longest = longest_of(lengths) if uses.lengths or uses.crop else None
         call = CallContext(lengths, longest, hp, key, stop_gradient_at, carry)
         last, states = x[:, -1], []
         for layer in range(len(self.architecture.sizes.layers)):
@@ -151,11 +151,8 @@ class RecurrentNetwork(nn.Module):
         if call.carry is not None:
             carry = call.carry[layer]
         cell = CELLS[arch.cell](arch, tuple(shapes.items()), name="layer" + name)
-        arguments = cell, carry, x, call.stop_gradient_at, constants
-        if arch.uses.lengths:
-            state, y = scan_layer_in_chunks(*arguments, call.longest, self.unroll)
-        else:
-            state, y = scan_layer(*arguments, self.unroll)
+        arguments = cell, carry, x, call.stop_gradient_at, constants, call.longest
+        state, y = scan_layer(*arguments, self.unroll)
         return y, state
 
     def _readout(self, x: Array, last: Array, call: CallContext) -> Outputs:

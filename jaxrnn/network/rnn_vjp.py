@@ -125,8 +125,9 @@ def run_layer(
     x: Array,
     stop_gradient_at: Array | None,
     constants: Constants,
+    longest: Array | None = None,
 ) -> tuple[Carry, Array]:
-    """Run one direction of a layer over all time steps.
+    """Run one direction of a layer over all time steps, or as many as are not padding.
 
     Args:
         static: What is fixed when it is compiled.
@@ -135,16 +136,17 @@ def run_layer(
         x: Inputs, `(time, batch, inputs)`.
         stop_gradient_at: Steps whose incoming state is a constant, `(time,)` bool, or None.
         constants: Values that are the same at every step; without a gradient.
+        longest: Steps of the longest sequence, `()` int32, the same for all lanes; None for `time`.
 
     Returns:
-        The last state, and the outputs `(time, batch, units)`.
+        The last state, and the outputs `(time, batch, units)`, 0 at steps that were not run.
     """
-    return traced_layer(static)(weights, carry, x, stop_gradient_at, constants)
+    return traced_layer(static)(weights, carry, x, stop_gradient_at, constants, longest)
 
 
 @lru_cache(16)
 def traced_layer(static: StaticArguments) -> Callable[..., tuple[Carry, Array]]:
-    """Return `run_layer`, traced once for all layers, directions and chunks that are alike.
+    """Return `run_layer`, traced once for all layers and directions that are alike.
 
     Traces are kept until `traced_layer.cache_clear()`.
     """
@@ -155,10 +157,11 @@ def traced_layer(static: StaticArguments) -> Callable[..., tuple[Carry, Array]]:
         x: Array,
         stop_gradient_at: Array | None,
         constants: Constants,
+        longest: Array | None,
     ) -> tuple[Carry, Array]:
         mapped = map_inputs(static, weights, x, stop_gradient_at, constants)
         state_weights = {name: weights[name] for name in weights if name in STATE_WEIGHTS}
-        arguments = static, state_weights, carry, mapped, stop_gradient_at, constants
+        arguments = static, state_weights, carry, mapped, stop_gradient_at, constants, longest
         return cast(tuple[Carry, Array], run_recurrence(*arguments))
 
     return jax.jit(layer, inline=True)
@@ -186,6 +189,15 @@ def map_inputs(
     return affine(x, kernel, bias)
 
 
+def loop_end(static: StaticArguments, time: int, longest: Array | None) -> int | Array:
+    """Return the number of turns of a loop over `time` steps.
+
+    Padding behind the longest sequence is left out where loops are not unrolled. The others, as on
+    accelerators, have a number of turns that is compiled: a GPU would ask the host before each.
+    """
+    return time if longest is None or static.unroll > 1 else longest
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def run_recurrence(
     static: StaticArguments,
@@ -194,6 +206,7 @@ def run_recurrence(
     x: Array,
     stop_gradient_at: Array | None,
     constants: Constants,
+    longest: Array | None,
 ) -> tuple[Carry, Array]:
     """Run the recurrent part of `run_layer`: x is mapped, and `weights` are those of the state."""
     del stop_gradient_at
@@ -205,8 +218,8 @@ def run_recurrence(
         carry, _ = recurrence.step(carry, at(x, t))
         return carry, put(y, carry[0], t)
 
-    y = jnp.zeros((len(x), *carry[0].shape), carry[0].dtype)
-    return jax.lax.fori_loop(0, len(x), step, (carry, y), unroll=static.unroll)
+    y, end = jnp.zeros((len(x), *carry[0].shape), carry[0].dtype), loop_end(static, len(x), longest)
+    return jax.lax.fori_loop(0, end, step, (carry, y), unroll=static.unroll)
 
 
 def _forwards(
@@ -216,8 +229,9 @@ def _forwards(
     x: Array,
     stop_gradient_at: Array | None,
     constants: Constants,
+    longest: Array | None,
 ) -> tuple[tuple[Carry, Array], Any]:
-    recurrence = Recurrence(static, weights, constants)
+    recurrence, end = Recurrence(static, weights, constants), loop_end(static, len(x), longest)
 
     def step(t: Array, loop: tuple[Carry, Residuals]) -> tuple[Carry, Residuals]:
         carry, saved = loop
@@ -226,22 +240,25 @@ def _forwards(
 
     _, shapes = jax.eval_shape(recurrence.step, carry, x[0])
     empty = jax.tree.map(lambda leaf: jnp.zeros((len(x), *leaf.shape), leaf.dtype), shapes)
+    if end is longest:  # steps that never run have no gradient
+        x = jnp.where((jnp.arange(len(x)) < longest)[:, None, None], x, 0.0)
     begin = carry, empty._replace(gate_factors=x)
-    last, saved = jax.lax.fori_loop(0, len(x), step, begin, unroll=static.unroll)
-    return (last, saved.output), (weights, carry, stop_gradient_at, constants, saved)
+    last, saved = jax.lax.fori_loop(0, end, step, begin, unroll=static.unroll)
+    return (last, saved.output), (weights, carry, stop_gradient_at, constants, longest, saved)
 
 
 def _backwards(
     static: StaticArguments, saved_values: Any, gradients: tuple[Carry, Array]
-) -> tuple[Weights, Carry, Array, None, None]:
-    weights, start, stops, constants, saved = saved_values
+) -> tuple[Weights, Carry, Array, None, None, None]:
+    weights, start, stops, constants, longest, saved = saved_values
     recurrence, (last, dy) = Recurrence(static, weights, constants), gradients
+    end = loop_end(static, len(dy), longest)
     # The barrier has it transposed once, not at every step.
     transposed = jax.lax.optimization_barrier(recurrence.kernel.T)
 
     def step(k: Array, loop: tuple[Carry, Array]) -> tuple[Carry, Array]:
         (dh, *others), buffer = loop
-        t = len(dy) - 1 - k
+        t = end - 1 - k
         factors, normalised = jax.tree.map(
             lambda leaf: at(leaf, t), (saved.carry_factors, saved.normalised)
         )
@@ -256,8 +273,8 @@ def _backwards(
         return before, buffer
 
     begin = tuple(last), saved.gate_factors
-    first, dx = jax.lax.fori_loop(0, len(dy), step, begin, unroll=static.unroll)
-    return _gradients(recurrence, start[0], saved, dx), first, dx, None, None
+    first, dx = jax.lax.fori_loop(0, end, step, begin, unroll=static.unroll)
+    return _gradients(recurrence, start[0], saved, dx), first, dx, None, None, None
 
 
 def _gradients(recurrence: Recurrence, start: Array, saved: Residuals, dx: Array) -> Weights:

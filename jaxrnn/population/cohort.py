@@ -13,7 +13,7 @@ from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.packing import Packing
 from jaxrnn.population.background import Programs
 from jaxrnn.population.layout import Layout, Waves
-from jaxrnn.training.batches import Batches, Samples, Segment
+from jaxrnn.training.batches import Batches, RaggedSamples, Segment
 from jaxrnn.training.member import MemberState, parameters_of
 from jaxrnn.types import Array
 
@@ -46,7 +46,7 @@ class Cohort:
         return self.layout.active_waves(active[self.members])
 
     def train(
-        self, turn: Waves, samples: Samples, validation: Batches, segment: Segment
+        self, turn: Waves, samples: RaggedSamples, validation: Batches, segment: Segment
     ) -> "Cohort":
         """Train the members of a turn on a segment; the devices may still be at work on return.
 

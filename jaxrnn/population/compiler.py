@@ -18,7 +18,7 @@ from jaxrnn.population.layout import Layout
 from jaxrnn.population.options import Options, Precision
 from jaxrnn.population.programs import compile_evaluate, compile_train
 from jaxrnn.tasks.task import Task
-from jaxrnn.training.batches import Batches, Samples, Segment
+from jaxrnn.training.batches import Batches, RaggedSamples, Segment
 from jaxrnn.training.member import Member
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
@@ -67,7 +67,7 @@ class Compiler:
         self.validation, self.mesh, self.precision = validation, mesh, precision
         self._task, self._training_data = task, training_data
         self._background = Background()
-        self._examples: dict[int, tuple[Samples, Segment]] = {}
+        self._examples: dict[int, tuple[RaggedSamples, Segment]] = {}
         self._members: dict[Architecture, Member] = {}
         self._cache: dict[ProgramKey, Programs] = {}
         self._candidates: dict[ProgramKey, Programs] = {}
@@ -97,7 +97,7 @@ class Compiler:
             )
         return self._members[architecture]
 
-    def example(self, layout: Layout) -> tuple[Samples, Batches, Segment]:
+    def example(self, layout: Layout) -> tuple[RaggedSamples, Batches, Segment]:
         """Return data of the shapes that members in `layout` read, to compile for."""
         window = layout.epoch_window
         if window not in self._examples:

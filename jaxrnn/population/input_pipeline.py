@@ -13,7 +13,21 @@ import numpy as np
 from jaxrnn.data.dataset import Data
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
-from jaxrnn.training.batches import Batches, Samples, Segment, epoch_order, padded_share
+from jaxrnn.training.batches import (
+    Batches,
+    RaggedSamples,
+    Samples,
+    Segment,
+    evaluation_batches,
+    stretches,
+)
+from jaxrnn.training.buckets import (
+    choose_boundaries,
+    epoch_buckets,
+    epoch_order,
+    microbatch_lengths,
+    padded_share,
+)
 from jaxrnn.training.partial_epoch import StepRange
 
 Put = Callable[[Any], Any]
@@ -48,11 +62,11 @@ class TrainingData(Protocol):
         """Return over how many of so many epochs members may be spread that share segments."""
         ...
 
-    def example(self, epoch_window: int) -> tuple[Samples, Segment]:
+    def example(self, epoch_window: int) -> tuple[RaggedSamples, Segment]:
         """Return arrays of the shapes of every segment, to compile for."""
         ...
 
-    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Segment]]:
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[RaggedSamples, Segment]]:
         """Yield the segments of the `epoch_window` epochs from `first` on, on the devices."""
         ...
 
@@ -66,15 +80,15 @@ class InMemory:
         lengths: True lengths of the samples, on the host.
         microbatch: Samples of a step.
         order: Function from the number of an epoch to its sample indices, `(steps, microbatch)`.
-        chunked: Whether chunks of padding are skipped.
+        buckets: Bucket of every step of an epoch, `(steps,)` int32.
         put: Function that puts the order on the devices.
     """
 
-    samples: Samples
+    samples: RaggedSamples
     lengths: np.ndarray
     microbatch: int
     order: Callable[[int], np.ndarray]
-    chunked: bool
+    buckets: np.ndarray
     put: Put
     streaming = False
     segments = 1
@@ -82,21 +96,20 @@ class InMemory:
     @property
     def padded_share(self) -> float:
         """Share of padding in the first epoch, or in all blocks of a text."""
-        time = self.samples.inputs.shape[1]
-        return padded_share(self.lengths, self.order(0), time, self.chunked)
+        return padded_share(self.lengths, self.order(0))
 
     def epoch_window(self, epochs: int) -> int:
         """Return the number of epochs, up to a limit."""
         return min(epochs, MAX_EPOCH_WINDOW)
 
-    def example(self, epoch_window: int) -> tuple[Samples, Segment]:
+    def example(self, epoch_window: int) -> tuple[RaggedSamples, Segment]:
         """Return the first epochs, in one segment."""
         return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[Samples, Segment]]:
+    def epochs(self, first: int, epoch_window: int) -> Iterator[tuple[RaggedSamples, Segment]]:
         """Yield all steps in one segment."""
         orders = np.stack([self.order(epoch) for epoch in range(first, first + epoch_window)])
-        yield self.samples, self.put(Segment.whole(orders, first))
+        yield self.samples, self.put(Segment.whole(orders, self.buckets, first))
 
 
 @dataclass(frozen=True)
@@ -106,11 +119,13 @@ class Streaming:
     Attributes:
         stream: Source of the batches.
         microbatch: Samples of a step; batches are multiples of it.
+        per_step: True if targets belong to steps.
         put: Function that puts a segment on the devices.
     """
 
     stream: Stream
     microbatch: int
+    per_step: bool
     put: Put
     streaming = True
     padded_share = 0.0
@@ -134,11 +149,11 @@ class Streaming:
         """Return one, as another epoch would read other batches."""
         return 1
 
-    def example(self, epoch_window: int = 1) -> tuple[Samples, Segment]:
+    def example(self, epoch_window: int = 1) -> tuple[RaggedSamples, Segment]:
         """Return the first segment of the first epoch."""
         return next(self.epochs(0, epoch_window))
 
-    def epochs(self, first: int, epoch_window: int = 1) -> Iterator[tuple[Samples, Segment]]:
+    def epochs(self, first: int, epoch_window: int = 1) -> Iterator[tuple[RaggedSamples, Segment]]:
         """Yield one segment after the other, and fetch the next one in the meantime."""
         assert epoch_window == 1
         segments = self._segments(first)
@@ -148,15 +163,17 @@ class Streaming:
                 ahead = pool.submit(next, segments, None)
                 yield segment
 
-    def _segments(self, epoch: int) -> Iterator[tuple[Samples, Segment]]:
+    def _segments(self, epoch: int) -> Iterator[tuple[RaggedSamples, Segment]]:
         batches, first = self.stream.epoch(epoch), 0
         most = self.batches_per_segment * self.stream.batch // self.microbatch
         order = np.arange(most * self.microbatch, dtype=np.int32).reshape(1, most, -1)
+        buckets = np.zeros(most, np.int32)
         while group := list(islice(batches, self.batches_per_segment)):
             samples = _concatenated(group, most * self.microbatch)
+            ragged = RaggedSamples.dense(samples, self.per_step)
             count = len(group) * self.stream.batch // self.microbatch
             steps = StepRange(np.int32(count), np.int32(first), np.int32(self.steps))
-            yield self.put((samples, Segment(order, steps, np.int32(epoch))))
+            yield self.put((ragged, Segment(order, buckets, steps, np.int32(epoch))))
             first += count
 
 
@@ -184,24 +201,30 @@ def microbatch_of(train: Split | Stream, asked: int | None) -> int:
 
 def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingData:
     """Return the training data of a search."""
-    train = data.train
+    train, spec = data.train, data.spec
     if isinstance(train, Stream):
-        return Streaming(train, microbatch, put)
-    samples, lengths, spec = put(Samples.of(train)), train.lengths, data.spec
+        return Streaming(train, microbatch, spec.per_step, put)
+    lengths, all_samples = train.lengths, Samples.of(train)
+    if spec.stateful:
+        samples, steps = RaggedSamples.dense(all_samples, spec.per_step), len(train) // microbatch
+        in_order = stretches(steps, microbatch)
+        buckets = np.zeros(steps, np.int32)
+        return InMemory(put(samples), lengths, microbatch, lambda _: in_order, buckets, put)
+    boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch))
+    samples = RaggedSamples.ragged(all_samples, spec.per_step, boundaries)
+    buckets = epoch_buckets(lengths, microbatch, seed, boundaries)
 
     @lru_cache(MAX_EPOCH_WINDOW)  # turn after turn asks for almost the same ones
     def order(epoch: int) -> np.ndarray:
-        return epoch_order(lengths, microbatch, seed, epoch, spec.stateful)
+        return epoch_order(lengths, microbatch, seed, epoch, boundaries)
 
-    return InMemory(samples, lengths, microbatch, order, spec.lengths_differ, put)
+    return InMemory(put(samples), lengths, microbatch, order, buckets, put)
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:
     """Return validation and test split in one shape, on the host."""
-    splits = {"validation": data.validation, "test": data.test}
-    sizes = [len(split) for split in splits.values()]
-    time = max(split.time for split in splits.values())
-    return {name: Batches.of(part, sizes, time, data.spec) for name, part in splits.items()}
+    batches = evaluation_batches([data.validation, data.test], data.spec)
+    return dict(zip(("validation", "test"), batches, strict=True))
 
 
 def _concatenated(splits: list[Split], size: int) -> Samples:

@@ -20,7 +20,7 @@ from jaxrnn.configuration.optimizers import OPTIMIZERS
 from jaxrnn.population.devices import REPLICATED, SHARDED
 from jaxrnn.population.layout import Layout, Waves
 from jaxrnn.population.options import Options
-from jaxrnn.training.batches import Batches, Samples, Segment
+from jaxrnn.training.batches import Batches, RaggedSamples, Segment
 from jaxrnn.training.member import Member, MemberState
 from jaxrnn.types import AnyArray, Array
 
@@ -94,7 +94,7 @@ def compile_train(
     options: Options,
     packed: PackedHyperparameters,
     state: MemberState,
-    samples: Samples,
+    samples: RaggedSamples,
     validation: Batches,
     segment: Segment,
 ) -> Compiled:
@@ -176,7 +176,7 @@ def _train(member: Member, layout: Layout) -> Callable[..., Any]:
         state: MemberState,
         packed: PackedHyperparameters,
         turn: Waves,
-        samples: Samples,
+        samples: RaggedSamples,
         validation: Batches,
         segment: Segment,
     ) -> MemberState:

@@ -31,14 +31,14 @@ class Evaluation(NamedTuple):
     Attributes:
         sums: Results of `Task.sums`, added up over the batches.
         per_sample: Results of `Task.per_sample`, `(batches, batch, ...)`.
-        targets: Targets, `(batches, batch, ...)`.
+        targets: Targets, `(batches, batch, ...)`; None where they belong to steps.
         lengths: True steps, `(batches, batch)`.
         weights: 1 for a sequence and 0 for padding, `(batches, batch)`.
     """
 
     sums: Any
     per_sample: Any
-    targets: Array
+    targets: Any
     lengths: Array
     weights: Array
 

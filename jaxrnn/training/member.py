@@ -14,11 +14,11 @@ from jaxrnn.network.network import NetworkCarry
 from jaxrnn.network.packing import Packed
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import Evaluation
-from jaxrnn.training.batches import Batches, Samples, Segment
+from jaxrnn.training.batches import Batches, RaggedSamples, Samples, Segment
 from jaxrnn.training.early_stopping import ValidationTracker, uses_validation
 from jaxrnn.training.epoch_metrics import NO_METRICS, EpochMetrics, StepInfo
 from jaxrnn.training.partial_epoch import PartialEpoch
-from jaxrnn.training.step import EpochContext, Step, TrainState
+from jaxrnn.training.step import EpochContext, MicrobatchGradient, Step, TrainState
 from jaxrnn.types import AnyArray, Array
 
 
@@ -82,7 +82,7 @@ class Member:
         packed: PackedHyperparameters,
         state: MemberState,
         active: Array,
-        samples: Samples,
+        samples: RaggedSamples,
         validation: Batches,
         segment: Segment,
     ) -> MemberState:
@@ -150,7 +150,7 @@ class Member:
         packed: PackedHyperparameters,
         state: MemberState,
         partial_epoch: PartialEpoch,
-        samples: Samples,
+        samples: RaggedSamples,
         segment: Segment,
     ) -> tuple[MemberState, PartialEpoch]:
         """Take all steps of a segment."""
@@ -165,13 +165,17 @@ class Member:
             k: Array, carried: tuple[TrainState, PartialEpoch]
         ) -> tuple[TrainState, PartialEpoch]:
             train_state, (running, gradient_sum, carry, sums) = carried
-            rows = segment.order[row, k]
-            microbatch = Samples(*(leaf[rows] for leaf in samples))
             index = segment.steps.first + k
-            train_state, gradient_sum, carry, info = self.step(
-                packed, context, train_state, gradient_sum, microbatch, index, carry
+
+            def gradient(microbatch: Samples) -> MicrobatchGradient:
+                parameters = train_state.parameters
+                return self.step.gradient(packed, context, parameters, microbatch, index, carry)
+
+            found = samples.read(segment.order[row, k], segment.buckets[k], gradient)
+            train_state, gradient_sum, info = self.step(
+                packed, context, train_state, gradient_sum, found, index
             )
-            return train_state, PartialEpoch(running, gradient_sum, carry, sums.plus(info))
+            return train_state, PartialEpoch(running, gradient_sum, found.carry, sums.plus(info))
 
         carried = state.train_state, partial_epoch
         train_state, partial_epoch = jax.lax.fori_loop(0, segment.steps.count, step, carried)
@@ -197,18 +201,21 @@ class Member:
         self, packed: PackedHyperparameters, parameters: Packed, batches: Batches
     ) -> Array:
         """Return the task's metrics over the samples."""
-        task, (samples, weights, used) = self.step.task, batches
-        network = self.step.network
+        task, network, weights = self.step.task, self.step.network, batches.weights
         variables = {"params": self.step.update.packing.unpack(parameters)}
         carry = self._first_carry(weights.shape[1])
 
         def read(
             k: Array, carry: NetworkCarry | None
         ) -> tuple[AnyArray, AnyArray, NetworkCarry | None]:
-            inputs, targets, lengths = (leaf[k] for leaf in samples)
-            outputs = network.apply(variables, inputs, lengths, packed.hp, carry=carry)
-            assert isinstance(outputs, Outputs)
-            return task.sums(outputs, targets, weights[k]), task.per_sample(outputs), outputs.carry
+            def score(samples: Samples) -> tuple[AnyArray, AnyArray, NetworkCarry | None]:
+                inputs, targets, lengths = samples
+                outputs = network.apply(variables, inputs, lengths, packed.hp, carry=carry)
+                assert isinstance(outputs, Outputs)
+                sums = task.sums(outputs, targets, weights[k])
+                return sums, task.per_sample(outputs), outputs.carry
+
+            return batches.samples.read(batches.rows[k], batches.buckets[k], score)
 
         def add(k: Array, carried: tuple[AnyArray, AnyArray, NetworkCarry | None]) -> AnyArray:
             sums, per_sample, carry = carried
@@ -222,9 +229,10 @@ class Member:
         sums, per_sample, _ = jax.eval_shape(read, jnp.int32(0), carry)
         per_sample = jax.tree.map(lambda leaf: zeros(leaf, len(weights)), per_sample)
         sums = jax.tree.map(zeros, sums)
-        sums, per_sample, _ = jax.lax.fori_loop(0, used, add, (sums, per_sample, carry))
-        scored = Evaluation(sums, per_sample, samples.targets, samples.lengths, weights)
-        return task.metrics_from(scored)
+        sums, per_sample, _ = jax.lax.fori_loop(0, batches.used, add, (sums, per_sample, carry))
+        return task.metrics_from(
+            Evaluation(sums, per_sample, *batches.targets_and_lengths, weights)
+        )
 
 
 def parameters_of(packed: PackedHyperparameters, state: MemberState) -> Packed:

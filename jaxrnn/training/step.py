@@ -52,6 +52,22 @@ class EpochContext(NamedTuple):
     plateau: AnyArray
 
 
+class MicrobatchGradient(NamedTuple):
+    """Gradient of the loss of one microbatch.
+
+    Attributes:
+        loss: Sum of the samples' losses, `()`.
+        weight: Sum of the weights of these losses, `()`.
+        gradient: Gradient of the sum of the losses.
+        carry: Recurrent state after the step, where a text goes on; else None.
+    """
+
+    loss: Array
+    weight: Array
+    gradient: Packed
+    carry: NetworkCarry | None
+
+
 @dataclass(frozen=True)
 class Step:
     """The step: structure here, numbers in the calls.
@@ -80,17 +96,42 @@ class Step:
         zeros = jax.tree.map(jnp.zeros_like, train_state.parameters)
         return GradientSum(zeros, jnp.float32(0), jnp.int32(0))
 
+    def gradient(
+        self,
+        packed: PackedHyperparameters,
+        epoch: EpochContext,
+        parameters: Packed,
+        samples: Samples,
+        index: Array,
+        carry: NetworkCarry | None = None,
+    ) -> MicrobatchGradient:
+        """Return the gradient of one microbatch.
+
+        Args:
+            packed: Hyperparameters and seed of the member.
+            epoch: Epoch that the step belongs to.
+            parameters: Weights.
+            samples: The microbatch.
+            index: Index of the step in the epoch, `()` int32.
+            carry: Recurrent state after the step before, where a text goes on.
+        """
+        key = jax.random.fold_in(jax.random.key(packed.seed), epoch.number * epoch.steps + index)
+        packing = self.update.packing
+        (loss, (weight, carry)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
+            packing.unpack(parameters), packed.hp, samples, key, epoch.number, carry
+        )
+        return MicrobatchGradient(loss, weight, packing.pack(gradients), carry)
+
     def __call__(
         self,
         packed: PackedHyperparameters,
         epoch: EpochContext,
         train_state: TrainState,
         gradient_sum: GradientSum | None,
-        samples: Samples,
+        microbatch: MicrobatchGradient,
         index: Array,
-        carry: NetworkCarry | None = None,
-    ) -> tuple[TrainState, GradientSum | None, NetworkCarry | None, StepInfo]:
-        """Train on one microbatch.
+    ) -> tuple[TrainState, GradientSum | None, StepInfo]:
+        """Train on one microbatch, whose gradient `gradient` returned.
 
         A loss or an update that is not finite freezes the run as it was before.
 
@@ -99,19 +140,13 @@ class Step:
             epoch: Epoch that the step belongs to.
             train_state: Weights and optimizer.
             gradient_sum: Microbatches of the update so far.
-            samples: The microbatch.
+            microbatch: Gradient of the microbatch.
             index: Index of the step in the epoch, `()` int32.
-            carry: Recurrent state after the step before, where a text goes on.
 
         Returns:
-            Weights and optimizer, the sum and the carry after the step, and what it saw.
+            Weights and optimizer and the sum after the step, and what it saw.
         """
-        key = jax.random.fold_in(jax.random.key(packed.seed), epoch.number * epoch.steps + index)
-        packing = self.update.packing
-        (loss, (weight, carry)), gradients = jax.value_and_grad(self._loss, has_aux=True)(
-            packing.unpack(train_state.parameters), packed.hp, samples, key, epoch.number, carry
-        )
-        gradients = packing.pack(gradients)
+        loss, weight, gradients, _ = microbatch
         train_state = train_state._replace(diverged=train_state.diverged | ~jnp.isfinite(loss))
         if gradient_sum is None:
             batch, updated = GradientSum(gradients, weight, index), jnp.bool_(True)
@@ -131,7 +166,7 @@ class Step:
             gradient_sum = batch.emptied(updated, index + 1)
         loss = jnp.where(train_state.diverged, jnp.nan, loss)
         norm = jnp.where(updated, norm, 0.0)
-        return train_state, gradient_sum, carry, StepInfo(loss, weight, norm, norm, updated, rate)
+        return train_state, gradient_sum, StepInfo(loss, weight, norm, norm, updated, rate)
 
     def _loss(
         self,
