@@ -164,16 +164,12 @@ def test_no_member_comes_back_within_an_epoch(batch_size: int) -> None:
 
     @jax.jit
     def two_steps(train_state: Any, inputs: jax.Array) -> Any:
-        samples, batch = (
-            Samples(inputs, labels, np.full(8, 6)),
-            member.step.no_gradients(train_state),
-        )
-        train_state, batch, _, _ = member.step(
-            packed, epoch, train_state, batch, samples, jnp.int32(0)
-        )
-        train_state, _, _, seen = member.step(
-            packed, epoch, train_state, batch, samples, jnp.int32(1)
-        )
+        samples = Samples(inputs, labels, np.full(8, 6))
+        batch, seen = member.step.no_gradients(train_state), None
+        for index in (jnp.int32(0), jnp.int32(1)):
+            found = member.step.gradient(packed, epoch, train_state.parameters, samples, index)
+            train_state, batch, seen = member.step(packed, epoch, train_state, batch, found, index)
+        assert seen is not None
         return train_state, seen.loss
 
     good, loss = two_steps(first, inputs)

@@ -12,7 +12,7 @@ import pytest
 
 import search
 from jaxrnn.data.split import Split
-from jaxrnn.training.batches import epoch_order
+from jaxrnn.training.buckets import epoch_order
 from jaxrnn.tuner.command_line import parse
 from jaxrnn.tuner.job import Job, prepare
 from jaxrnn.tuner.report import score_winner
@@ -60,7 +60,7 @@ def test_a_command_line_reaches_what_it_is_about(begin: Begin) -> None:
     assert trainer.compiler.precision == "high"
     feed: Any = trainer.training_data
     assert isinstance(train, Split)
-    np.testing.assert_array_equal(feed.order(2), epoch_order(train.lengths, 16, 7, 2))
+    np.testing.assert_array_equal(feed.order(2), epoch_order(train.lengths, 16, 7, 2, (9,)))
     with pytest.raises(ValueError, match=r"`memory_limit` is 0\.001 GiB"):
         begin(*few, "--memory-limit", "1e-3")
 

@@ -16,7 +16,9 @@ import jaxrnn
 from jaxrnn.data.split import Split
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import architecture_of
+from jaxrnn.population.input_pipeline import InMemory
 from jaxrnn.population.population import Population
+from jaxrnn.training import buckets
 
 ORDER_SEED, MICROBATCH, EPOCHS = 5, 20, 17  # 3 steps an epoch, 4 samples left out: 51 steps
 
@@ -109,8 +111,10 @@ def start(trainer: jaxrnn.Trainer, members: list[dict[str, Any]], max_epochs: in
     return trainer.start(members, range(11, 11 + len(members)), max_epochs)
 
 
-def alone(data: jaxrnn.Data, population: Population, position: int) -> Following:
+def alone(trainer: jaxrnn.Trainer, population: Population, position: int) -> Following:
     """The member at `position` trained by the reference."""
+    data, training_data = trainer.data, trainer.training_data
+    assert isinstance(training_data, InMemory)
     entries, seed = population.configurations[position], 11 + position
 
     def run(first: Any) -> reference.Run:
@@ -124,6 +128,7 @@ def alone(data: jaxrnn.Data, population: Population, position: int) -> Following
             epochs=EPOCHS,
             microbatch=MICROBATCH,
             max_epochs=population.max_epochs,
+            boundaries=training_data.samples.boundaries,
         )
 
     return Following(run, initial.init(architecture_of(entries, data.spec), entries, seed))
@@ -186,9 +191,41 @@ def test_members_train_as_a_plain_loop_does(
         assert trainer.compiler.programs == 2
         runs.append((trainer, population))
     for position in range(len(members))[among]:
-        following = alone(own, runs[0][1], position)
+        following = alone(*runs[0], position)
         for trainer, population in runs:
             compare(trainer, population, position, following)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "lanes", "devices", "among"),
+    [
+        ("length", 4, 2, slice(None, None, 3)),
+        *slow(
+            *((name, lanes, 2, slice(None)) for name in UNEVEN for lanes in (1, 4)),
+            ("length", 1, 8, slice(None)),
+        ),
+    ],
+)
+def test_buckets_of_lengths_train_as_a_plain_loop_does(
+    name: str,
+    lanes: int,
+    devices: int,
+    among: slice,
+    uneven_data: jaxrnn.Data,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a bucket for each length of a microbatch."""
+    for limit in ("LEAST_GAIN", "LEAST_STEPS"):
+        monkeypatch.setattr(buckets, limit, 1e-6)
+    options = {"microbatch": MICROBATCH, "lanes": lanes, "devices": devices, "seed": ORDER_SEED}
+    trainer = jaxrnn.Trainer(uneven_data, **options)
+    assert isinstance(trainer.training_data, InMemory)
+    assert len(trainer.training_data.samples.boundaries) == 3
+    members = COHORTS[name]
+    population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
+    for position in range(len(members))[among]:
+        compare(trainer, population, position, alone(trainer, population, position))
 
 
 def rmsprop(entries: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +240,7 @@ def test_rmsprop_beside_others(data: jaxrnn.Data) -> None:
     members = [rmsprop(LSTM), LSTM, rmsprop({**LSTM, "b2": 0.99, "eps": 1e-6, "hidden_size": 33})]
     population = trainer.train(start(trainer, members, EPOCHS), EPOCHS)
     for position in (0, 2):
-        following = alone(data, population, position)
+        following = alone(trainer, population, position)
         ours = trainer.history(population)["train_loss"][:3, position]
         following.check(ours, "train_loss", 1e-5)
 

@@ -11,7 +11,7 @@ import optax
 import pytest
 from support import reference
 
-from jaxrnn.training.batches import epoch_order
+from jaxrnn.training.buckets import epoch_buckets, epoch_order
 
 pytestmark = pytest.mark.slow
 TIME, FEATURES, CLASSES = 6, 3, 4
@@ -309,9 +309,14 @@ def test_losses_are_those_of_plain_numpy() -> None:
 
 def test_the_order_of_an_epoch_is_the_trainers() -> None:
     for lengths in (np.full(23, 5), np.arange(23) % 7 + 1, np.arange(90) % 7 + 1):
-        for epoch in range(3):
-            ours = epoch_order(lengths, 4, 2, epoch)
-            np.testing.assert_array_equal(reference.epoch_order(lengths, 2, epoch, 4), ours)
+        for boundaries in ((7,), (3, 7), (1, 4, 5, 7)):
+            buckets = epoch_buckets(lengths, 4, 2, boundaries)
+            steps = reference.steps_of_epoch(lengths, 2, 4, boundaries)
+            assert [boundaries[bucket] for bucket in buckets] == steps
+            for epoch in range(3):
+                ours = epoch_order(lengths, 4, 2, epoch, boundaries)
+                plain = reference.epoch_order(lengths, 2, epoch, 4, boundaries)
+                np.testing.assert_array_equal(plain, ours)
 
 
 def test_every_microbatch_has_draws_of_its_own() -> None:

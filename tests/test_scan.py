@@ -1,10 +1,9 @@
-"""Chunks of time change nothing but the work; what lies behind true lengths changes nothing."""
+"""Loops that end early change nothing but the work; nor does what lies behind true lengths."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,17 +15,19 @@ from support.task_data import made
 import jaxrnn
 from jaxrnn.configuration import rules
 from jaxrnn.configuration.hyperparameters import hyperparameters
-from jaxrnn.network import initial, network, scan
+from jaxrnn.network import initial, network, rnn_vjp
 from jaxrnn.network.architecture import architecture_of
+from jaxrnn.network.masking import longest_of
 from jaxrnn.network.network import RecurrentNetwork
 from jaxrnn.network.packing import Packing
 from jaxrnn.tasks.spec import Outputs, TaskSpec
+from jaxrnn.training import buckets
 from jaxrnn.training.batches import Samples
 from jaxrnn.training.step import Step
 from jaxrnn.training.update import Update
 
 Tree = dict[str, Any]
-TIME = 19  # 5 chunks of 4 steps, the last one incomplete
+TIME = 19
 
 
 def short(longest: int, seed: int = 0) -> Samples:
@@ -77,20 +78,14 @@ CASE = pytest.mark.parametrize(
 
 
 @CASE
-def test_chunks_read_as_one_scan_does(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_that_end_early_read_as_whole_ones(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     member, given = among(CASES[case]), [short(longest) for longest in (1, 4, 5, 12, 18, TIME)]
     ours = [*map(reader(member), given)]
-
-    def without_chunks(
-        cell: Any, carry: Any, x: Any, stops: Any, constants: Any, longest: Any, unroll: int
-    ) -> Any:
-        del longest
-        return scan.scan_layer(cell, carry, x, stops, constants, unroll)
-
-    monkeypatch.setattr(network, "scan_layer_in_chunks", without_chunks)
+    monkeypatch.setattr(network, "longest_of", lambda lengths: None)
     theirs = [*map(reader(member), given)]
-    # Gradients of weights are summed chunk by chunk, so in another order. What is rounded there,
-    # statistics of six units magnify: with layer normalisation the two scans are 1e-5 apart, too.
+    # What is rounded in another order, statistics of six units magnify.
     slack = 5 if CASES[case].get("layer_norm") else 1
     assert_close(ours, theirs, slack * 1e-5, slack * 1e-5)
     kernels = [gradient["layer_0"]["recurrent_kernel"] for _, gradient, _ in ours]
@@ -149,77 +144,66 @@ def test_padding_has_no_effect_for_any_task(kind: str) -> None:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
-# Skipped chunks
-
-
-class Counting(nn.Module):
-    """A cell that calls back at every step, for all lanes at once."""
-
-    on_progress: Callable[[Any], Any]
-    has_custom_vjp = False
-
-    @nn.compact
-    def parameters(self) -> Any:
-        return {"weight": self.param("weight", nn.initializers.ones, ())}
-
-    def __call__(self, carry: Any, x: Any, stop: Any, constants: Any) -> Any:
-        del stop, constants
-        h = jnp.tanh(self.parameters()["weight"] * carry[0] + x)
-        still = jax.lax.stop_gradient(h)
-        h += jax.pure_callback(self.on_progress, still, still, vmap_method="broadcast_all")
-        return (h,), h
+# Loops that end
 
 
 @pytest.mark.parametrize("longest", [1, 4, 5, 12, 13, TIME])
-def test_steps_in_skipped_chunks_never_run(longest: int) -> None:
-    """For three lanes at once, forwards, with gradients."""
-    seen: list[Any] = []
+def test_steps_behind_the_longest_never_run(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For three lanes at once, forwards and backwards."""
+    ends: list[int] = []
+    bound = rnn_vjp.loop_end
 
-    def tell(h: Any) -> Any:
-        seen.append(h)
-        return np.zeros_like(h)
+    def told(*arguments: Any) -> Any:
+        end = bound(*arguments)
+        jax.debug.callback(lambda end: ends.append(int(end)), end)
+        return end
 
-    class Reads(nn.Module):
-        @nn.compact
-        def __call__(self, x: Any, longest: Any) -> Any:
-            carry = (jnp.zeros(x.shape[::2]),)
-            cell: Any = Counting(tell, name="cell")
-            constants: Any = None
-            return scan.scan_layer_in_chunks(cell, carry, x, None, constants, longest)[1]
+    monkeypatch.setattr(rnn_vjp, "loop_end", told)
+    rnn_vjp.traced_layer.cache_clear()
+    member, samples = among({"hidden_size": 6}), short(longest)
 
-    x = jnp.ones((2, TIME, 3))
-    weights = {"params": {"cell": {"weight": jnp.arange(3.0)}}}
+    def loss(weights: Any) -> Any:
+        loss, _ = member.step._loss(weights, member.hp, samples, jax.random.key(3), jnp.int32(1))
+        return loss
 
-    @jax.jit
-    def run(longest: Any) -> Any:
-        def loss(weights: Any) -> Any:
-            y: Any = Reads().apply(weights, x, longest)
-            return y.sum(), y
+    weights = jax.tree.map(lambda leaf: np.stack([leaf] * 3), member.weights())
+    gradients = jax.jit(jax.vmap(jax.grad(loss)))(weights)
+    jax.effects_barrier()
+    rnn_vjp.traced_layer.cache_clear()
+    assert set(ends) == {longest} and len(ends) >= 2
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
 
-        return jax.vmap(jax.grad(loss, has_aux=True))(weights)
 
-    gradients, y = jax.block_until_ready(run(longest))
-    read = scan.steps_read(TIME, longest)
-    assert len(seen) == read
-    assert y[:, :, :read].all() and not y[:, :, read:].any()
-    assert np.isfinite(jax.tree.leaves(gradients)[0]).all()
+def test_unrolled_loops_have_a_fixed_end() -> None:
+    """As on accelerators."""
+    arch = among({"hidden_size": 6}).architecture
+    for unroll, longest, expected in ((1, 3, 3), (1, None, 9), (4, 3, 9), (4, None, 9)):
+        assert rnn_vjp.loop_end(rnn_vjp.StaticArguments(arch, unroll), 9, longest) == expected
+
+
+def test_the_longest_is_that_of_all_lanes() -> None:
+    lengths = jnp.array([[3, 1], [2, 5]])
+    steps = jax.vmap(lambda own: jax.lax.fori_loop(0, longest_of(own), lambda _, n: n + 1, 0))
+    assert steps(lengths).tolist() == [5, 5]
+    assert longest_of(lengths[0]) == 3
 
 
 def conditionals(compiled: Any) -> int:
     return len(re.findall(r" conditional\(", compiled.as_text()))
 
 
-def test_lanes_keep_the_decision_to_skip(data: jaxrnn.Data, uneven_data: jaxrnn.Data) -> None:
-    """Of the conditions in a program of lanes, only those on the batch's lengths are left."""
-    counts = []
-    for given in (uneven_data, data):
-        trainer = jaxrnn.Trainer(given, microbatch=20, lanes=3, devices=1)
-        population = trainer.start([{"cell": "rnn"}] * 3, range(3), 2)
+def test_lanes_run_one_bucket(uneven_data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice of a bucket is a condition that lanes share, also where their epochs differ."""
+    for limit, least in (("LEAST_GAIN", 1e-6), ("LEAST_STEPS", 1e-6)):
+        monkeypatch.setattr(buckets, limit, least)
+    for window in (1, 3):
+        trainer = jaxrnn.Trainer(uneven_data, microbatch=20, lanes=3, devices=1)
+        trainer.placement.reserve(3, window)
+        population = trainer.start([{"cell": "rnn"}] * 3, range(3), 3)
         (cohort,) = population.cohorts
-        programs = cohort.programs.train, cohort.programs.evaluate
-        counts += [conditionals(program) for program in programs]
-    assert counts[0] >= 2 and counts[1] >= 1  # forwards and backwards; in evaluation
-    assert counts[2:] == [0, 0]
+        assert cohort.layout.epoch_window == window
+        assert conditionals(cohort.programs.train) == 1
+        assert conditionals(cohort.programs.evaluate) == 1
 
 
 def test_both_directions_meet_at_every_step() -> None:

@@ -22,7 +22,9 @@ from jaxrnn.data.split import Split
 from jaxrnn.network import initial
 from jaxrnn.network.architecture import architecture_of
 from jaxrnn.network.packing import Packing
+from jaxrnn.population.input_pipeline import InMemory
 from jaxrnn.population.population import Population
+from jaxrnn.training import buckets
 from jaxrnn.training.update import Update
 
 Tree = dict[str, Any]
@@ -76,10 +78,11 @@ MEMBERS: dict[str, list[Tree]] = {
 }
 
 
-def alone(data: Data, population: Population, position: int) -> Following:
+def alone(trainer: jaxrnn.Trainer, population: Population, position: int) -> Following:
     """The member at `position` trained by the reference."""
+    data, training_data = trainer.data, trainer.training_data
     given, task, train = population.configurations[position], data.task, data.train
-    assert isinstance(train, Split)
+    assert isinstance(train, Split) and isinstance(training_data, InMemory)
 
     def run(first: Tree) -> task_reference.Run:
         return task_reference.train(
@@ -90,6 +93,7 @@ def alone(data: Data, population: Population, position: int) -> Following:
             order_seed=ORDER_SEED,
             epochs=EPOCHS,
             microbatch=MICROBATCH,
+            boundaries=training_data.samples.boundaries,
         )
 
     first = initial.init(architecture_of(given, data.spec), given, 11 + position)
@@ -160,6 +164,24 @@ def test_members_train_as_a_plain_loop_does(kind: str, widths: list[int], among:
         check_zeros(data, population)
         runs.append((trainer, population))
     for position in range(len(members))[among]:
-        following = alone(data, runs[0][1], position)
+        following = alone(*runs[0], position)
         for trainer, population in runs:
             compare(trainer, population, position, following)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["labelling", *slow("next_step", "tokens", "regression")])
+def test_buckets_of_lengths_train_as_a_plain_loop_does(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a bucket for each length of a microbatch, four lanes wide."""
+    for limit in ("LEAST_GAIN", "LEAST_STEPS"):
+        monkeypatch.setattr(buckets, limit, 1e-6)
+    data, members = made(kind), MEMBERS[kind][:4]
+    trainer = jaxrnn.Trainer(data, microbatch=MICROBATCH, lanes=4, devices=2, seed=ORDER_SEED)
+    assert isinstance(trainer.training_data, InMemory)
+    assert len(trainer.training_data.samples.boundaries) > 1
+    population = trainer.start(members, range(11, 11 + len(members)), EPOCHS)
+    population = trainer.train(population, EPOCHS)
+    for position in range(len(members)):
+        compare(trainer, population, position, alone(trainer, population, position))

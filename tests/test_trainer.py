@@ -26,7 +26,7 @@ from jaxrnn.population.devices import enable_x64, population_mesh
 from jaxrnn.population.layout import Layout
 from jaxrnn.population.loop import TimeSlices
 from jaxrnn.tasks.spec import TaskSpec
-from jaxrnn.training.batches import epoch_order
+from jaxrnn.training.buckets import epoch_order
 from jaxrnn.training.epoch_metrics import EpochMetrics
 
 # Two cohorts of the narrowest bucket. Every number of waves compiles anew, so most tests have one
@@ -226,7 +226,7 @@ def test_history_and_stopped_members(trainer: jaxrnn.Trainer) -> None:
 
 
 def test_every_sample_once_an_epoch() -> None:
-    first, second = (epoch_order(np.full(10, 5), 4, 3, epoch) for epoch in (0, 1))
+    first, second = (epoch_order(np.full(10, 5), 4, 3, epoch, (5,)) for epoch in (0, 1))
     assert first.shape == (2, 4)  # two whole batches of four; two samples sit out this epoch
     assert len(set(first.ravel())) == 8
     assert set(first.ravel()) <= set(range(10))

@@ -210,7 +210,7 @@ def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingD
         in_order = stretches(steps, microbatch)
         buckets = np.zeros(steps, np.int32)
         return InMemory(put(samples), lengths, microbatch, lambda _: in_order, buckets, put)
-    boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch))
+    boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch), microbatch)
     samples = RaggedSamples.ragged(all_samples, spec.per_step, boundaries)
     buckets = epoch_buckets(lengths, microbatch, seed, boundaries)
 

@@ -194,28 +194,33 @@ class Batches(NamedTuple):
 
 
 def evaluation_batches(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]:
-    """Return splits in batches of one shape, which is that of the smallest split.
+    """Return splits in batches of one shape, as large as the smallest split.
 
     Short sequences come first; where state is carried from sample to sample, each row of the
     batches is a stretch of the text.
+
+    Args:
+        splits: Splits, the one first that is read after every epoch: buckets suit its lengths.
+        spec: Specification of the networks.
     """
     size = batch_size([len(split) for split in splits], spec)
     count = max(-(-len(split) // size) for split in splits)
     orders = [_evaluation_order(split, size, count, spec) for split in splits]
     longest = [split.lengths[rows].max(1) for split, (rows, _) in zip(splits, orders, strict=True)]
     used = [-(-len(split) // size) for split in splits]
-    read = [lengths[:batches] for lengths, batches in zip(longest, used, strict=True)]
-    boundaries = choose_boundaries(np.concatenate(read), EVALUATION_BUCKETS)
+    most = max(int(split.lengths.max()) for split in splits)
+    often_read = np.append(longest[0][: used[0] - 1], most)
+    boundaries = choose_boundaries(often_read, size, EVALUATION_BUCKETS)
     if spec.lengths_differ:
         make = partial(RaggedSamples.ragged, per_step=spec.per_step, boundaries=boundaries)
         samples = [make(Samples.of(split)) for split in splits]
     else:
         samples = [RaggedSamples.dense(Samples.of(split), spec.per_step) for split in splits]
     steps = max(len(part.inputs) for part in samples)
-    most = max(len(part.lengths) for part in samples)
+    rows_of_all = max(len(part.lengths) for part in samples)
     return [
         Batches(
-            part.resized(steps, most),
+            part.resized(steps, rows_of_all),
             rows,
             buckets_of(most_steps, part.boundaries),
             weights,

@@ -6,12 +6,17 @@ epoch, within each bucket; the bucket of step k is the same in every epoch, so t
 are at different epochs still run the same code.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MAX_BUCKETS = 4
 """Most buckets of a split: each is compiled for seconds."""
 LEAST_GAIN = 0.08
 """Share of the padded steps that one more bucket must save."""
+LEAST_STEPS = 2500
+"""Steps of samples that it must save in an epoch: over some hundred epochs of members that is more
+time than its compilation takes."""
 POOL = 16
 """Microbatches within which sequences are sorted by length."""
 
@@ -30,35 +35,46 @@ def microbatch_lengths(lengths: np.ndarray, microbatch: int) -> np.ndarray:
     return np.sort(lengths)[microbatch - 1 + left_over :: microbatch]
 
 
-def choose_boundaries(longest: np.ndarray, most: int = MAX_BUCKETS) -> tuple[int, ...]:
-    """Choose boundaries between buckets, by which batches have the fewest steps, ascending.
+def choose_boundaries(longest: np.ndarray, batch: int, most: int = MAX_BUCKETS) -> tuple[int, ...]:
+    """Choose boundaries between buckets, ascending, by which batches have the fewest steps.
+
+    Dynamic programming finds the best for every number of buckets; of these numbers it is the
+    largest whose last bucket saves enough.
 
     Args:
         longest: Longest sample of each batch, `(batches,)`.
-        most: Most buckets; fewer where one more would save little.
+        batch: Samples of a batch.
+        most: Most buckets.
     """
     values, counts = np.unique(longest, return_counts=True)
-    begins = np.concatenate([[0], np.cumsum(counts)])
-    # Row i and column j: the steps of one bucket for values i to j.
-    steps = values[None] * (begins[None, 1:] - begins[:-1, None])
-    steps = np.where(np.tri(len(values), k=-1) > 0, np.inf, steps)
-    cost, cuts = steps[0], []
-    chosen = 1
-    costs = [cost]
+    begins = np.concatenate([[0], np.cumsum(counts)]) * batch
+    # Row i and column j: padded steps of one bucket for values i to j.
+    steps = np.where(
+        np.tri(len(values), k=-1) > 0, np.inf, values[None] * (begins[None, 1:] - begins[:-1, None])
+    )
+    costs, cuts = [steps[0]], []
     for _ in range(min(most, len(values)) - 1):
-        # Before bucket (i, j) lie the values up to i - 1.
-        totals = np.concatenate([[np.inf], cost[:-1]])[:, None] + steps
+        # The buckets before one for values i to j hold those up to i - 1.
+        totals = np.concatenate([[np.inf], costs[-1][:-1]])[:, None] + steps
         cuts.append(totals.argmin(0))
-        cost = totals.min(0)
-        costs.append(cost)
-    for number in range(1, len(costs)):
-        if costs[number][-1] <= (1 - LEAST_GAIN) * costs[chosen - 1][-1]:
-            chosen = number + 1
+        costs.append(totals.min(0))
+    count = _worthwhile([cost[-1] for cost in costs])
     last, boundaries = len(values) - 1, []
-    for cut in reversed(cuts[: chosen - 1]):
+    for cut in reversed(cuts[: count - 1]):
         boundaries.append(int(values[last]))
         last = int(cut[last]) - 1
-    return (*reversed([*boundaries, int(values[last])]),)
+    return (int(values[last]), *reversed(boundaries))
+
+
+def _worthwhile(costs: Sequence[float]) -> int:
+    """Return how many buckets are worth compiling, from the padded steps of one, two, and so on."""
+    chosen = 1
+    for count, cost in enumerate(costs, 1):
+        before = costs[chosen - 1]
+        least = max(LEAST_GAIN * before, LEAST_STEPS) * (count - chosen)
+        if before - cost >= least > 0:
+            chosen = count
+    return chosen
 
 
 def buckets_of(longest: np.ndarray, boundaries: tuple[int, ...]) -> np.ndarray:

@@ -9,7 +9,7 @@ evaluation).
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -436,17 +436,42 @@ def training_step(c: Tree) -> Callable[..., Any]:
     return step
 
 
-def epoch_order(lengths: np.ndarray, seed: int, epoch: int, microbatch: int) -> np.ndarray:
-    """Rows of every microbatch; of similar length, sixteen microbatches sorted at a time."""
+def longest_of_steps(lengths: np.ndarray, microbatch: int) -> list[int]:
+    """From short to long: the most steps that each microbatch may have, whatever is left out."""
+    ascending, left_out = sorted(lengths.tolist()), len(lengths) % microbatch
+    ends = range(microbatch, len(lengths) - left_out + 1, microbatch)
+    return [ascending[end + left_out - 1] for end in ends]
+
+
+def steps_of_epoch(
+    lengths: np.ndarray, seed: int, microbatch: int, boundaries: Sequence[int] = ()
+) -> list[int]:
+    """Time steps to which every microbatch of an epoch is padded."""
+    longest = longest_of_steps(lengths, microbatch)
+    padded = [min(b for b in boundaries or longest[-1:] if b >= steps) for steps in longest]
+    return [padded[k] for k in np.random.default_rng(seed).permutation(len(padded))]
+
+
+def epoch_order(
+    lengths: np.ndarray, seed: int, epoch: int, microbatch: int, boundaries: Sequence[int] = ()
+) -> np.ndarray:
+    """Rows of every microbatch; by bucket, sixteen microbatches sorted by length at a time."""
     rng, count = np.random.default_rng((seed, epoch)), len(lengths) // microbatch
-    rows = rng.permutation(len(lengths))[: count * microbatch].tolist()
+    drawn = rng.permutation(len(lengths))[: count * microbatch].tolist()
     if len(set(lengths.tolist())) == 1:
-        return np.reshape(rows, (count, microbatch))
-    ordered = []
-    while rows:
-        pool, rows = rows[: 16 * microbatch], rows[16 * microbatch :]
-        ordered += sorted(pool, key=lambda row: lengths[row])
-    return rng.permutation(np.reshape(ordered, (count, microbatch)))
+        return np.reshape(drawn, (count, microbatch))
+    drawn = sorted(drawn, key=lambda row: lengths[row])
+    longest, steps, begin = longest_of_steps(lengths, microbatch), [], 0
+    for boundary in boundaries or longest[-1:]:
+        end = sum(most <= boundary for most in longest) * microbatch
+        rows, ordered = rng.permutation(drawn[begin:end]).tolist(), []
+        while rows:
+            pool, rows = rows[: 16 * microbatch], rows[16 * microbatch :]
+            ordered += sorted(pool, key=lambda row: lengths[row])
+        if ordered:
+            steps += rng.permutation(np.reshape(ordered, (-1, microbatch))).tolist()
+        begin = end
+    return np.array(steps)[np.random.default_rng(seed).permutation(count)]
 
 
 def batches(c: Tree, epoch: int, count: int, microbatch: int) -> list[range]:
@@ -467,12 +492,24 @@ def train(
     epochs: int,
     microbatch: int,
     max_epochs: int,
+    boundaries: Sequence[int] = (),
 ) -> Run:
     """A run of `epochs` epochs; splits have the arrays `inputs`, `targets` and `lengths`."""
     c, arrays = configuration, (train_split.inputs, train_split.targets, train_split.lengths)
     samples, time, width = train_split.inputs.shape
     count = samples // microbatch
-    draw = jax.jit(partial(draws, c, seed, (microbatch, time, width)))
+    steps = steps_of_epoch(train_split.lengths, order_seed, microbatch, boundaries)
+
+    @partial(jax.jit, static_argnums=0)
+    def draw(padded: int, number: int) -> Tree:
+        """Draws for as many steps as the bucket has; behind them lies nothing that counts."""
+        drawn = draws(c, seed, (microbatch, padded, width), number)
+        by_step = {name for name in drawn if name in ("noise", "input") or "between" in name}
+        behind = [(0, 0), (0, time - padded), (0, 0)]
+        return {
+            name: jnp.pad(leaf, behind) if name in by_step else leaf for name, leaf in drawn.items()
+        }
+
     rate_at, step, validate = schedule(c, max_epochs), training_step(c), validation(c)
     plateau = Patience(c.get("plateau_patience", math.inf), c.get("plateau_min_delta", 0.0))
     stopping = Patience(c["patience"] or math.inf, c.get("min_delta", 0.0))
@@ -480,13 +517,13 @@ def train(
     state, factor = optimizer(c, 0.0).init(parameters), 1.0
     curves, rates = np.full((4, epochs), np.nan), []
     for epoch in range(min(epochs, c["epochs"])):
-        order = epoch_order(train_split.lengths, order_seed, epoch, microbatch)
+        order = epoch_order(train_split.lengths, order_seed, epoch, microbatch, boundaries)
         block = block_at(c, epoch, time)
         losses, norms = [], []
         for batch in batches(c, epoch, count, microbatch):
             now = epoch + batch[0] / count
             rates.append(rate_at(now) * (factor if now >= c["warmup_epochs"] else 1.0))
-            drawn = [draw(epoch * count + k) for k in batch]
+            drawn = [draw(steps[k], epoch * count + k) for k in batch]
             drawn = jax.tree.map(lambda *parts: jnp.concatenate(parts), *drawn)
             chosen = [array[order[batch].ravel()] for array in arrays]
             parameters, state, loss, norm = step(

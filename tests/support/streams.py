@@ -10,7 +10,7 @@ from jaxrnn.data.scaling import Scaling
 from jaxrnn.data.split import Split
 from jaxrnn.data.stream import Stream
 from jaxrnn.tasks.classification import Classification
-from jaxrnn.training.batches import epoch_order
+from jaxrnn.training.buckets import epoch_order
 
 TIME, MICROBATCH, SEED = 9, 8, 3
 TASK = Classification((0, 1, 2))
@@ -41,7 +41,7 @@ def streamed(data: Data, microbatches: int, given: Any = None) -> Data:
     count = len(train) // size
 
     def batches(epoch: int) -> Iterator[Batch]:
-        order = epoch_order(train.lengths, MICROBATCH, SEED, epoch)
+        order = epoch_order(train.lengths, MICROBATCH, SEED, epoch, (TIME,))
         for rows in order[: count * microbatches].reshape(count, -1):
             yield train.inputs[rows], train.targets[rows], train.lengths[rows]
 

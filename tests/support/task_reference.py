@@ -5,7 +5,7 @@ there. At the true width: no padding, no lanes, no chunks. Nothing here is rando
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -148,10 +148,12 @@ def update(c: Tree, task: Task) -> Any:
     return step
 
 
-def order(task: Task, lengths: np.ndarray, seed: int, epoch: int, size: int) -> np.ndarray:
+def order(
+    task: Task, lengths: np.ndarray, seed: int, epoch: int, size: int, boundaries: Sequence[int]
+) -> np.ndarray:
     """Rows of every microbatch: of a text, row r of all of them is the r-th part of it."""
     if not task.stateful:
-        return reference.epoch_order(lengths, seed, epoch, size)
+        return reference.epoch_order(lengths, seed, epoch, size, boundaries)
     steps = len(lengths) // size
     return np.array([[row * steps + step for row in range(size)] for step in range(steps)])
 
@@ -165,13 +167,14 @@ def train(
     order_seed: int,
     epochs: int,
     microbatch: int,
+    boundaries: Sequence[int],
 ) -> Run:
     c, step = ABSENT | {"crop_length": 0} | entries, update(ABSENT | entries, task)
     parameters = jax.tree.map(jnp.asarray, first)
     kept, curve, largest = reference.optimizer(c, 0.0).init(parameters), [], []
     rate_at = reference.schedule(c, epochs)
     for epoch in range(epochs):
-        rows = order(task, split.lengths, order_seed, epoch, microbatch)
+        rows = order(task, split.lengths, order_seed, epoch, microbatch, boundaries)
         states = reference.start(c, parameters, microbatch) if task.stateful else None
         totals, norms = np.zeros(2), []
         for batch in reference.batches(c, epoch, len(rows), microbatch):
