@@ -88,12 +88,13 @@ class Trainer:
         self.lanes, self.data, self._spec = lane_plan.most, data, data.spec
         put = partial(jax.device_put, device=replicated(self.mesh))
         self._splits = put(evaluation_splits(data))
-        self.training_data = training_data(data, self.microbatch, seed, put)
+        platform, time = self.mesh.devices.flat[0].platform, data.train.time
+        options = options_of(autotune, platform, time)
+        self.training_data = training_data(data, self.microbatch, seed, put, options.unroll == 1)
         self.compiler = Compiler(
             data.task, self.training_data, self._splits["validation"], self.mesh, precision
         )
-        time = data.train.time
-        self.placement = self._placement(lane_plan, autotune, time)
+        self.placement = self._placement(lane_plan, options, autotune is True)
         self._memory_check = MemoryCheck(self.placement, memory_limit)
         self._loop = Loop(
             self.training_data,
@@ -104,8 +105,8 @@ class Trainer:
         )
         self._planner = CohortPlanner(data, self.microbatch, self.mesh)
 
-    def _placement(self, lanes: LanePlan, autotune: bool | Options, time: int) -> Placement:
-        """Return the placement for loops over `time` steps."""
+    def _placement(self, lanes: LanePlan, options: Options, tuned: bool) -> Placement:
+        """Return the placement; an accelerator keeps what it chose where it is `tuned`."""
         platform = self.mesh.devices.flat[0].platform
         names = "jax", "jaxlib", "jaxrnn"  # the last one may lie in a folder, not installed
         versions = [part.version for name in names for part in distributions(name=name)]
@@ -113,8 +114,7 @@ class Trainer:
         data = self.data.train.time, self.microbatch, self.compiler.precision
         context = describe(self.mesh), *data, versions, runtime
         folder = None if platform == "cpu" else kept_beside("autotuned")
-        cache = TuningCache(repr(context), folder) if autotune is True else None
-        options = options_of(autotune, platform, time)
+        cache = TuningCache(repr(context), folder) if tuned else None
         return Placement(self.compiler, lanes, options, cache)
 
     def check(self, name: str, value: Any) -> None:

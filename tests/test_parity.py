@@ -190,8 +190,9 @@ def test_members_train_as_a_plain_loop_does(
         assert len(population.cohorts) == 1
         assert trainer.compiler.programs == 2
         runs.append((trainer, population))
+    trainer, population = runs[0]
     for position in range(len(members))[among]:
-        following = alone(*runs[0], position)
+        following = alone(trainer, population, position)
         for trainer, population in runs:
             compare(trainer, population, position, following)
 
@@ -218,7 +219,12 @@ def test_buckets_of_lengths_train_as_a_plain_loop_does(
     """In a bucket for each length of a microbatch."""
     for limit in ("LEAST_GAIN", "LEAST_STEPS"):
         monkeypatch.setattr(buckets, limit, 1e-6)
-    options = {"microbatch": MICROBATCH, "lanes": lanes, "devices": devices, "seed": ORDER_SEED}
+    options: Any = {
+        "microbatch": MICROBATCH,
+        "lanes": lanes,
+        "devices": devices,
+        "seed": ORDER_SEED,
+    }
     trainer = jaxrnn.Trainer(uneven_data, **options)
     assert isinstance(trainer.training_data, InMemory)
     assert len(trainer.training_data.samples.boundaries) == 3

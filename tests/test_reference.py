@@ -322,7 +322,7 @@ def test_the_order_of_an_epoch_is_the_trainers() -> None:
 def test_every_microbatch_has_draws_of_its_own() -> None:
     c = complete(cell="rnn", batch_size=8, learning_rate=0.0, dropout=0.5)
     tree, data = parameters(c), samples(9)
-    keys = {"seed": 1, "order_seed": 2, "microbatch": 4, "max_epochs": 20}
+    keys: Any = {"seed": 1, "order_seed": 2, "microbatch": 4, "max_epochs": 20}
     run = reference.train(c, tree, data, data, epochs=2, **keys)
     for epoch in range(2):
         order, losses = reference.epoch_order(data.lengths, 2, epoch, 4), []
@@ -338,7 +338,7 @@ def test_a_run_is_a_loop_of_optax_over_the_mean_gradient() -> None:
     c = complete(cell="rnn", batch_size=8, batch_growth_epochs=2, optimizer="nesterov", epochs=4)
     c |= {"momentum": 0.9, "learning_rate": 0.1, "clip_norm": 0.3, "clip_value": 0.05, "l2": 0.1}
     tree, data, other = parameters(c), samples(23), samples(20, 3)
-    keys = {"seed": 1, "order_seed": 2}
+    keys: Any = {"seed": 1, "order_seed": 2}
     run = reference.train(c, tree, data, other, epochs=5, microbatch=4, max_epochs=9, **keys)
     assert len(run.learning_rates) == 3 + 3 + 2 + 2
     assert np.isnan(run.validation_loss).tolist() == [False] * 4 + [True]
@@ -376,7 +376,7 @@ def test_plateaus_and_early_stopping() -> None:
     """A rate too large to improve: halved after 2 epochs without, stopped after 5."""
     c = complete(schedule="plateau", plateau_factor=0.5, plateau_patience=2, patience=5)
     c |= {"learning_rate": 0.5, "min_delta": 0.5, "plateau_min_delta": 0.5, "warmup_epochs": 1}
-    keys = {"seed": 1, "order_seed": 2, "microbatch": 4, "max_epochs": 20}
+    keys: Any = {"seed": 1, "order_seed": 2, "microbatch": 4, "max_epochs": 20}
     run = reference.train(c, parameters(c), samples(8), samples(20, 3), epochs=12, **keys)
     losses, best, bad, factor, rates, over = run.validation_loss, np.inf, [0, 0], 1.0, [], False
     for epoch, loss in enumerate(losses):
@@ -432,7 +432,7 @@ def test_everything_at_once_learns() -> None:
     c |= dict.fromkeys(("dropout", "recurrent_dropout", "input_dropout", "input_noise"), 0.1)
     c |= {"label_smoothing": 0.1, "target_replication": 0.3, "crop_at": "random"}
     c |= {"batch_size": 40, "learning_rate": 1e-2, "activation": "silu"}
-    keys = {"seed": 1, "order_seed": 2, "microbatch": 20, "max_epochs": 20}
+    keys: Any = {"seed": 1, "order_seed": 2, "microbatch": 20, "max_epochs": 20}
     run = reference.train(c, parameters(c), samples(40), samples(20, 3), epochs=10, **keys)
     assert run.train_loss[-1] < run.train_loss[0]
     unmoved = jax.tree.map(lambda a, b: np.array_equal(a, b), parameters(c), run.parameters)

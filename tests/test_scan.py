@@ -177,7 +177,8 @@ def test_steps_behind_the_longest_never_run(longest: int, monkeypatch: pytest.Mo
 def test_unrolled_loops_have_a_fixed_end() -> None:
     """As on accelerators."""
     arch = among({"hidden_size": 6}).architecture
-    for unroll, longest, expected in ((1, 3, 3), (1, None, 9), (4, 3, 9), (4, None, 9)):
+    table: Any = (1, 3, 3), (1, None, 9), (4, 3, 9), (4, None, 9)
+    for unroll, longest, expected in table:
         assert rnn_vjp.loop_end(rnn_vjp.StaticArguments(arch, unroll), 9, longest) == expected
 
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from support.single_member import assert_close
@@ -170,7 +169,7 @@ def test_segments_tell_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     train: Any = data.train
     found = [*segments_of(Source(data), data).epochs(7)]
     assert segments_of(Source(data), data).segments == len(found) == 3
-    places = [[int(one) for one in jax.tree.leaves((segment.steps, segment.epoch))] for _, segment in found]
+    places = [[*map(int, (*segment.steps, segment.epoch))] for _, segment in found]
     assert places == [[2, 0, 5, 7], [2, 2, 5, 7], [1, 4, 5, 7]]
     for number, (samples, segment) in enumerate(found):
         assert (

@@ -163,8 +163,9 @@ def test_members_train_as_a_plain_loop_does(kind: str, widths: list[int], among:
         assert len(population.cohorts) == (2 if kind == "labelling" else 1)
         check_zeros(data, population)
         runs.append((trainer, population))
+    trainer, population = runs[0]
     for position in range(len(members))[among]:
-        following = alone(*runs[0], position)
+        following = alone(trainer, population, position)
         for trainer, population in runs:
             compare(trainer, population, position, following)
 

@@ -240,7 +240,7 @@ def _forwards(
 
     _, shapes = jax.eval_shape(recurrence.step, carry, x[0])
     empty = jax.tree.map(lambda leaf: jnp.zeros((len(x), *leaf.shape), leaf.dtype), shapes)
-    if end is longest:  # steps that never run have no gradient
+    if longest is not None and end is longest:  # steps that never run have no gradient
         x = jnp.where((jnp.arange(len(x)) < longest)[:, None, None], x, 0.0)
     begin = carry, empty._replace(gate_factors=x)
     last, saved = jax.lax.fori_loop(0, end, step, begin, unroll=static.unroll)

@@ -81,7 +81,7 @@ def trace(data: Data, configurations: Sequence[Configuration], cohort: CohortSpe
     microbatch = microbatch_of(data.train, cohort.microbatch)
     put = partial(_shapes, replicated(mesh))
     batches = put(evaluation_splits(data))["validation"]
-    train = training_data(data, microbatch, 0, put)
+    train = training_data(data, microbatch, 0, put, cohort.options.unroll == 1)
     compiler = Compiler(data.task, train, batches, mesh, cohort.precision)
     planner = CohortPlanner(data, microbatch, mesh)
     seeds = [0] * len(configurations)

@@ -22,6 +22,8 @@ from jaxrnn.training.batches import (
     stretches,
 )
 from jaxrnn.training.buckets import (
+    MAX_BUCKETS,
+    MAX_FIXED_BUCKETS,
     choose_boundaries,
     epoch_buckets,
     epoch_order,
@@ -81,6 +83,7 @@ class InMemory:
         microbatch: Samples of a step.
         order: Function from the number of an epoch to its sample indices, `(steps, microbatch)`.
         buckets: Bucket of every step of an epoch, `(steps,)` int32.
+        loops_end: Whether loops over time end with the longest sequence, not with its bucket.
         put: Function that puts the order on the devices.
     """
 
@@ -89,6 +92,7 @@ class InMemory:
     microbatch: int
     order: Callable[[int], np.ndarray]
     buckets: np.ndarray
+    loops_end: bool
     put: Put
     streaming = False
     segments = 1
@@ -96,7 +100,8 @@ class InMemory:
     @property
     def padded_share(self) -> float:
         """Share of padding in the first epoch, or in all blocks of a text."""
-        return padded_share(self.lengths, self.order(0))
+        time = None if self.loops_end else np.array(self.samples.boundaries)[self.buckets]
+        return padded_share(self.lengths, self.order(0), time)
 
     def epoch_window(self, epochs: int) -> int:
         """Return the number of epochs, up to a limit."""
@@ -199,8 +204,19 @@ def microbatch_of(train: Split | Stream, asked: int | None) -> int:
     return size
 
 
-def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingData:
-    """Return the training data of a search."""
+def training_data(
+    data: Data, microbatch: int, seed: int, put: Put, loops_end: bool = True
+) -> TrainingData:
+    """Return the training data of a search.
+
+    Args:
+        data: Data set.
+        microbatch: Samples of a step.
+        seed: Seed of the order.
+        put: Function that puts arrays on the devices.
+        loops_end: Whether loops over time end with the longest sequence of a microbatch, as those
+            that are not unrolled do; others need more buckets.
+    """
     train, spec = data.train, data.spec
     if isinstance(train, Stream):
         return Streaming(train, microbatch, spec.per_step, put)
@@ -209,8 +225,11 @@ def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingD
         samples, steps = RaggedSamples.dense(all_samples, spec.per_step), len(train) // microbatch
         in_order = stretches(steps, microbatch)
         buckets = np.zeros(steps, np.int32)
-        return InMemory(put(samples), lengths, microbatch, lambda _: in_order, buckets, put)
-    boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch), microbatch)
+        return InMemory(
+            put(samples), lengths, microbatch, lambda _: in_order, buckets, loops_end, put
+        )
+    most = MAX_BUCKETS if loops_end else MAX_FIXED_BUCKETS
+    boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch), microbatch, most)
     samples = RaggedSamples.ragged(all_samples, spec.per_step, boundaries)
     buckets = epoch_buckets(lengths, microbatch, seed, boundaries)
 
@@ -218,7 +237,7 @@ def training_data(data: Data, microbatch: int, seed: int, put: Put) -> TrainingD
     def order(epoch: int) -> np.ndarray:
         return epoch_order(lengths, microbatch, seed, epoch, boundaries)
 
-    return InMemory(put(samples), lengths, microbatch, order, buckets, put)
+    return InMemory(put(samples), lengths, microbatch, order, buckets, loops_end, put)
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:

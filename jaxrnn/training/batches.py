@@ -1,6 +1,7 @@
 """Sequences on the devices: training samples and their order, evaluation batches."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -95,7 +96,8 @@ class RaggedSamples:
     def resized(self, steps: int, samples: int) -> "RaggedSamples":
         """Return the same, followed by zeros up to so many steps and samples."""
         more_steps, more = steps - len(self.inputs), samples - len(self.lengths)
-        return self.replace(
+        return replace(
+            self,
             inputs=_lengthened(self.inputs, more_steps),
             targets=_lengthened(self.targets, more_steps if self.per_step else more),
             lengths=_lengthened(self.lengths, more),

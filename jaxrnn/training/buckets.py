@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MAX_BUCKETS = 4
-"""Most buckets of a split: each is compiled for seconds."""
-LEAST_GAIN = 0.08
+MAX_BUCKETS, MAX_FIXED_BUCKETS = 4, 8
+"""Most buckets of a split, of which each is compiled for seconds: where loops over time end with
+the longest sequence, and where they always run to the end of the bucket."""
+LEAST_GAIN = 0.04
 """Share of the padded steps that one more bucket must save."""
 LEAST_STEPS = 2500
 """Steps of samples that it must save in an epoch: over some hundred epochs of members that is more
@@ -130,12 +131,14 @@ def _shuffled(bucket: np.ndarray, lengths: np.ndarray, rng: np.random.Generator)
     return rng.permutation(np.concatenate(alike).reshape(-1, microbatch))
 
 
-def padded_share(lengths: np.ndarray, order: np.ndarray) -> float:
+def padded_share(lengths: np.ndarray, order: np.ndarray, time: np.ndarray | None = None) -> float:
     """Return the share of the recurrent steps of an epoch that are padding, from 0 to 1.
 
     Args:
         lengths: True lengths of all samples, `(samples,)`.
         order: Sample indices of the epoch, `(steps, microbatch)`.
+        time: Steps computed for each microbatch, `(steps,)`; by default its longest sample.
     """
     in_order = lengths[order]
-    return float(1.0 - in_order.sum() / (in_order.max(1).sum() * order.shape[1]))
+    computed = in_order.max(1) if time is None else time
+    return float(1.0 - in_order.sum() / (computed.sum() * order.shape[1]))
