@@ -33,7 +33,8 @@ def held(back: threading.Event, compile: Callable[[], Any] = doubled) -> Callabl
 
 def test_every_caller_waits() -> None:
     background, hold = Background(), threading.Event()
-    slow, quick = Programs(background, held(hold), held(hold)), Programs(background, *[doubled] * 2)
+    slow = Programs(background, held(hold), lambda _: held(hold)(), None)
+    quick = Programs(background, doubled, lambda _: doubled(), None)
     assert not slow.ready and not slow.cancelled
     threading.Timer(0.3, hold.set).start()
     assert slow.train(np.float32(4)) == 8.0 and slow.evaluate(np.float32(5)) == 10.0
@@ -43,11 +44,26 @@ def test_every_caller_waits() -> None:
     assert slow.train(np.float32(1)) == 2.0 and background.seconds == waited
 
 
+def test_batches_of_other_shapes_have_a_program_of_their_own() -> None:
+    """Compiled when they are first read, and once."""
+    asked: list[int] = []
+
+    def doubled_array(values: Any) -> Any:
+        asked.append(len(values))
+        return jax.jit(lambda x: x * 2).lower(values).compile()
+
+    programs = Programs(Background(), doubled, doubled_array, np.ones(2))
+    for size in (3, 2, 3, 2):
+        assert programs.evaluate_on(np.ones(size))(np.ones(size)).tolist() == [2.0] * size
+    assert programs.evaluate_on(np.zeros(2)) is programs.evaluate
+    assert asked == [2, 3]
+
+
 def test_failures_to_compile_are_raised() -> None:
-    def fail() -> Any:
+    def fail(_: Any) -> Any:
         raise TypeError("no such thing")
 
-    programs = Programs(Background(), doubled, fail)
+    programs = Programs(Background(), doubled, fail, None)
     assert programs.train(np.float32(4)) == 8.0
     for _ in range(2):
         with pytest.raises(TypeError, match="no such thing"):

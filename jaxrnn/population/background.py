@@ -3,9 +3,12 @@
 import ctypes
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any
 
+import jax
 from jax.stages import Compiled
 
 from jaxrnn.network import rnn_vjp
@@ -63,7 +66,7 @@ def release_memory() -> None:
 
 
 class Programs:
-    """The two programs of a cohort; nothing else of it is ever compiled.
+    """The programs of a cohort: one that trains, one that evaluates, and those for other splits.
 
     Reading one waits until it is compiled.
     """
@@ -72,11 +75,20 @@ class Programs:
         self,
         background: Background,
         train: Callable[[], Compiled],
-        evaluate: Callable[[], Compiled],
+        evaluate: Callable[[Any], Compiled],
+        validation: Any,
     ) -> None:
-        """Start to compile both."""
-        self._background = background
-        self._futures = background.start(train), background.start(evaluate)
+        """Start to compile both.
+
+        Args:
+            background: Threads that compile.
+            train: Function that compiles the training program.
+            evaluate: Function that compiles a program for batches of the shapes that it is given.
+            validation: Batches that the second program is for; others follow when they are read.
+        """
+        self._background, self._evaluate = background, evaluate
+        self._futures = background.start(train), background.start(partial(evaluate, validation))
+        self._evaluations = {shapes_of(validation): self._futures[1]}
 
     @property
     def ready(self) -> bool:
@@ -98,10 +110,27 @@ class Programs:
         """Program that evaluates, see `jaxrnn.population.programs.compile_evaluate`."""
         return self._result(1)
 
+    def evaluate_on(self, batches: Any) -> Compiled:
+        """Return `evaluate` for batches of these shapes, compiled when it is first asked for."""
+        shapes = shapes_of(batches)
+        if shapes not in self._evaluations:
+            compile = partial(self._evaluate, batches)
+            self._evaluations[shapes] = self._background.start(compile)
+        return self._wait(self._evaluations[shapes])
+
     def _result(self, which: int) -> Compiled:
-        if not self._futures[which].done():
-            self._background.wait([self._futures[which]])
-        return self._futures[which].result()
+        return self._wait(self._futures[which])
+
+    def _wait(self, future: "Future[Compiled]") -> Compiled:
+        if not future.done():
+            self._background.wait([future])
+        return future.result()
+
+
+def shapes_of(tree: Any) -> Hashable:
+    """Return the structure of a tree and the shapes of its arrays, to tell programs apart."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, *(leaf.shape for leaf in leaves)
 
 
 def as_compiled(programs: Sequence[Programs]) -> Iterator[list[int]]:

@@ -58,7 +58,8 @@ class Cohort:
 
     def evaluate(self, turn: Waves, batches: Batches) -> Array:
         """Return metrics on the devices, `(rows, lanes, metrics)`; see `gather`."""
-        return self.programs.evaluate(self.state, self.packed, self.layout.shard(turn), batches)
+        program = self.programs.evaluate_on(batches)
+        return program(self.state, self.packed, self.layout.shard(turn), batches)
 
     def gather(self, values: Any) -> Any:
         """Return `(rows, lanes, ...)` on the devices as `(members, ...)` on the host."""

@@ -140,9 +140,12 @@ class Compiler:
             architecture, layout, options = key
             cohort = self.member(architecture), layout, options, *layout.shapes(member)
             train = partial(compile_train, *cohort, *self.example(layout))
-            evaluate = partial(compile_evaluate, *cohort, self.validation)
-            both = (partial(self._with_precision, program) for program in (train, evaluate))
-            cache[key] = Programs(self._background, *both)
+
+            def evaluate(batches: Batches) -> Compiled:
+                return self._with_precision(partial(compile_evaluate, *cohort, batches))
+
+            both = partial(self._with_precision, train), evaluate
+            cache[key] = Programs(self._background, *both, self.validation)
         return cache[key]
 
     def _with_precision(self, compile: partial[Compiled]) -> Compiled:

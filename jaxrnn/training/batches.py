@@ -22,6 +22,8 @@ UNEVEN_BATCH, UNEVEN_BATCHES = 32, 8
 so that each holds similar ones."""
 EVALUATION_BUCKETS = 3
 """Most buckets of evaluation."""
+SAME_SHAPE = 1.25
+"""Splits that are at most so many times as large as another are evaluated by one program."""
 MAX_STRETCHES, MIN_STRETCH = 64, 16
 """Most stretches that a text is evaluated in, and fewest blocks of each, about; the state starts
 anew in each."""
@@ -196,6 +198,22 @@ class Batches(NamedTuple):
 
 
 def evaluation_batches(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]:
+    """Return splits in batches: of one shape if the splits are about equally large.
+
+    They share a program then. Otherwise each is in its own shape, or the smaller would cost what
+    the larger does.
+
+    Args:
+        splits: Splits, the one first that is read after every epoch.
+        spec: Specification of the networks.
+    """
+    sizes = [len(split) for split in splits]
+    if max(sizes) <= SAME_SHAPE * min(sizes):
+        return _of_one_shape(splits, spec)
+    return [batches for split in splits for batches in _of_one_shape([split], spec)]
+
+
+def _of_one_shape(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]:
     """Return splits in batches of one shape, as large as the smallest split.
 
     Short sequences come first; where state is carried from sample to sample, each row of the
