@@ -201,6 +201,17 @@ class Trainer:
         """Return a population before its first epoch: `to_device` of what `init` returns."""
         return self.to_device(self.init(configurations, seeds, max_epochs))
 
+    def next_part(self, population: Population, positions: Sequence[int]) -> list[int]:
+        """Return which members should train first, so that the first scores come early.
+
+        Args:
+            population: Population; the more of it has trained, the larger is the next part.
+            positions: Positions of the members to choose from.
+        """
+        population.check()
+        active = population.active(positions)
+        return self._loop.next_part(population, active).tolist()
+
     def train(
         self,
         population: Population,

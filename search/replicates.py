@@ -54,7 +54,7 @@ class Replicates(Generic[Population, Snapshot]):
         check_whole("repeats", self.repeats)
         self._snapshots: dict[int, list[Snapshot]] = {}
         self._populations: list[Population] = []
-        self._on_device: list[int] = []  # ids of the trials, in the order of the populations
+        self._on_device: list[Trial] = []  # in the order of the populations
         self._newer: set[int] = set()  # ids of those that have no snapshot of how they are now
 
     @property
@@ -83,7 +83,7 @@ class Replicates(Generic[Population, Snapshot]):
     def to_device(self, trials: Sequence[Trial]) -> None:
         """Put the members of exactly these trials on the devices, unless they are there already."""
         ids = [trial.id for trial in trials]
-        if ids == self._on_device:
+        if ids == [trial.id for trial in self._on_device]:
             return
         self.to_host()
         if ids:
@@ -91,7 +91,7 @@ class Replicates(Generic[Population, Snapshot]):
                 trainer.to_device(self._of_fold(fold, ids))
                 for fold, trainer in enumerate(self.trainers)
             ]
-        self._on_device = ids
+        self._on_device = list(trials)
 
     def to_host(self) -> None:
         """Take all members off the devices."""
@@ -99,23 +99,30 @@ class Replicates(Generic[Population, Snapshot]):
         # Before others come, or these would lie there besides them.
         self._populations, self._on_device = [], []
 
+    def next_part(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return which of several trials on the devices should train first, at least one."""
+        positions = self._positions([trial.id for trial in trials])
+        chosen = self.trainers[0].next_part(self._populations[0], positions)
+        ids = {self._on_device[position // self.repeats].id for position in chosen}
+        return [trial for trial in trials if trial.id in ids]
+
     def train(
         self, trials: Sequence[Trial], on_progress: Callable[[float], None]
     ) -> list[dict[str, float]]:
-        """Train every trial for one more epoch.
+        """Train some of the trials on the devices for one more epoch; the others rest.
 
         Args:
-            trials: Trials to train; no others stay on the devices.
+            trials: Trials to train.
             on_progress: Called with the trial-epochs trained since the last call.
 
         Returns:
             What training saw in this epoch by name, the mean over members, for every trial.
         """
-        self.to_device(trials)
-        for trial in trials:
-            self._snapshots.pop(trial.id, None)
-            self._newer.add(trial.id)
-        totals = [trial.epochs + 1 for trial in trials for _ in range(self.repeats)]
+        ids = {trial.id for trial in trials}
+        for id in ids:
+            self._snapshots.pop(id, None)
+        self._newer |= ids
+        totals = [t.epochs + (t.id in ids) for t in self._on_device for _ in range(self.repeats)]
         pairs = zip(self.trainers, self._populations, strict=True)
         self._populations = [
             trainer.train(population, totals, lambda epochs: on_progress(epochs / self.size))
@@ -126,12 +133,13 @@ class Replicates(Generic[Population, Snapshot]):
     def _last_epoch(self, trials: Sequence[Trial]) -> list[dict[str, float]]:
         pairs = zip(self.trainers, self._populations, strict=True)
         tables = [trainer.history(population) for trainer, population in pairs]
+        positions = self._positions([trial.id for trial in trials])[:: self.repeats]
         rows: list[dict[str, float]] = [{} for _ in trials]
         for name, first in tables[0].items():
             members = [table[name].reshape(len(first), -1, self.repeats) for table in tables]
             means = np.concatenate(members, axis=2).mean(axis=2, dtype=float)
-            for position, (trial, row) in enumerate(zip(trials, rows, strict=True)):
-                row[name] = float(means[trial.epochs, position])
+            for position, trial, row in zip(positions, trials, rows, strict=True):
+                row[name] = float(means[trial.epochs, position // self.repeats])
         return rows
 
     def evaluate(self, trials: Sequence[Trial]) -> dict[str, MeanAndError]:
@@ -204,7 +212,7 @@ class Replicates(Generic[Population, Snapshot]):
 
     def _fetch(self) -> None:
         """Bring the snapshots up to date."""
-        ids = [id for id in self._on_device if id in self._newer]
+        ids = [trial.id for trial in self._on_device if trial.id in self._newer]
         if ids:
             chosen = self._positions(ids)
             pairs = zip(self.trainers, self._populations, strict=True)
@@ -222,7 +230,7 @@ class Replicates(Generic[Population, Snapshot]):
 
     def _positions(self, ids: Sequence[int]) -> list[int]:
         """Return the positions in each fold's population of the members of some trials."""
-        positions = {id: position for position, id in enumerate(self._on_device)}
+        positions = {trial.id: position for position, trial in enumerate(self._on_device)}
         return [positions[id] * self.repeats + k for id in ids for k in range(self.repeats)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from search.first_rung import behind, next_part
 from search.plans import Plan
 from search.progress import Clock, Progress
 from search.replicates import Replicates
@@ -70,8 +71,9 @@ class Search:
         under_way = self._decide()
         while under_way:
             report = partial(self._report, on_progress, under_way)
-            self._train(under_way, report)
-            arrived = [trial for trial in under_way if trial.epochs == trial.target_epochs]
+            turn = self._turn(under_way)
+            self._train(turn, report)
+            arrived = [trial for trial in turn if trial.epochs == trial.target_epochs]
             if arrived:
                 with self.clock("evaluate"):
                     self._score(arrived)
@@ -88,6 +90,8 @@ class Search:
         with self.clock("decide"):
             while True:
                 under_way = [trial for trial in self.trials if trial.epochs < trial.target_epochs]
+                if self._behind() and any(trial.epochs for trial in self.trials):
+                    return under_way
                 free_slots = max(0, self.plan.max_concurrent - len(under_way))
                 views = self._scores.views(self.trials)
                 decision = self.plan.scheduler.decide(views, free_slots)
@@ -139,15 +143,25 @@ class Search:
             trial.changes.append((trial.epochs, other.id, configuration))
         self._leader = self.best
 
-    def _train(self, under_way: Sequence[Trial], report: Callable[[], None]) -> None:
-        """Train one epoch of all that are under way, so that an interrupted search is consistent.
+    def _behind(self) -> list[Trial]:
+        most = min(self.plan.max_concurrent, self.plan.scheduler.trials)
+        return behind(self.trials, self.plan.scheduler.max_epochs, most)
+
+    def _turn(self, under_way: Sequence[Trial]) -> Sequence[Trial]:
+        """Put trials on the devices, and return those that train now: all, or a part at first."""
+        first = self._behind()
+        placed = [trial for trial in self.trials if not trial.ended] if first else under_way
+        with self.clock("start" if self._trained == self._before else "select"):
+            self.replicates.to_device(placed)
+            return next_part(first, self.replicates.next_part) if first else under_way
+
+    def _train(self, turn: Sequence[Trial], report: Callable[[], None]) -> None:
+        """Train one epoch of some trials, so that an interrupted search is consistent.
 
         Args:
-            under_way: Trials to train.
+            turn: Trials to train.
             report: Called whenever the trainers have made progress.
         """
-        with self.clock("start" if self._trained == self._before else "select"):
-            self.replicates.to_device(under_way)
         before = self._trained
 
         def advance(trial_epochs: float) -> None:
@@ -155,9 +169,9 @@ class Search:
             report()
 
         with self.clock("train"):
-            epochs = self.replicates.train(under_way, advance)
-        self._trained = before + len(under_way)  # exactly, whatever the fractions sum up to
-        for trial, values in zip(under_way, epochs, strict=True):
+            epochs = self.replicates.train(turn, advance)
+        self._trained = before + len(turn)  # exactly, whatever the fractions sum up to
+        for trial, values in zip(turn, epochs, strict=True):
             trial.epochs += 1
             for name, value in values.items():
                 trial.history.setdefault(name, []).append(value)

@@ -60,6 +60,20 @@ class Trainer(Protocol[Population, Snapshot]):
         """Return snapshots of the members at `positions`, by default of all; they can train on."""
         ...
 
+    def next_part(self, population: Population, positions: Sequence[int]) -> Sequence[int]:
+        """Return which members should train first, so that the first scores come early.
+
+        All of them, where parts that train one after the other take longer than all at once.
+
+        Args:
+            population: Population; members that have trained before are not waited for.
+            positions: Positions of the members to choose from, at least one.
+
+        Returns:
+            Some of the positions, at least one.
+        """
+        ...
+
     def train(
         self,
         population: Population,

@@ -45,6 +45,18 @@ class Cohort:
         """Return the turn, on the host, of its members that are `active`, `(population,)` bool."""
         return self.layout.active_waves(active[self.members])
 
+    def first_rows(self, active: np.ndarray, least: int) -> np.ndarray:
+        """Return positions of active members, of whole rows that hold at least so many, or of all.
+
+        Args:
+            active: Active members, `(population,)` bool.
+            least: Number of members.
+        """
+        chosen = active[self.members]
+        rows = np.arange(len(self.members)) // (self.layout.mesh.size * self.layout.lanes)
+        enough = rows[chosen][:least][-1]
+        return self.members[chosen & (rows <= enough)]
+
     def train(
         self, turn: Waves, samples: RaggedSamples, validation: Batches, segment: Segment
     ) -> "Cohort":

@@ -17,6 +17,8 @@ from jaxrnn.population.population import Population
 from jaxrnn.training.batches import Batches
 
 SECONDS = 1.0
+FIRST_MEMBERS = 8
+"""Members whose scores come first, or a row of lanes on every device if that is more."""
 
 
 class TimeSlices:
@@ -84,6 +86,23 @@ class Loop:
             active = waiting & (population.epochs < first + population.epoch_window)
             population = self._turn(population, active, first, on_progress)
         return population
+
+    def next_part(self, population: Population, active: np.ndarray) -> np.ndarray:
+        """Return positions of members to train first: of a cohort that is compiled, few at first.
+
+        The next part has as many as have trained before. Data that is streamed is read once for
+        all.
+
+        Args:
+            population: Population, of which nothing is changed.
+            active: Members to choose from, `(population,)` bool, at least one.
+        """
+        if self.training_data.streaming:
+            return np.flatnonzero(active)
+        cohorts = [cohort for cohort in population.cohorts if active[cohort.members].any()]
+        ready = next(as_compiled([cohort.programs for cohort in cohorts]))
+        trained = int((population.epochs > 0).sum())
+        return cohorts[ready[0]].first_rows(active, max(FIRST_MEMBERS, trained))
 
     def _turn(
         self, population: Population, active: np.ndarray, first: int, on_progress: OnProgress

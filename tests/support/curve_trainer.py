@@ -33,6 +33,7 @@ class Curves:
 
     def __init__(self, curve: Curve, changeable: Sequence[str] = ()) -> None:
         self.curve = curve
+        self.part: int | None = None  # members that train first; all by default
         self.trained: list[list[int]] = []
         self.moves_to_device = self.moves_to_host = 0
         self.expected: list[dict[str, Any]] = []
@@ -64,6 +65,9 @@ class Curves:
     ) -> list[Runner]:
         self.moves_to_host += 1
         return [population[k] for k in (range(len(population)) if positions is None else positions)]
+
+    def next_part(self, population: list[Runner], positions: Sequence[int]) -> Sequence[int]:
+        return positions[: self.part]
 
     def train(
         self, population: list[Runner], epochs: Sequence[int], on_progress: Callable[[float], None]
