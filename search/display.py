@@ -79,11 +79,28 @@ def describe(standing: Progress, metric: str) -> str:
         f"epoch {standing.epochs}/{standing.max_epochs}: {standing.training} of "
         f"{standing.begun} trials training",
         f"best validation {metric} {best}",
-        f"{speed:.0f} trial-epochs/s",
+        describe_speed(speed),
     ]
     if standing.total is not None and speed:
         parts.append(f"{(standing.total - standing.trained) / speed:.0f} s left")
     return " | ".join(parts)
+
+
+def describe_speed(speed: float) -> str:
+    """Return a number of trial-epochs per second in words: below one, the seconds that one takes.
+
+    Args:
+        speed: Trial-epochs per second; 0 where none has been trained.
+    """
+    if not 0.0 < speed < 1.0:
+        return f"{_two_digits(speed)} trial-epochs/s"
+    return f"{_two_digits(1.0 / speed)} s a trial-epoch"
+
+
+def _two_digits(value: float) -> str:
+    """Return a number above 1 with a decimal only where it has one digit before that."""
+    text = f"{value:.1f}"
+    return text if value > 0.0 and len(text) < 4 else f"{value:.0f}"
 
 
 def leaderboard_table(

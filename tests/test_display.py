@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from search import Progress, Space, Trial, TrialStatus, make_sampler
-from search.display import Display, describe, leaderboard_table
+from search.display import Display, describe, describe_speed, leaderboard_table
 from search.trial import Proposal
 
 
@@ -48,11 +48,29 @@ def test_the_line_people_read() -> None:
     later = standing(training=10, epochs=3, trained=40, seconds=20.0, best=TRIALS[1])
     assert describe(later, "loss") == (
         "epoch 3/27: 10 of 30 trials training | best validation loss 1.25 (trial 0) | "
-        "2 trial-epochs/s | 5 s left"
+        "2.0 trial-epochs/s | 5 s left"
     )
     resumed = describe(later._replace(before=30), "loss")
-    assert "| 0 trial-epochs/s | 20 s left" in resumed  # what was done before took other time
+    assert "| 2.0 s a trial-epoch | 20 s left" in resumed  # what was done before took other time
     assert "left" not in describe(later._replace(total=None), "loss")
+
+
+SPEEDS = [
+    (0.0, "0 trial-epochs/s"),
+    (27.4, "27 trial-epochs/s"),
+    (9.96, "10 trial-epochs/s"),
+    (9.94, "9.9 trial-epochs/s"),
+    (1.0, "1.0 trial-epochs/s"),
+    (0.98, "1.0 s a trial-epoch"),
+    (0.4, "2.5 s a trial-epoch"),
+    (0.1, "10 s a trial-epoch"),
+    (0.007, "143 s a trial-epoch"),
+]
+
+
+@pytest.mark.parametrize(("speed", "text"), SPEEDS)
+def test_slow_training_is_shown_by_the_seconds_of_an_epoch(speed: float, text: str) -> None:
+    assert describe_speed(speed) == text
 
 
 @pytest.mark.parametrize("terminal", [True, False])
