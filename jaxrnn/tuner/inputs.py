@@ -1,5 +1,6 @@
 """Inputs of a search, made from its settings: data, trainers, metric and plan."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, cast
@@ -35,6 +36,7 @@ class Inputs:
         starts: Configurations to begin with.
         totals: Number of trials when the run began, then each number to which it was raised.
         expected: Configurations like those to come.
+        load_seconds: Seconds in which the data was read, divided and scaled.
     """
 
     data: list[jaxrnn.Data]
@@ -43,6 +45,7 @@ class Inputs:
     starts: Configurations
     totals: tuple[int, ...]
     expected: Configurations
+    load_seconds: float
 
     @classmethod
     def of(cls, settings: Settings, space: Any, saved: Mapping[str, Any]) -> "Inputs":
@@ -56,7 +59,9 @@ class Inputs:
         Raises:
             ValueError: A setting that can't be used, in a sentence for people.
         """
+        begin = time.perf_counter()
         data = data_of(settings)
+        load_seconds = time.perf_counter() - begin
         trainers = [_trainer(fold, settings) for fold in data]
         check_whole("repeats", settings.repeats)
         search_space = space_of(space, trainers[0], settings.max_epochs)
@@ -66,7 +71,7 @@ class Inputs:
         plan = plan_of(settings, trainers[0], search_space, metric, starts, totals)
         totals = totals or (settings.trials or plan.scheduler.trials,)
         expected = search.plan_trainers(plan, trainers, totals[0], settings.repeats)
-        return cls(data, trainers, plan, starts, totals, expected)
+        return cls(data, trainers, plan, starts, totals, expected, load_seconds)
 
 
 def data_of(settings: Settings) -> list[jaxrnn.Data]:

@@ -14,7 +14,7 @@ import search
 from jaxrnn.tuner.job import Job
 
 SECONDS = ("compile", "start", "train", "evaluate", "select", "decide", "keep")
-"""Kinds of work on the clock of a search; the rest is data, the display and the winner's model."""
+"""Kinds of work on the clock of a search; the rest is starting, the display, the winner's model."""
 LEFT_OUT = ("history", "proposal", "target_epochs", "ended", "bracket", "changes")
 """Attributes of a trial that the summary leaves out."""
 
@@ -82,7 +82,8 @@ def write_summary(
 ) -> None:
     """Write `summary.json`."""
     total, clock = time.perf_counter() - job.start.begin, job.search.clock
-    seconds = {kind: getattr(clock, kind) for kind in SECONDS}
+    seconds = {"load": job.inputs.load_seconds}
+    seconds |= {kind: getattr(clock, kind) for kind in SECONDS}
     compilers = [trainer.compiler for trainer in job.trainers]
     job.folder.write_summary(
         {
