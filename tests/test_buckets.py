@@ -54,7 +54,7 @@ def test_no_other_boundaries_are_better(longest: list[int], most: int) -> None:
 
 
 def test_boundaries_by_hand() -> None:
-    """Each must save 4 % and 2,500 steps."""
+    """Each must save 4 % and 1,500 steps."""
     table = [
         ([9] * 50, 32, 4, (9,)),
         ([10] * 50 + [40] * 50, 32, 4, (10, 40)),

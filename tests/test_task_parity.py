@@ -117,11 +117,10 @@ def compare(
         trainer.predictor(population, position).parameters,
         theirs.parameters,
     )
-    fewest = min(len(data.validation), len(data.test))
-    rows = max(1, min(64, fewest // 16))  # a text is read in so many stretches
     read = task_reference.reader(given, task, theirs.parameters)
     for part in ("validation", "test"):
         split = getattr(data, part)
+        rows = max(1, min(64, len(split) // 16))  # a text is read in so many stretches
         outputs = read(split, math.ceil(len(split) / rows))
         ours = trainer.evaluate(population, part)
         for name, value in task_reference.metrics(task, outputs, split).items():

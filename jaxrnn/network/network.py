@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxrnn.configuration.activations import activate
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.network import dropout
+from jaxrnn.network.affine import affine
 from jaxrnn.network.architecture import DIRECTIONS, STATES, Architecture
 from jaxrnn.network.cells import CELLS, Carry, Constants, shape_only
 from jaxrnn.network.dropout import RngStream
@@ -173,7 +174,7 @@ class RecurrentNetwork(nn.Module):
         for k in range(len(self.architecture.sizes.after)):
             steps = self._dense("after", k, steps, call.hp)
         head = self._parameters("head")
-        y = steps @ head["kernel"] + head["bias"].reshape(1, 1, -1)
+        y = affine(steps, head["kernel"], head["bias"])
         if per_step:
             return Outputs(None, y, call.lengths)
         return Outputs(y[:, 0], y[:, 1:] if replicated else None, call.lengths)

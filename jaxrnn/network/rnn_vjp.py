@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import jax
 import jax.numpy as jnp
 
+from jaxrnn.network.affine import affine, kernel_gradient
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.cell_vjps import CELL_VJPS, Activation, CellFunctions, CellVJP
 from jaxrnn.network.cells import Carry, Constants
@@ -307,45 +308,6 @@ def _kernel_gradient_at_once(first: Array, later: Array, ds: Array) -> Array:
     """Compute the same as one product of two matrices, which a CPU is fast at."""
     states = jnp.concatenate([first[None], later]).reshape(-1, first.shape[-1])
     return states.T @ ds.reshape(len(states), -1)
-
-
-@jax.custom_vjp
-def affine(x: Array, kernel: Array, bias: Array) -> Array:
-    """Map x `(time, batch, inputs)` to x W + b `(time, batch, outputs)`; the bias is `(outputs,)`.
-
-    Its gradients are computed for all times at once.
-    """
-    return x @ kernel + bias.reshape(1, 1, -1)
-
-
-def kernel_gradient(x: Array, gradient: Array) -> Array:
-    """Compute the gradient `(inputs, outputs)` of a kernel from that of its map.
-
-    It is what `jnp.einsum` computes, of which JAX keeps a trace for each call, as long as the
-    process lives.
-
-    Args:
-        x: Inputs of the map, `(time, batch, inputs)`.
-        gradient: Gradient of the map, `(time, batch, outputs)`.
-    """
-    return jax.lax.dot_general(x, gradient, (((1, 0), (1, 0)), ((), ())))
-
-
-def _affine_forwards(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
-    return affine(x, kernel, bias), (x, kernel)
-
-
-def _affine_backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
-    x, kernel = saved
-    # A column of ones makes the gradient of the bias a row of that of the kernel: on a TPU one
-    # product over all times takes less than that and a sum.
-    widened = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=-1)
-    both = kernel_gradient(widened, gradient)
-    # In JAX 0.7 a row at -1 is a gather under `vmap`, a slice is none.
-    return gradient @ kernel.T, both[:-1], both[-1:].reshape(-1)
-
-
-affine.defvjp(_affine_forwards, _affine_backwards)
 
 
 def _flat(kernel: Array) -> Array:

@@ -15,7 +15,7 @@ MAX_BUCKETS, MAX_FIXED_BUCKETS = 4, 8
 the longest sequence, and where they always run to the end of the bucket."""
 LEAST_GAIN = 0.04
 """Share of the padded steps that one more bucket must save."""
-LEAST_STEPS = 2500
+LEAST_STEPS = 1500
 """Steps of samples that it must save in an epoch: over some hundred epochs of members that is more
 time than its compilation takes."""
 POOL = 16
