@@ -15,6 +15,12 @@ from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
 from search.trial import Proposal, TrialView
 
+MOST_GOOD = 25
+"""Most trials that count as good, of one in ten, as in Optuna."""
+MOST_TRIALS = 10 * MOST_GOOD
+"""Most trials that the model sees: Optuna reads all of them for every value, and gives the early
+ones little weight."""
+
 
 class Tpe:
     """Proposes by Optuna's tree-structured Parzen estimator, on scores at one budget as in BOHB.
@@ -25,7 +31,7 @@ class Tpe:
     good health, N_min being one more than the hyperparameters that vary; before that it proposes
     Sobol points. Departures: trials that have not come so far count among the others, be they
     pruned or still training (constant liar), and a proposal is drawn again where it is near
-    another.
+    another, and the model sees the good trials and the latest others alone.
     """
 
     learns = True
@@ -49,15 +55,20 @@ class Tpe:
 
     def _study(self, budget: int, trials: Sequence[TrialView]) -> optuna.Study:
         seed = int(np.random.SeedSequence((self._seed, len(trials))).generate_state(1)[0])
+        scores = _scores(budget, trials)
+        worst, good = max(_finite(scores)), _good(scores)
+        others = [k for k in range(len(trials)) if k not in good][len(good) - MOST_TRIALS :]
+        chosen = [(trials[k], scores[k]) for k in sorted({*good, *others})]
         study = optuna.create_study(
             # A joint density is too thin over the few good trials of a batch that trains at once.
             sampler=optuna.samplers.TPESampler(
-                n_startup_trials=0, multivariate=False, constant_liar=True, seed=seed
+                n_startup_trials=0,
+                multivariate=False,
+                constant_liar=True,
+                seed=seed,
             )
         )
-        scores = _scores(budget, trials)
-        worst = max(_finite(scores))
-        for trial, score in zip(trials, scores, strict=True):
+        for trial, score in chosen:
             params = self._space.varying(trial.configuration)
             study.add_trial(
                 create_trial(
@@ -94,6 +105,12 @@ def _scores(budget: int, trials: Sequence[TrialView]) -> list[float | None]:
         else:
             scores.append(trial.scores[min(later)] if later else None)
     return scores
+
+
+def _good(scores: Sequence[float | None]) -> set[int]:
+    """Return positions of the best tenth of the trials with scores, at most `MOST_GOOD`."""
+    known = [(score, k) for k, score in enumerate(scores) if score is not None]
+    return {k for _, k in sorted(known)[: min(math.ceil(0.1 * len(known)), MOST_GOOD)]}
 
 
 def _finite(scores: Sequence[float | None]) -> list[float]:
