@@ -3,7 +3,7 @@
     python benchmarks/real_speed.py                  the full table, about half an hour on two cores
     python benchmarks/real_speed.py --quick          32 units, few members, one round; some minutes
     python benchmarks/real_speed.py --only trec      one data set
-    python benchmarks/real_speed.py --table          no measuring: the table in docs/speed.md
+    python benchmarks/real_speed.py --table          no measuring: the tables in README and docs
 
 The folder of the data sets is `--folder`, by default `../shared/data`, and holds them as their
 sources publish them, see benchmarks/real_data.py. Every contestant trains LSTM and GRU of one
@@ -34,7 +34,7 @@ from speed import sets, tables
 import jaxrnn
 from jaxrnn.population.devices import describe
 
-PAGE = ROOT / "docs" / "speed.md"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "speed.md"
 CELLS, UNITS, ROUNDS, SECONDS = ("lstm", "gru"), (32, 64, 128), 3, 1.0
 QUICK_POPULATION, MAX_EPOCHS = 4, 100_000
 
@@ -176,6 +176,12 @@ def run(settings: argparse.Namespace) -> None:
         print(f"written to {write_results(f'real-speed-{slug(device)}', about)}")
 
 
+def command(settings: argparse.Namespace) -> str:
+    """The command to repeat it, without folders of this machine."""
+    only = [f"--only {name}" for name in settings.only or ()]
+    return " ".join(["python benchmarks/real_speed.py", *["--quick"] * settings.quick, *only])
+
+
 def torch_version(python: str) -> str:
     """PyTorch's version; empty where it is missing."""
     code = "from importlib.metadata import version; print(version('torch'))"
@@ -184,16 +190,20 @@ def torch_version(python: str) -> str:
 
 
 def write_table() -> None:
-    """Rewrite the tables in docs/speed.md from the result files."""
-    texts = []
+    """Rewrite the tables in README.md and docs/speed.md from the result files."""
+    texts: dict[Path, list[str]] = {README: [], PAGE: []}
     for path in sorted(RESULTS.glob("real-speed-*.json")):
         found = json.loads(path.read_text())
-        head = f"**{found['device']}** (JAX {found['versions']['jax']}, PyTorch {found['torch']}; "
-        texts.append(
-            f"{head}`{found['command']}`), trial-epochs per second\n\n{tables.table(found['rows'])}"
+        about = f"JAX {found['versions']['jax']}, PyTorch {found['torch']}; `{found['command']}`"
+        about = f"**{found['device']}** ({about}), "
+        rows = found["rows"]
+        texts[README].append(
+            f"{about}times as fast as PyTorch in two processes\n\n{tables.short(rows)}"
         )
-    page = replace_between(PAGE.read_text(encoding="utf-8"), "real-speed", "\n\n".join(texts))
-    PAGE.write_text(page, encoding="utf-8")
+        texts[PAGE].append(f"{about}trial-epochs per second\n\n{tables.table(rows)}")
+    for page, parts in texts.items():
+        text = replace_between(page.read_text(encoding="utf-8"), "real-speed", "\n\n".join(parts))
+        page.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -204,7 +214,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=[*sets.SETS], help="one data set")
     parser.add_argument("--peer-python", default=sys.executable, help="Python that has PyTorch")
     parser.add_argument("--out", type=Path, default=Path("real-speed.json"), help="of a part")
-    parser.add_argument("--table", action="store_true", help="write the table in docs/speed.md")
+    parser.add_argument("--table", action="store_true", help="write the tables")
     settings = parser.parse_args()
     if settings.table:
         return write_table()

@@ -101,7 +101,9 @@ def test_rungs_compile_nothing(data: jaxrnn.Data, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(trainer, "train", watched)
         found = search.optimize(trainer, space, 9, scheduler="halving", max_epochs=9, eta=3)
     assert found.best is not None and found.best.epochs == 9
-    assert [members for members, _ in rounds] == [9, *[3] * 2, *[1] * 6]
+    first = [members for members, _ in rounds if members == 9]  # trains in parts
+    assert 1 <= len(first) <= 2
+    assert [members for members, _ in rounds] == [*first, *[3] * 2, *[1] * 6]
     assert len({trial.configuration["cell"] for trial in found.trials}) == 2
     assert trainer.compiler.programs == 4 and len(compiled) == 4
     assert {count for _, count in rounds[2:]} == {4}

@@ -17,29 +17,20 @@ NONE = "Nothing was measured yet."
 
 def short(results: Sequence[dict[str, Any]]) -> str:
     """The section of README.md."""
-    parts = [part for device in results for part in _short(device)]
-    if any("throughput" in device for device in results):
-        parts.append(f"![{SHOWN}](docs/{PLOT.name})")
+    parts = []
+    for device in results:
+        if jobs := device.get("job"):
+            parts += [f"**{device['device']}** ({versions(jobs)})", *whole_job(jobs)]
     return "\n\n".join([HEADING, *(parts or [NONE]), MORE])
 
 
-def _short(device: dict[str, Any]) -> list[str]:
-    throughput, jobs = device.get("throughput"), device.get("job")
-    about = [f"**{device['device']}** ({versions(throughput or jobs or {})})"]
-    if jobs:
-        about += whole_job(jobs)
-    if throughput:
-        about += [*side_by_side(throughput), sentence(throughput)]
-    return about
-
-
 def long(results: Sequence[dict[str, Any]]) -> str:
-    """The section of docs/speed.md: every row."""
+    """The section of docs/speed.md: noise of one length, the best populations and every row."""
     parts = [NOTE, f"![{SHOWN}]({PLOT.name})"]
     for device in results:
         if throughput := device.get("throughput"):
             about = f"**{device['device']}** ({versions(throughput)}), {SHOWN}"
-            parts += [about, every_row(throughput)]
+            parts += [about, *side_by_side(throughput), sentence(throughput), every_row(throughput)]
     return "\n\n".join(parts) if len(parts) > 2 else NONE
 
 

@@ -65,3 +65,19 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {' | '.join(map(str, cells))} |")
     said = [f"- {'met' if met else 'not met'}: {text}" for text, met in goals(rows)]
     return "\n".join([*lines, "", *said])
+
+
+def short(rows: Sequence[dict[str, Any]]) -> str:
+    """The ratios to two processes by data set, cell and units, in Markdown."""
+    kinds = sorted(
+        {(row["cell"], row["units"]) for row in rows}, key=lambda kind: (kind[0] != "lstm", kind)
+    )
+    head = ["data", "steps (median, longest)", *(f"{cell} {units}" for cell, units in kinds)]
+    lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
+    for name in dict.fromkeys(row["data"] for row in rows):
+        own = {(row["cell"], row["units"]): row for row in rows if row["data"] == name}
+        lengths = "{}, {}".format(*next(iter(own.values()))["lengths"])
+        cells = (f"{summary(own[kind])['ratio']:.1f}" if kind in own else "" for kind in kinds)
+        lines.append(f"| {' | '.join([name, lengths, *cells])} |")
+    mean = geometric_mean([summary(row)["ratio"] for row in rows])
+    return "\n".join([*lines, "", f"The geometric mean is {mean:.2f}."])
