@@ -43,10 +43,10 @@ SETS = {
     "italy_power_demand": RealSet("ItalyPowerDemand_TRAIN.ts", {}),
     "japanese_vowels": RealSet("JapaneseVowels_TRAIN.ts", {}),
     "pendigits": RealSet("pendigits.npz", {}, 2000),
-    "jsb_chorales": RealSet("jsb_chorales.npz", {}, population=16),
-    "trec": RealSet("trec.csv", {"target": "label"}, 2000, 16),
-    "etth1": RealSet("ETTh1.csv", FORECAST, 1000, 16),
-    "tinyshakespeare": RealSet("input.txt", {"split": (0.88, 0.02, 0.1)}, 1024, 16),
+    "jsb_chorales": RealSet("jsb_chorales.npz", {}, population=8),
+    "trec": RealSet("trec.csv", {"target": "label"}, 2000, 8),
+    "etth1": RealSet("ETTh1.csv", FORECAST, 1000, 8),
+    "tinyshakespeare": RealSet("input.txt", {"split": (0.88, 0.02, 0.1)}, 1024, 8),
 }
 
 
