@@ -164,10 +164,9 @@ def run(settings: argparse.Namespace) -> None:
             for row in measure(name, settings.folder, rivals, settings.quick, units):
                 about["rows"].append(row)
                 print(tables.table([row]).splitlines()[2], flush=True)
-            path = written(settings, about)
+            print(f"written to {written(settings, about)}", flush=True)
     for text, met in tables.goals(about["rows"]):
         print(f"{'met' if met else 'not met'}: {text}")
-    print(f"written to {path}")
 
 
 def written(settings: argparse.Namespace, about: dict[str, Any]) -> Path:

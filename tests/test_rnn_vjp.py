@@ -12,7 +12,7 @@ from support import reference
 from support.marks import slow
 from support.single_member import SingleMember, alone, among, assert_close, sequences
 
-from jaxrnn.network import in_place, rnn_vjp
+from jaxrnn.network import affine, in_place, rnn_vjp
 from jaxrnn.network.architecture import GATES, STATES
 from jaxrnn.network.cells import CELLS, Cell, Constants
 from jaxrnn.network.layer_norm import LayerNorm
@@ -293,6 +293,16 @@ def test_kernels_have_the_same_gradient_on_every_platform() -> None:
     wanted = np.einsum("tbu,tbg->ug", np.concatenate([first[None], later]), ds)
     for product in (rnn_vjp._kernel_gradient_in_parts, rnn_vjp._kernel_gradient_at_once):
         np.testing.assert_allclose(product(*map(jnp.asarray, (first, later, ds))), wanted, 1e-5)
+
+
+def test_maps_have_the_same_gradients_on_every_platform() -> None:
+    rng = np.random.default_rng(0)
+    x, gradient = (rng.normal(size=(7, 5, n)).astype(np.float32) for n in (3, 4))
+    for product in (affine._gradients_of_rows, affine._gradients_at_once):
+        kernel, bias = product(*map(jnp.asarray, (x, gradient)))
+        expected = np.einsum("tbi,tbo->io", x.astype(float), gradient)
+        np.testing.assert_allclose(kernel, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(bias, gradient.sum((0, 1)), rtol=1e-5, atol=1e-5)
 
 
 def test_gates_are_summed_and_spread_alike_on_every_platform() -> None:

@@ -34,12 +34,32 @@ def _affine_forwards(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple
 
 def _affine_backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
     x, kernel = saved
-    # A column of ones makes the gradient of the bias a row of that of the kernel: on a TPU one
-    # product over all times takes less than that and a sum.
+    gradients = jax.lax.platform_dependent(
+        x, gradient, cpu=_gradients_of_rows, default=_gradients_at_once
+    )
+    return gradient @ kernel.T, *gradients
+
+
+def _gradients_at_once(x: Array, gradient: Array) -> tuple[Array, Array]:
+    """Compute the gradients of kernel and bias from that of their map.
+
+    A column of ones makes the gradient of the bias a row of that of the kernel: on a TPU one
+    product over all times takes less than that and a sum.
+    """
     widened = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=-1)
     both = kernel_gradient(widened, gradient)
     # In JAX 0.7 a row at -1 is a gather under `vmap`, a slice is none.
-    return gradient @ kernel.T, both[:-1], both[-1:].reshape(-1)
+    return both[:-1], both[-1:].reshape(-1)
+
+
+def _gradients_of_rows(x: Array, gradient: Array) -> tuple[Array, Array]:
+    """Compute the same as two products of matrices, each over rows of all times.
+
+    A CPU copies for a product over two axes, and would compute `gradient` anew for each copy of it.
+    """
+    rows = gradient.reshape(-1, gradient.shape[-1])
+    kernel = x.reshape(len(rows), -1).T @ rows
+    return kernel, (jnp.ones((1, len(rows)), rows.dtype) @ rows).reshape(-1)
 
 
 affine.defvjp(_affine_forwards, _affine_backwards)

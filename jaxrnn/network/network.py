@@ -190,7 +190,7 @@ class RecurrentNetwork(nn.Module):
         y = activate(
             getattr(self.architecture, f"{place}_activations"),
             getattr(hp, f"dense_{place}_activation"),
-            x @ layer["kernel"] + layer["bias"].reshape(1, 1, -1),
+            affine(x, layer["kernel"], layer["bias"]),
             mask,
         )
         return jnp.where(k < getattr(hp, f"dense_{place}"), y, _fit(x, units))
