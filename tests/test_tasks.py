@@ -16,7 +16,6 @@ from jaxrnn.tasks.classification import Classification
 from jaxrnn.tasks.forecasting import Forecasting
 from jaxrnn.tasks.labelling import Labelling
 from jaxrnn.tasks.language import Language
-from jaxrnn.tasks.losses import label_cross_entropy
 from jaxrnn.tasks.next_step import NextStep
 from jaxrnn.tasks.registry import TASKS, from_json, to_json
 from jaxrnn.tasks.regression import Regression
@@ -137,22 +136,6 @@ def test_loss(task: Task) -> None:
     np.testing.assert_allclose(found.sums, sums, rtol=1e-6)
     np.testing.assert_array_equal(found.weights, weights)
     assert found.sums.dtype == found.weights.dtype == np.float32
-
-
-def test_the_gradient_of_labels_is_written_out() -> None:
-    """Of large and small logits, against double precision; targets have none."""
-    rng = np.random.default_rng(0)
-    z, t = rng.normal(0, 9, (3, 4, 5)), rng.integers(0, 2, (3, 4, 5))
-    weights = rng.normal(size=(3, 4))
-
-    def total(z: Any) -> Any:
-        return (label_cross_entropy(z, jnp.asarray(t, jnp.float32)) * weights).sum()
-
-    value, gradient = jax.value_and_grad(total)(jnp.asarray(z, jnp.float32))
-    truth = -(log_expit(z) * t + log_expit(-z) * (1 - t)).sum(-1)
-    assert value == pytest.approx((truth * weights).sum(), rel=1e-5)
-    expected = weights[..., None] * (1 / (1 + np.exp(-z)) - t)
-    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-7)
 
 
 @for_each(SMOOTHED)

@@ -269,8 +269,8 @@ def test_values_compile_nothing_and_verbs_compile_once(data: jaxrnn.Data) -> Non
             trainer.evaluate(population, "test")
             trainer.history(population)
             trainer.evaluate(trainer.select(population, [1]))
-        assert trainer.compiler.programs == 4  # train and evaluate for each of two cells
-        assert len(compiled) == 4
+        # Each of two cells trains, evaluates, and reads a test split of another size.
+        assert trainer.compiler.programs == len(compiled) == 6
         assert trainer.compiler.seconds > 0.1
     finally:
         jax.monitoring.clear_event_listeners()

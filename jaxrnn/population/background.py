@@ -91,6 +91,11 @@ class Programs:
         self._evaluations = {shapes_of(validation): self._futures[1]}
 
     @property
+    def count(self) -> int:
+        """Number of programs."""
+        return 1 + len(self._evaluations)
+
+    @property
     def ready(self) -> bool:
         """Whether both are compiled."""
         return all(future.done() for future in self._futures)

@@ -75,7 +75,7 @@ class Compiler:
     @property
     def programs(self) -> int:
         """Number of programs that are compiled, or will be soon."""
-        return 2 * len(self._cache)
+        return sum(programs.count for programs in self._cache.values())
 
     @property
     def seconds(self) -> float:

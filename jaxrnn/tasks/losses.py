@@ -75,29 +75,3 @@ def cross_entropy(outputs: Array, targets: AnyArray, smoothing: AnyArray = 0.0) 
     """
     certain = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
     return optax.softmax_cross_entropy(outputs, optax.smooth_labels(certain, smoothing))
-
-
-@jax.custom_vjp
-def label_cross_entropy(outputs: Array, targets: AnyArray) -> Array:
-    """Compute the cross-entropy of independent labels in nats, summed over them, `(...)`.
-
-    Its gradient, sigmoid(z) - t, is written out: differentiating the loss takes more passes.
-
-    Args:
-        outputs: Logits z, `(..., labels)`.
-        targets: Labels t, 0 or 1, in the shape and type of `outputs`; without a gradient.
-    """
-    losses = jnp.maximum(outputs, 0) - outputs * targets + jnp.log1p(jnp.exp(-abs(outputs)))
-    return losses.sum(-1)
-
-
-def _label_forwards(outputs: Array, targets: AnyArray) -> tuple[Array, tuple[Array, AnyArray]]:
-    return label_cross_entropy(outputs, targets), (outputs, targets)
-
-
-def _label_backwards(saved: tuple[Array, AnyArray], gradient: Array) -> tuple[Array, None]:
-    outputs, targets = saved
-    return gradient[..., None] * (jax.nn.sigmoid(outputs) - targets), None
-
-
-label_cross_entropy.defvjp(_label_forwards, _label_backwards)

@@ -5,16 +5,11 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 from scipy.special import expit
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.losses import (
-    label_cross_entropy,
-    step_losses,
-    step_sums,
-    true_steps,
-    without_padding,
-)
+from jaxrnn.tasks.losses import step_losses, step_sums, true_steps, without_padding
 from jaxrnn.tasks.metrics import Counts, f1, jaccard, precision, recall
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
@@ -88,4 +83,4 @@ class NextStep(Task):
 
 def _loss(outputs: Array, targets: AnyArray) -> Array:
     """Compute cross-entropy of logits `(batch, time, labels)`, summed over the labels."""
-    return label_cross_entropy(outputs, targets.astype(outputs.dtype))
+    return optax.sigmoid_binary_cross_entropy(outputs, targets.astype(outputs.dtype)).sum(-1)
