@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 from scipy.special import expit
 
 from jaxrnn.configuration.hyperparameters import Hyperparameters
-from jaxrnn.tasks.losses import step_losses, step_sums, true_steps, without_padding
+from jaxrnn.tasks.losses import (
+    binary_cross_entropy,
+    step_losses,
+    step_sums,
+    true_steps,
+    without_padding,
+)
 from jaxrnn.tasks.metrics import Counts, f1, jaccard, precision, recall
 from jaxrnn.tasks.spec import Outputs
 from jaxrnn.tasks.task import MAX, MIN, Evaluation, SequenceLosses, Task
@@ -56,12 +61,12 @@ class NextStep(Task):
     def losses(self, hp: Hyperparameters, outputs: Outputs, targets: AnyArray) -> SequenceLosses:
         """Compute cross-entropy of all labels in nats; every true step counts alike."""
         del hp
-        return step_losses(outputs, lambda predictions: _loss(predictions, targets))
+        return step_losses(outputs, lambda predictions: binary_cross_entropy(predictions, targets))
 
     def sums(self, outputs: Outputs, targets: AnyArray, weights: AnyArray) -> tuple[Array, Counts]:
         """Sum cross-entropy `()`, and count all labels together, each `()`."""
         outputs = without_padding(outputs, weights)
-        losses = step_sums(outputs, lambda predictions: _loss(predictions, targets))
+        losses = step_sums(outputs, lambda predictions: binary_cross_entropy(predictions, targets))
         counts = Counts.from_indicators(outputs.per_step > 0, targets > 0, true_steps(outputs))
         return losses.sum(), counts.pooled()
 
@@ -79,8 +84,3 @@ class NextStep(Task):
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Return the labels that are likelier than not, `(samples, time, labels)` bool."""
         return outputs > 0
-
-
-def _loss(outputs: Array, targets: AnyArray) -> Array:
-    """Compute cross-entropy of logits `(batch, time, labels)`, summed over the labels."""
-    return optax.sigmoid_binary_cross_entropy(outputs, targets.astype(outputs.dtype)).sum(-1)
