@@ -8,14 +8,15 @@ import jax.numpy as jnp
 from jaxrnn.configuration.hyperparameters import Hyperparameters
 from jaxrnn.configuration.registry import CROPS
 from jaxrnn.network import dropout
+from jaxrnn.network.affine import kernel_gradient
 from jaxrnn.network.architecture import Architecture
 from jaxrnn.network.dropout import RngStream
 from jaxrnn.network.masking import without_padding
 from jaxrnn.types import Array, Key
 
 ONE_HOT_LIMIT = 512
-"""Vocabularies up to this size are embedded by a product with one-hot rows, which is faster than
-to gather and scatter rows."""
+"""On accelerators, vocabularies up to this size are embedded by a product with one-hot rows, which
+is faster there than to gather and scatter rows."""
 EPSILON = 1e-2
 """Least scale of a window, in units of the training data: noise of a flat window stays small."""
 
@@ -83,7 +84,44 @@ def embed(table: Array, tokens: Array) -> Array:
     """Look up the row of `table` `(vocabulary, units)` of every token `(batch, time)`."""
     if table.shape[0] > ONE_HOT_LIMIT:
         return table[tokens]
-    return jax.nn.one_hot(tokens, table.shape[0], dtype=table.dtype) @ table
+    return _embed_few(table, tokens)
+
+
+@jax.custom_vjp
+def _embed_few(table: Array, tokens: Array) -> Array:
+    """Do the same by the faster way on each platform."""
+    return jax.lax.platform_dependent(
+        table,
+        tokens,
+        cpu=lambda table, tokens: table[tokens],
+        default=lambda table, tokens: _one_hot(tokens, table) @ table,
+    )
+
+
+def _embed_forwards(table: Array, tokens: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _embed_few(table, tokens), (table, tokens)
+
+
+def _embed_backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, None]:
+    rows = jax.lax.platform_dependent(*saved, gradient, cpu=_add_rows, default=_multiply_rows)
+    return rows, None
+
+
+def _add_rows(table: Array, tokens: Array, gradient: Array) -> Array:
+    """Compute the gradient of `table` from that of the rows looked up, `(batch, time, units)`."""
+    return jnp.zeros_like(table).at[tokens].add(gradient)
+
+
+def _multiply_rows(table: Array, tokens: Array, gradient: Array) -> Array:
+    """Compute the same as a product."""
+    return kernel_gradient(_one_hot(tokens, table), gradient)
+
+
+def _one_hot(tokens: Array, table: Array) -> Array:
+    return jax.nn.one_hot(tokens, table.shape[0], dtype=table.dtype)
+
+
+_embed_few.defvjp(_embed_forwards, _embed_backwards)
 
 
 def normalise_windows(x: Array, lengths: Array, enabled: Array) -> tuple[Array, WindowStatistics]:
