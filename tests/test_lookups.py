@@ -1,4 +1,4 @@
-"""Rows of tokens are looked up alike, with gradients, on every platform."""
+"""Rows of tokens and steps of sequences are looked up alike, with gradients, on every platform."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxrnn.network import inputs
+from jaxrnn.network.masking import ends
 
 BATCH, TIME, UNITS, VOCABULARY = 3, 5, 4, 7
 
@@ -46,3 +47,22 @@ def test_embeddings_of_lanes_share_their_tokens(lanes: int, rows: int) -> None:
     np.testing.assert_allclose(losses, wanted, rtol=1e-5, atol=1e-5)
     for gradient in gradients:
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_ends_pass_gradients_to_one_step_of_each_sequence(directions: int) -> None:
+    lengths = np.array([1, TIME, 3], np.int32)
+    x, weights = normal(BATCH, TIME, UNITS, directions), normal(BATCH, UNITS, directions)
+    x[np.arange(TIME) >= lengths[:, None]] = np.nan
+
+    def loss(x: Any) -> Any:
+        return (ends(x, jnp.asarray(lengths)) * weights).sum()
+
+    value, gradient = jax.value_and_grad(loss)(jnp.asarray(x))
+    expected = np.zeros(x.shape)
+    expected[np.arange(BATCH), lengths - 1, :, 0] = weights[..., 0]
+    expected[:, 0, :, 1:] += weights[..., 1:]
+    np.testing.assert_array_equal(gradient, expected.astype(np.float32))
+    picked = np.where(expected != 0, x, 0).sum(1)
+    np.testing.assert_allclose(value, (picked * weights).sum(), rtol=1e-5, atol=1e-5)
+    assert "scatter" not in str(jax.make_jaxpr(jax.grad(loss))(jnp.asarray(x)))

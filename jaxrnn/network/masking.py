@@ -61,6 +61,28 @@ def ends(x: Array, lengths: Array) -> Array:
     Returns:
         Outputs, `(batch, units, directions)`.
     """
-    index = (lengths - 1).reshape(-1, 1, 1, 1)
-    forwards = jnp.take_along_axis(x[..., :1], index, axis=1)[:, 0]
+    forwards = _step_of_each(x[..., :1], lengths - 1)
     return jnp.concatenate([forwards, x[:, 0, :, 1:]], axis=-1)
+
+
+@jax.custom_vjp
+def _step_of_each(x: Array, index: Array) -> Array:
+    """Pick from `(batch, time, ...)` the step `index` `(batch,)` of each sequence.
+
+    Its gradient is a comparison with `index`, not a scatter: nothing is filled with zeros first.
+    """
+    return jnp.take_along_axis(x, index.reshape(-1, *[1] * (x.ndim - 1)), axis=1)[:, 0]
+
+
+def _step_forwards(x: Array, index: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _step_of_each(x, index), (x, index)
+
+
+def _step_backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, None]:
+    x, index = saved
+    steps = jax.lax.broadcasted_iota(index.dtype, x.shape, 1)
+    picked = steps == index.reshape(-1, *[1] * (x.ndim - 1))
+    return jnp.where(picked, gradient[:, None], 0), None
+
+
+_step_of_each.defvjp(_step_forwards, _step_backwards)
