@@ -3,6 +3,11 @@
 It is built once for a cohort. Every optimizer is Optax's, behind `inject_hyperparams`. A member in
 a row of one lane runs only its own optimizer; under `vmap` all run, and one is selected. Their
 states share slots: two moments and a count are enough for all that are built in.
+
+Every weight is updated at every update, also rows of an embedding whose tokens did not occur.
+Without gradients such rows stay the same by `sgd` and `adagrad`; by all others they still move with
+their momentum, or their second moments decay. To leave them out until their tokens occur again
+would be another optimizer.
 """
 
 from collections.abc import Sequence
