@@ -65,7 +65,10 @@ def test_classes(scale: float, smoothing: float, steps: int) -> None:
 
 
 def test_lanes_share_targets_and_differ_in_smoothing() -> None:
-    z, smoothing = np.stack([logits(1.0, k) for k in range(3)]), np.array([0.0, 0.1, 0.5], np.float32)
+    z, smoothing = (
+        np.stack([logits(1.0, k) for k in range(3)]),
+        np.array([0.0, 0.1, 0.5], np.float32),
+    )
     targets = np.random.default_rng(1).integers(0, CLASSES, (BATCH, TIME)).astype(np.int32)
 
     def gradient(z: Any, smoothing: Any) -> Any:
