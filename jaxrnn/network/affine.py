@@ -34,10 +34,10 @@ def _affine_forwards(x: Array, kernel: Array, bias: Array) -> tuple[Array, tuple
 
 def _affine_backwards(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
     x, kernel = saved
-    gradients = jax.lax.platform_dependent(
+    of_kernel, of_bias = jax.lax.platform_dependent(
         x, gradient, cpu=_gradients_of_rows, default=_gradients_at_once
     )
-    return gradient @ kernel.T, *gradients
+    return gradient @ kernel.T, of_kernel, of_bias
 
 
 def _gradients_at_once(x: Array, gradient: Array) -> tuple[Array, Array]:
