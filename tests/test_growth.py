@@ -57,7 +57,8 @@ def objects() -> int:
 
 def test_a_search_leaves_nothing() -> None:
     """But programs that wait for another like it: neither data nor more objects than it found."""
-    before, count, waiting = len(jax.live_arrays()), 0, []
+    searched()  # what JAX traces after other tests emptied its caches stays once
+    before, waiting = len(jax.live_arrays()), []
     for _ in range(2):
         trainer, found = searched()
         compiler = trainer.compiler
@@ -66,12 +67,15 @@ def test_a_search_leaves_nothing() -> None:
         owned = trainer, found, trainer.data, trainer.training_data, compiler, *pairs
         left, waiting = ([weakref.ref(one) for one in some] for some in (owned, compiled))
         del trainer, found, compiler, pairs, compiled, owned
-        count = objects()
+        objects()
         assert not [one() for one in left if one() is not None]
         assert len(jax.live_arrays()) <= before
+    counts = [objects()]
     for _ in range(3):
-        searched()
-    assert objects() - count < 30
+        for _ in range(3):
+            searched()
+        counts.append(objects())
+    assert min(np.diff(counts)) < 30  # caches of others may fill at first
     programs.compiled.cache_clear()
     gc.collect()
     assert not [one() for one in waiting if one() is not None]
