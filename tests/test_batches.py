@@ -107,13 +107,13 @@ def test_ragged_samples_are_read_as_they_were(every: bool) -> None:
 def test_dense_samples_are_not_copied(every: bool) -> None:
     given = split(7, every=every)
     samples = RaggedSamples.dense(Samples.of(given), every)
-    assert np.shares_memory(samples.inputs, given.inputs) and samples.boundaries == (5,)
+    assert samples.inputs is given.inputs and samples.targets is given.targets
+    assert samples.boundaries == (5,)
     found, _ = read(samples, [6, 0], 0)
     np.testing.assert_array_equal(found.inputs, given.inputs[[6, 0]])
     np.testing.assert_array_equal(found.targets, given.targets[[6, 0]])
-    longer = samples.resized(50, 9)
-    assert len(longer.inputs) == 50 and len(longer.lengths) == len(longer.offsets) == 9
-    assert len(longer.targets) == (50 if every else 9)
+    longer = samples.resized(9, 9)
+    assert len(longer.inputs) == len(longer.targets) == len(longer.lengths) == 9
 
 
 SIMILAR = [(512, 513), (40, 50)]

@@ -174,7 +174,7 @@ class RecurrentNetwork(nn.Module):
         for k in range(len(self.architecture.sizes.after)):
             steps = self._dense("after", k, steps, call.hp)
         head = self._parameters("head")
-        y = affine(steps, head["kernel"], head["bias"])
+        y = _mapped(steps, head["kernel"], head["bias"])
         if per_step:
             return Outputs(None, y, call.lengths)
         return Outputs(y[:, 0], y[:, 1:] if replicated else None, call.lengths)
@@ -190,10 +190,15 @@ class RecurrentNetwork(nn.Module):
         y = activate(
             getattr(self.architecture, f"{place}_activations"),
             getattr(hp, f"dense_{place}_activation"),
-            affine(x, layer["kernel"], layer["bias"]),
+            _mapped(x, layer["kernel"], layer["bias"]),
             mask,
         )
         return jnp.where(k < getattr(hp, f"dense_{place}"), y, _fit(x, units))
+
+
+def _mapped(x: Array, kernel: Array, bias: Array) -> Array:
+    """Map `(batch, steps, units)`; gradients written out pay where there are several steps."""
+    return affine(x, kernel, bias) if x.shape[1] > 1 else x @ kernel + bias.reshape(1, 1, -1)
 
 
 def _fit(x: Array, units: int) -> Array:

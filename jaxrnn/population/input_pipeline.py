@@ -230,7 +230,10 @@ def training_data(
         )
     most = MAX_BUCKETS if loops_end else MAX_FIXED_BUCKETS
     boundaries = choose_boundaries(microbatch_lengths(lengths, microbatch), microbatch, most)
-    samples = RaggedSamples.ragged(all_samples, spec.per_step, boundaries)
+    if lengths.min() == train.time:
+        samples = RaggedSamples.dense(all_samples, spec.per_step)
+    else:
+        samples = RaggedSamples.ragged(all_samples, spec.per_step, boundaries)
     buckets = epoch_buckets(lengths, microbatch, seed, boundaries)
 
     @lru_cache(MAX_EPOCH_WINDOW)  # turn after turn asks for almost the same ones

@@ -54,10 +54,11 @@ class RaggedSamples:
     """Samples of different lengths, one behind the other, and the buckets in which they are read.
 
     Attributes:
-        inputs: Inputs of all steps, `(steps, features)`, or tokens `(steps,)`.
+        inputs: Inputs of all steps, `(steps, features)`, or tokens `(steps,)`; without offsets
+            `(samples, time, ...)`.
         targets: Targets of all steps, `(steps, ...)`, or of all samples, `(samples, ...)`.
         lengths: True lengths in steps, `(samples,)` int32.
-        offsets: First step of each sample, `(samples,)` int32.
+        offsets: First step of each sample, `(samples,)` int32; None where all have as many steps.
         per_step: True if targets belong to steps.
         boundaries: Steps that a batch of each bucket has, ascending; the last one holds every
             sample.
@@ -72,13 +73,8 @@ class RaggedSamples:
 
     @classmethod
     def dense(cls, samples: Samples, per_step: bool) -> "RaggedSamples":
-        """Return samples of one bucket with their padding; inputs and targets are not copied."""
-        inputs, targets, lengths = samples
-        count, time = inputs.shape[:2]
-        offsets = np.arange(count, dtype=np.int32) * time
-        by_step = targets.reshape(count * time, *targets.shape[2:]) if per_step else targets
-        flat = inputs.reshape(count * time, *inputs.shape[2:])
-        return cls(flat, by_step, lengths, offsets, per_step, (time,))
+        """Return samples of one bucket with their padding, none of them copied."""
+        return cls(*samples, None, per_step, (samples.inputs.shape[1],))
 
     @classmethod
     def ragged(
@@ -96,14 +92,15 @@ class RaggedSamples:
         )
 
     def resized(self, steps: int, samples: int) -> "RaggedSamples":
-        """Return the same, followed by zeros up to so many steps and samples."""
+        """Return the same, followed by zeros up to so many rows of `inputs` and `lengths`."""
         more_steps, more = steps - len(self.inputs), samples - len(self.lengths)
+        offsets = None if self.offsets is None else _lengthened(self.offsets, more)
         return replace(
             self,
             inputs=_lengthened(self.inputs, more_steps),
             targets=_lengthened(self.targets, more_steps if self.per_step else more),
             lengths=_lengthened(self.lengths, more),
-            offsets=_lengthened(self.offsets, more),
+            offsets=offsets,
         )
 
     def read(self, rows: AnyArray, bucket: AnyArray, function: Callable[[Samples], Tree]) -> Tree:
@@ -123,6 +120,9 @@ class RaggedSamples:
         return jax.lax.switch(bucket, [partial(branch, time) for time in self.boundaries])
 
     def _batch(self, rows: AnyArray, time: int) -> Samples:
+        if self.offsets is None:
+            return Samples(self.inputs[rows], self.targets[rows], self.lengths[rows])
+
         def slices(values: AnyArray) -> Array:
             slice_at = partial(jax.lax.dynamic_slice_in_dim, values, slice_size=time)
             return jax.vmap(slice_at)(self.offsets[rows])
