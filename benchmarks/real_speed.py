@@ -36,7 +36,7 @@ from jaxrnn.population.devices import describe
 
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "speed.md"
 CELLS, UNITS, ROUNDS, SECONDS = ("lstm", "gru"), (32, 64, 128), 3, 0.5
-QUICK_POPULATION, MAX_EPOCHS = 4, 100_000
+POPULATION, QUICK_POPULATION, MAX_EPOCHS = 64, 4, 100_000
 
 
 class Ours:
@@ -119,7 +119,7 @@ def measure(
     """Yield a row for each cell and width of a data set."""
     data: Any = sets.load(name, folder)
     uneven = data.spec.lengths_differ
-    members = QUICK_POPULATION if quick else sets.SETS[name].population
+    members = QUICK_POPULATION if quick else POPULATION
     seconds = 0.0 if quick else SECONDS
     with tempfile.TemporaryDirectory() as work:
         file = Path(work) / f"{name}.npz"

@@ -22,13 +22,11 @@ class RealSet:
         file: File in the folder of the set, or among the converted ones.
         options: Options of `jaxrnn.data.load.load_data`.
         samples: Most training samples that an epoch has.
-        population: Members that train together in the full table.
     """
 
     file: str
     options: dict[str, Any]
     samples: int = 10**9
-    population: int = 64
 
 
 FORECAST = {
@@ -43,10 +41,10 @@ SETS = {
     "italy_power_demand": RealSet("ItalyPowerDemand_TRAIN.ts", {}),
     "japanese_vowels": RealSet("JapaneseVowels_TRAIN.ts", {}),
     "pendigits": RealSet("pendigits.npz", {}, 2000),
-    "jsb_chorales": RealSet("jsb_chorales.npz", {}, population=8),
-    "trec": RealSet("trec.csv", {"target": "label"}, 2000, 8),
-    "etth1": RealSet("ETTh1.csv", FORECAST, 1000, 8),
-    "tinyshakespeare": RealSet("input.txt", {"split": (0.88, 0.02, 0.1)}, 1024, 8),
+    "jsb_chorales": RealSet("jsb_chorales.npz", {}),
+    "trec": RealSet("trec.csv", {"target": "label"}, 2000),
+    "etth1": RealSet("ETTh1.csv", FORECAST, 1000),
+    "tinyshakespeare": RealSet("input.txt", {"split": (0.88, 0.02, 0.1)}, 1024),
 }
 
 
