@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 HEAD = (
-    "data | cell | units | lengths | population | compile | ours | PyTorch | 2 processes "
-    "| / 2 processes | padding | / ideal"
+    "data | cell | units | steps (median, longest) | population | compile | ours | PyTorch "
+    "| 2 processes | / 2 processes | padding | / ideal"
 )
 
 
@@ -52,7 +52,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             row["data"],
             row["cell"],
             row["units"],
-            "{} to {}".format(*row["lengths"]),
+            "{}, {}".format(*row["lengths"]),
             row["population"],
             f"{row['compile_seconds']:.1f} s",
             f"{found['ours']:.3g}",
@@ -79,5 +79,8 @@ def short(rows: Sequence[dict[str, Any]]) -> str:
         lengths = "{}, {}".format(*next(iter(own.values()))["lengths"])
         cells = (f"{summary(own[kind])['ratio']:.1f}" if kind in own else "" for kind in kinds)
         lines.append(f"| {' | '.join([name, lengths, *cells])} |")
-    mean = geometric_mean([summary(row)["ratio"] for row in rows])
-    return "\n".join([*lines, "", f"The geometric mean is {mean:.2f}."])
+    means = []
+    for cell in dict.fromkeys(row["cell"] for row in rows):
+        mean = geometric_mean([summary(row)["ratio"] for row in rows if row["cell"] == cell])
+        means.append(f"{mean:.1f} for {cell}")
+    return "\n".join([*lines, "", f"The geometric mean is {' and '.join(means)}."])
