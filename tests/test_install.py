@@ -14,8 +14,11 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def bounds(requirements: list[str]) -> dict[str, str]:
-    """Lower bounds by name; every requirement must have one."""
-    pairs = [re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", requirement) for requirement in requirements]
+    """Lower bounds by name; every requirement must have one, and may have an upper one."""
+    pairs = [
+        re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)(?:,<[0-9]+)?", requirement)
+        for requirement in requirements
+    ]
     assert all(pairs), requirements
     return {pair[1]: pair[2] for pair in pairs if pair}
 

@@ -11,7 +11,6 @@ from support.trial_views import view
 from search.samplers import gaussian_process
 from search.samplers.cmaes import CmaEs
 from search.samplers.gaussian_process import GaussianProcess
-from search.samplers.optuna_trials import quiet
 from search.samplers.random import Random
 from search.samplers.sobol import Sobol
 from search.samplers.tpe import Tpe, model_budget
@@ -111,12 +110,17 @@ def test_tpe_keeps_away_from_trials_that_were_pruned() -> None:
 
 def test_tpe_compares_scores_of_one_budget() -> None:
     """Or whoever trained longer would look good."""
-    trials = [
-        view(proposal, {1: float(k), 3: -float(k)}) for k, proposal in enumerate(draws(SQUARE, 6))
-    ]
-    with quiet():
-        trials = Tpe(SQUARE, 0)._study(1, [*trials, view(draws(SQUARE, 7)[6], {3: 2.5})]).trials
-    assert [trial.value for trial in trials] == [0, 1, 2, 3, 4, 5, 2.5]
+    proposals = sorted(draws(SQUARE, 40), key=lambda proposal: proposal.configuration["x"])
+    trials = scored(proposals[:-4], lambda configuration: configuration["x"], 1)
+    trials += [view(proposal, {1: 1.0, 3: -1.0}) for proposal in proposals[-4:]]
+    assert mean(Tpe(SQUARE, 0).ask(8, trials), "x") < 0.3
+
+
+def test_tpe_sees_the_latest_of_many_others() -> None:
+    """What is pending is among them."""
+    trials = scored(draws(SQUARE, 300), lambda configuration: configuration["y"], 1)
+    pending = [view(Proposal({"x": x, "y": 0.02}), {}) for x in np.linspace(0.0, 0.5, 60)]
+    assert mean(Tpe(SQUARE, 0).ask(16, [*trials, *pending]), "x") > 0.7
 
 
 def test_cmaes_tells_generations_in_order() -> None:

@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
-import optuna
-from optuna.trial import TrialState, create_trial
 
 from search.samplers.min_distance import MinDistance
-from search.samplers.optuna_trials import quiet, suggest
+from search.samplers.parzen import ParzenEstimators
 from search.samplers.sobol import Sobol
 from search.samplers.unit_cube import UnitCube
 from search.space.space import Space
@@ -17,21 +14,24 @@ from search.trial import Proposal, TrialView
 
 MOST_GOOD = 25
 """Most trials that count as good, of one in ten, as in Optuna."""
-MOST_TRIALS = 10 * MOST_GOOD
-"""Most trials that the model sees: Optuna reads all of them for every value, and gives the early
-ones little weight."""
+MOST_OTHERS = 100
+"""Most others that the model sees, the latest ones; Optuna gives earlier ones little weight."""
+BATCH = 4
+"""Most proposals from one fit; each could be from its own, but these are drawn in a third of the
+time."""
 
 
 class Tpe:
     """Proposes by Optuna's tree-structured Parzen estimator, on scores at one budget as in BOHB.
 
     It proposes where the density of good configurations is large against that of the others, one
-    hyperparameter at a time (Bergstra et al. 2011, l(x) / g(x)). As in BOHB (Falkner et al. 2018)
+    hyperparameter at a time (Bergstra et al. 2011, l(x) / g(x)): a joint density is too thin over
+    the few good trials of a batch that trains at once. As in BOHB (Falkner et al. 2018)
     scores are those at the largest budget (epochs) that at least N_min + 2 trials have reached in
     good health, N_min being one more than the hyperparameters that vary; before that it proposes
     Sobol points. Departures: trials that have not come so far count among the others, be they
-    pruned or still training (constant liar), and a proposal is drawn again where it is near
-    another, and the model sees the good trials and the latest others alone.
+    pruned or still training (constant liar); the model sees the latest of these alone; and a
+    proposal is drawn again where it is near another.
     """
 
     learns = True
@@ -49,40 +49,15 @@ class Tpe:
         if budget is None or not self._points.names:
             return self._start.ask(count, trials)
         chooser = MinDistance(self._points, trials)
-        with quiet():
-            study = self._study(budget, trials)
-            return [chooser.choose(partial(self._draw, study)) for _ in range(count)]
+        estimators = self._estimators(budget, trials, min(count, BATCH))
+        return [chooser.choose(estimators.draw) for _ in range(count)]
 
-    def _study(self, budget: int, trials: Sequence[TrialView]) -> optuna.Study:
+    def _estimators(self, budget: int, trials: Sequence[TrialView], batch: int) -> ParzenEstimators:
+        best = _good(_scores(budget, trials))
+        good = [trials[k].configuration for k in sorted(best)]
+        others = [trial.configuration for k, trial in enumerate(trials) if k not in best]
         seed = int(np.random.SeedSequence((self._seed, len(trials))).generate_state(1)[0])
-        scores = _scores(budget, trials)
-        worst, good = max(_finite(scores)), _good(scores)
-        others = [k for k in range(len(trials)) if k not in good][len(good) - MOST_TRIALS :]
-        chosen = [(trials[k], scores[k]) for k in sorted({*good, *others})]
-        study = optuna.create_study(
-            # A joint density is too thin over the few good trials of a batch that trains at once.
-            sampler=optuna.samplers.TPESampler(
-                n_startup_trials=0,
-                multivariate=False,
-                constant_liar=True,
-                seed=seed,
-            )
-        )
-        for trial, score in chosen:
-            params = self._space.varying(trial.configuration)
-            study.add_trial(
-                create_trial(
-                    state=TrialState.RUNNING if score is None else TrialState.COMPLETE,
-                    value=None if score is None else min(score, worst),
-                    params=params,
-                    distributions={name: self._space.distributions[name] for name in params},
-                )
-            )
-        return study
-
-    def _draw(self, study: optuna.Study) -> Proposal:
-        """Draw a proposal; if it is not taken, it stays pending, which drives the next one away."""
-        return Proposal(self._space.sample(partial(suggest, study.ask())))
+        return ParzenEstimators(self._space, good, others[-MOST_OTHERS:], batch, seed)
 
 
 def model_budget(trials: Sequence[TrialView], least: int) -> int | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from search.trial import Proposal
 
 # So far apart are two corners of a cube that differ in one choice.
 CORNER = math.sqrt(0.5)
+LOCATED = 1 << 16
+"""Most values whose coordinates are remembered; a sampler locates all trials whenever it asks."""
 
 
 class UnitCube:
@@ -40,6 +43,9 @@ class UnitCube:
             if not distribution.single()
         }
         self.names = tuple(self._varying)
+        self._locate = lru_cache(LOCATED)(
+            lambda name, value: _coordinate(self._varying[name], value)
+        )
         self._choices = [
             len(distribution.choices) if isinstance(distribution, CategoricalDistribution) else 0
             for distribution in self._varying.values()
@@ -55,7 +61,7 @@ class UnitCube:
         """
         coordinates = dict(zip(self.names, point.tolist(), strict=True))
         return {
-            name: _value(distribution, coordinates.get(name, 0.0))
+            name: value_at(distribution, coordinates.get(name, 0.0))
             for name, distribution in self._space.distributions.items()
         }
 
@@ -71,8 +77,8 @@ class UnitCube:
         """
         return np.array(
             [
-                _coordinate(distribution, configuration[name]) if name in configuration else 0.5
-                for name, distribution in self._varying.items()
+                self._locate(name, configuration[name]) if name in configuration else 0.5
+                for name in self.names
             ],
             dtype=float,
         )
@@ -109,8 +115,8 @@ def _cells(coordinates: np.ndarray, count: int) -> np.ndarray:
     return np.minimum((coordinates * count).astype(int), count - 1)
 
 
-def _value(distribution: BaseDistribution, coordinate: float) -> Any:
-    """Return the value at a coordinate, in a plain Python type."""
+def value_at(distribution: BaseDistribution, coordinate: float) -> Any:
+    """Return the value at a coordinate from 0 to 1, in a plain Python type."""
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices[min(int(coordinate * len(choices)), len(choices) - 1)]
