@@ -145,7 +145,7 @@ class Search:
 
     def _behind(self) -> list[Trial]:
         most = min(self.plan.max_concurrent, self.plan.scheduler.trials)
-        return behind(self.trials, self.plan.scheduler.max_epochs, most)
+        return behind(self.trials, most)
 
     def _turn(self, under_way: Sequence[Trial]) -> Sequence[Trial]:
         """Put trials on the devices, and return those that train now: all, or a part at first."""

@@ -60,7 +60,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"{found['torch_2']:.3g}",
             f"{found['ratio']:.2f}",
             f"{row['padded_share']:.1%}",
-            f"{found['ideal']:.2f}",
+            f"{found['ideal']:.2f}" if row["ideal"] else "",
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     said = [f"- {'met' if met else 'not met'}: {text}" for text, met in goals(rows)]

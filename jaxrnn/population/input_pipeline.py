@@ -244,7 +244,7 @@ def training_data(
 
 
 def evaluation_splits(data: Data) -> dict[str, Batches]:
-    """Return validation and test split in one shape, on the host."""
+    """Return validation and test split on the host, see `evaluation_batches`."""
     batches = evaluation_batches([data.validation, data.test], data.spec)
     return dict(zip(("validation", "test"), batches, strict=True))
 

@@ -51,14 +51,14 @@ class Samples(NamedTuple):
 
 @struct.dataclass
 class RaggedSamples:
-    """Samples of different lengths, one behind the other, and the buckets in which they are read.
+    """Samples, ragged ones one behind the other, and the buckets in which they are read.
 
     Attributes:
         inputs: Inputs of all steps, `(steps, features)`, or tokens `(steps,)`; without offsets
             `(samples, time, ...)`.
         targets: Targets of all steps, `(steps, ...)`, or of all samples, `(samples, ...)`.
         lengths: True lengths in steps, `(samples,)` int32.
-        offsets: First step of each sample, `(samples,)` int32; None where all have as many steps.
+        offsets: First step of each sample, `(samples,)` int32; None where all are padded alike.
         per_step: True if targets belong to steps.
         boundaries: Steps that a batch of each bucket has, ascending; the last one holds every
             sample.
@@ -214,7 +214,7 @@ def evaluation_batches(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]
 
 
 def _of_one_shape(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]:
-    """Return splits in batches of one shape, as large as the smallest split.
+    """Return splits in batches of one shape, which suits the smallest split.
 
     Short sequences come first; where state is carried from sample to sample, each row of the
     batches is a stretch of the text.
@@ -229,9 +229,9 @@ def _of_one_shape(splits: Sequence[Split], spec: TaskSpec) -> list[Batches]:
     longest = [split.lengths[rows].max(1) for split, (rows, _) in zip(splits, orders, strict=True)]
     used = [-(-len(split) // size) for split in splits]
     most = max(int(split.lengths.max()) for split in splits)
-    often_read = np.append(longest[0][: used[0] - 1], most)
-    boundaries = choose_boundaries(often_read, size, EVALUATION_BUCKETS)
     if spec.lengths_differ:
+        often_read = np.append(longest[0][: used[0] - 1], most)
+        boundaries = choose_boundaries(often_read, size, EVALUATION_BUCKETS)
         make = partial(RaggedSamples.ragged, per_step=spec.per_step, boundaries=boundaries)
         samples = [make(Samples.of(split)) for split in splits]
     else:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 MAX_BUCKETS, MAX_FIXED_BUCKETS = 4, 8
-"""Most buckets of a split, of which each is compiled for seconds: where loops over time end with
-the longest sequence, and where they always run to the end of the bucket."""
+"""Most buckets of a split, since compiling each takes seconds: where loops over time end with the
+longest sequence, and where they always run to the end of the bucket."""
 LEAST_GAIN = 0.04
-"""Share of the padded steps that one more bucket must save."""
+"""Share of the steps, padding included, that one more bucket must save."""
 LEAST_STEPS = 1500
-"""Steps of samples that it must save in an epoch: over some hundred epochs of members that is more
-time than its compilation takes."""
+"""Steps of samples that one more bucket must save in an epoch. Over some hundred trial-epochs they
+take longer than its compilation."""
+MOST_VALUES = 512
+"""Most lengths among which boundaries are chosen; the programming takes their square in memory."""
 POOL = 16
 """Microbatches within which sequences are sorted by length."""
 
@@ -25,8 +27,8 @@ POOL = 16
 def microbatch_lengths(lengths: np.ndarray, microbatch: int) -> np.ndarray:
     """Return a bound on the longest sample of each microbatch, ascending, `(steps,)`.
 
-    Samples are in order of their length. An incomplete microbatch is left out, whichever samples it
-    is made of, so that others may move up.
+    Samples are in order of their length. Any samples may be left out that fill no microbatch, so
+    that those of each step may be longer by as many places.
 
     Args:
         lengths: True lengths of all samples, `(samples,)`.
@@ -39,15 +41,18 @@ def microbatch_lengths(lengths: np.ndarray, microbatch: int) -> np.ndarray:
 def choose_boundaries(longest: np.ndarray, batch: int, most: int = MAX_BUCKETS) -> tuple[int, ...]:
     """Choose boundaries between buckets, ascending, by which batches have the fewest steps.
 
-    Dynamic programming finds the best for every number of buckets; of these numbers it is the
-    largest whose last bucket saves enough.
+    Dynamic programming finds the best for every number of buckets. Of these numbers the largest is
+    taken whose additional buckets save enough.
 
     Args:
         longest: Longest sample of each batch, `(batches,)`.
         batch: Samples of a batch.
         most: Most buckets.
     """
-    values, counts = np.unique(longest, return_counts=True)
+    ascending = np.unique(longest)
+    chosen = np.linspace(0, len(ascending) - 1, min(len(ascending), MOST_VALUES))
+    values = ascending[np.ceil(chosen).astype(int)]
+    counts = np.bincount(np.searchsorted(values, longest), minlength=len(values))
     begins = np.concatenate([[0], np.cumsum(counts)]) * batch
     # Row i and column j: padded steps of one bucket for values i to j.
     steps = np.where(

@@ -15,10 +15,9 @@ from search.trial import Proposal, TrialView
 MOST_GOOD = 25
 """Most trials that count as good, of one in ten, as in Optuna."""
 MOST_OTHERS = 100
-"""Most others that the model sees, the latest ones; Optuna gives earlier ones little weight."""
+"""Most others that a batch begins with: the latest, to which Optuna gives most weight."""
 BATCH = 4
-"""Most proposals from one fit; each could be from its own, but these are drawn in a third of the
-time."""
+"""Most draws from one fit: a fit takes most of the time that a proposal takes."""
 
 
 class Tpe:
@@ -30,7 +29,7 @@ class Tpe:
     scores are those at the largest budget (epochs) that at least N_min + 2 trials have reached in
     good health, N_min being one more than the hyperparameters that vary; before that it proposes
     Sobol points. Departures: trials that have not come so far count among the others, be they
-    pruned or still training (constant liar); the model sees the latest of these alone; and a
+    pruned or still training (constant liar); a batch begins with the latest of these alone; and a
     proposal is drawn again where it is near another.
     """
 

@@ -18,7 +18,7 @@ from search.trial import Proposal
 
 # So far apart are two corners of a cube that differ in one choice.
 CORNER = math.sqrt(0.5)
-LOCATED = 1 << 16
+LOCATED = 1 << 18
 """Most values whose coordinates are remembered; a sampler locates all trials whenever it asks."""
 
 
