@@ -53,6 +53,17 @@ def test_no_other_boundaries_are_better(longest: list[int], most: int) -> None:
     assert cost(batches, chosen) == min(cost(batches, other) for other in others)
 
 
+@pytest.mark.usefixtures("free")
+def test_of_many_lengths_some_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest among them, and others that are nearly as good as the best."""
+    longest = np.random.default_rng(0).integers(1, 300, 400)
+    best = choose_boundaries(longest, 8, 4)
+    monkeypatch.setattr(buckets, "MOST_VALUES", 40)
+    chosen = choose_boundaries(longest, 8, 4)
+    assert chosen[-1] == longest.max() and set(chosen) <= set(longest.tolist())
+    assert cost(longest, best) <= cost(longest, chosen) < 1.02 * cost(longest, best)
+
+
 def test_boundaries_by_hand() -> None:
     """Each must save 4 % and 1,500 steps."""
     table = [

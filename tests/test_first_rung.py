@@ -92,6 +92,13 @@ def test_a_search_taken_up_between_parts_ends_the_same(scheduler: str, stop_at: 
     assert outcome(again) == outcome(whole)
 
 
+def test_one_part_comes_early_where_trials_end_at_the_first_rung() -> None:
+    """Whoever has ended is taken from the devices, so that every further part would move all."""
+    running, scored = fresh("none", 2, 3), []
+    running.run(lambda report: scored.append(report.trained) if report.scored else None)
+    assert scored == [3 * 8, TRIALS * 8]
+
+
 def test_members_stay_where_they_are_until_the_rung_is_full() -> None:
     running = fresh("halving", 2, 3)
     running.run()

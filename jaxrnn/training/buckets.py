@@ -19,7 +19,7 @@ LEAST_STEPS = 1500
 """Steps of samples that one more bucket must save in an epoch. Over some hundred trial-epochs they
 take longer than its compilation."""
 MOST_VALUES = 512
-"""Most lengths among which boundaries are chosen; the programming takes their square in memory."""
+"""Most lengths among which boundaries are chosen; choosing takes their square in memory."""
 POOL = 16
 """Microbatches within which sequences are sorted by length."""
 
@@ -42,7 +42,8 @@ def choose_boundaries(longest: np.ndarray, batch: int, most: int = MAX_BUCKETS) 
     """Choose boundaries between buckets, ascending, by which batches have the fewest steps.
 
     Dynamic programming finds the best for every number of buckets. Of these numbers the largest is
-    taken whose additional buckets save enough.
+    taken whose additional buckets save enough. Where there are more than `MOST_VALUES` lengths, so
+    many of them are tried, evenly spaced in their order.
 
     Args:
         longest: Longest sample of each batch, `(batches,)`.
